@@ -1,0 +1,59 @@
+"""Model families: how a public checkpoint becomes one of transformers' own classes.
+
+Each family is one module with the same names:
+
+* `MODEL_TYPES`: the `model_type` values of config.json that it reads;
+* `transformers_config(raw)`: config.json as a transformers config (GoodpartError if unsupported);
+* `MODEL_CLASS()`: the transformers class (imported late: it costs seconds);
+* `KEY_MAPPING`: parameter names in the file -> names in the class, as regular expressions;
+* `special_tokens(raw, tokenizer)`: the ids of mask, pad, and everything that ends a completion;
+* `sampler()`: the module with its `Settings` and `decode`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from goodpart.errors import GoodpartError
+
+FAMILIES = ("llada", "dream", "qwen2")
+
+
+@dataclass(frozen=True)
+class SpecialTokens:
+    """Token ids that samplers and scorers need. `mask` is None for autoregressive models."""
+
+    mask: int | None
+    pad: int
+    eos: int
+    eot: int | None
+    ends: frozenset[int]
+
+
+def family_module(family: str) -> ModuleType:
+    """Import the module of one family; GoodpartError names the families that exist."""
+    if family not in FAMILIES:
+        raise GoodpartError(f"unknown family {family!r}: use one of {', '.join(FAMILIES)}")
+    return importlib.import_module(f"goodpart.families.{family}")
+
+
+def family_of(raw: dict[str, Any], where: str) -> str:
+    """Name the family that reads this config.json (`raw`), found at `where`.
+
+    Raises GoodpartError for a `model_type` that no family reads.
+    """
+    for family in FAMILIES:
+        if raw.get("model_type") in family_module(family).MODEL_TYPES:
+            return family
+    raise GoodpartError(
+        f"{where}: model_type {raw.get('model_type')!r} is not supported; "
+        f"supported are {', '.join(t for f in FAMILIES for t in family_module(f).MODEL_TYPES)}"
+    )
+
+
+def token_id(tokenizer: Any, token: str) -> int | None:
+    """The id of a token that the vocabulary holds as one piece, or None."""
+    return tokenizer.get_vocab().get(token)

@@ -1,0 +1,159 @@
+"""LLaDA (GSAI-ML/LLaDA-8B-*, LLaDA-1.5) on transformers' Llama classes, run bidirectionally.
+
+The public checkpoint is a Llama with other names. Two things differ from the stock classes: attention
+sees both sides, and RoPE is computed in float32 and cast back before attention.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from goodpart.errors import GoodpartError
+from goodpart.families import SpecialTokens, token_id
+
+MODEL_TYPES = ("llada",)
+BIDIRECTIONAL = True
+COLUMN_SHIFT = 0  # logits at position i predict token i
+
+KEY_MAPPING = {
+    r"^model\.transformer\.wte\.": "model.embed_tokens.",
+    r"^model\.transformer\.ln_f\.": "model.norm.",
+    r"^model\.transformer\.ff_out\.": "lm_head.",
+    r"^model\.transformer\.blocks\.(\d+)\.attn_norm\.": r"model.layers.\1.input_layernorm.",
+    r"^model\.transformer\.blocks\.(\d+)\.ff_norm\.": r"model.layers.\1.post_attention_layernorm.",
+    r"^model\.transformer\.blocks\.(\d+)\.q_proj\.": r"model.layers.\1.self_attn.q_proj.",
+    r"^model\.transformer\.blocks\.(\d+)\.k_proj\.": r"model.layers.\1.self_attn.k_proj.",
+    r"^model\.transformer\.blocks\.(\d+)\.v_proj\.": r"model.layers.\1.self_attn.v_proj.",
+    r"^model\.transformer\.blocks\.(\d+)\.attn_out\.": r"model.layers.\1.self_attn.o_proj.",
+    r"^model\.transformer\.blocks\.(\d+)\.ff_proj\.": r"model.layers.\1.mlp.gate_proj.",
+    r"^model\.transformer\.blocks\.(\d+)\.up_proj\.": r"model.layers.\1.mlp.up_proj.",
+    r"^model\.transformer\.blocks\.(\d+)\.ff_out\.": r"model.layers.\1.mlp.down_proj.",
+}
+
+# Keys of LLaDA's config.json whose other values change the maths and are not implemented.
+REQUIRED = {
+    "activation_type": "silu",
+    "alibi": False,
+    "attention_layer_norm": False,
+    "bias_for_layer_norm": False,
+    "block_group_size": 1,
+    "block_type": "llama",
+    "include_bias": False,
+    "include_qkv_bias": False,
+    "input_emb_norm": False,
+    "layer_norm_type": "rms",
+    "layer_norm_with_affine": True,
+    "multi_query_attention": None,
+    "rope": True,
+    "rope_full_precision": True,
+    "scale_logits": False,
+    "weight_tying": False,
+}
+
+
+def transformers_config(raw: dict[str, Any]) -> Any:
+    """LLaDA's config.json (`raw`) as a bidirectional LlamaConfig.
+
+    Raises GoodpartError for a missing key, or one whose value is not implemented.
+    """
+    from transformers import LlamaConfig
+
+    for key, value in REQUIRED.items():
+        if raw.get(key, value) not in (value, value or None, value or False):
+            raise GoodpartError(
+                f"config.json: {key} = {raw[key]!r} is not implemented (only {value!r})"
+            )
+    if raw.get("embedding_size", raw["vocab_size"]) < raw["vocab_size"]:
+        raise GoodpartError("config.json: embedding_size is smaller than vocab_size")
+    try:
+        config = LlamaConfig(
+            vocab_size=raw.get("embedding_size") or raw["vocab_size"],
+            hidden_size=raw["d_model"],
+            intermediate_size=raw["mlp_hidden_size"],
+            num_hidden_layers=raw["n_layers"],
+            num_attention_heads=raw["n_heads"],
+            num_key_value_heads=raw.get("n_kv_heads") or raw["n_heads"],
+            max_position_embeddings=raw["max_sequence_length"],
+            rms_norm_eps=raw["rms_norm_eps"],
+            rope_parameters={"rope_type": "default", "rope_theta": raw["rope_theta"]},
+            hidden_act="silu",
+            tie_word_embeddings=False,
+            pad_token_id=raw.get("pad_token_id"),
+            bos_token_id=None,
+            eos_token_id=raw.get("eos_token_id"),
+            use_cache=False,
+        )
+    except KeyError as missing:
+        raise GoodpartError(f"config.json: the key {missing} is missing") from missing
+    config.is_causal = False
+    return config
+
+
+@cache
+def MODEL_CLASS() -> type:
+    """LlamaForCausalLM with LLaDA's float32 rotary embedding."""
+    from transformers.models.llama import modeling_llama as llama
+
+    class LLaDARotaryEmbedding(llama.LlamaRotaryEmbedding):
+        """cos and sin stay in float32, so q and k are rotated in float32.
+
+        transformers fills inv_freq after loading in classes whose name holds `RotaryEmbedding`.
+        """
+
+        def forward(self, x: Any, position_ids: Any) -> Any:
+            return super().forward(x.float(), position_ids)
+
+    class Attention(llama.LlamaAttention):
+        """Llama's attention, with q and k cast back after the float32 rotation."""
+
+        def forward(
+            self,
+            hidden_states: Any,
+            position_embeddings: Any,
+            attention_mask: Any = None,
+            past_key_values: Any = None,
+            **kwargs: Any,
+        ) -> Any:
+            shape = (*hidden_states.shape[:-1], -1, self.head_dim)
+            q, k, v = (
+                proj(hidden_states).view(shape).transpose(1, 2)
+                for proj in (self.q_proj, self.k_proj, self.v_proj)
+            )
+            q, k = (r.to(v.dtype) for r in llama.apply_rotary_pos_emb(q, k, *position_embeddings))
+            if past_key_values is not None:
+                k, v = past_key_values.update(k, v, self.layer_idx)
+            attend = llama.ALL_ATTENTION_FUNCTIONS.get_interface(
+                self.config._attn_implementation, llama.eager_attention_forward
+            )
+            out, weights = attend(
+                self, q, k, v, attention_mask, dropout=0.0, scaling=self.scaling, **kwargs
+            )
+            return self.o_proj(out.reshape(*hidden_states.shape[:-1], -1)), weights
+
+    class LLaDA(llama.LlamaForCausalLM):
+        """LLaDA's architecture under Llama's parameter names."""
+
+        def __init__(self, config: Any) -> None:
+            super().__init__(config)
+            self.model.rotary_emb = LLaDARotaryEmbedding(config)
+            for i, layer in enumerate(self.model.layers):
+                layer.self_attn = Attention(config, i)
+            self.post_init()
+
+    return LLaDA
+
+
+def special_tokens(raw: dict[str, Any], tokenizer: Any) -> SpecialTokens:
+    """Mask, pad and eos from config.json; eot (`<|eot_id|>`) only the tokenizer knows."""
+    eos = raw["eos_token_id"]
+    eot = token_id(tokenizer, "<|eot_id|>") if tokenizer else None
+    ends = frozenset(i for i in (eos, eot) if i is not None)
+    return SpecialTokens(raw["mask_token_id"], raw["pad_token_id"], eos, eot, ends)
+
+
+def sampler() -> Any:
+    """The module of this family's sampler: `Settings` and `decode`."""
+    from goodpart.samplers import llada
+
+    return llada

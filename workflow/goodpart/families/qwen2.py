@@ -1,0 +1,71 @@
+"""Qwen2.5: transformers' own Qwen2, unchanged and causal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from goodpart.errors import GoodpartError
+from goodpart.families import SpecialTokens, token_id
+
+MODEL_TYPES = ("qwen2",)
+BIDIRECTIONAL = False
+COLUMN_SHIFT = 1
+KEY_MAPPING: dict[str, str] = {}
+
+
+def transformers_config(raw: dict[str, Any]) -> Any:
+    """A Qwen2-shaped config.json (`raw`) as a Qwen2Config.
+
+    Raises GoodpartError for a value that is not implemented.
+    """
+    from transformers import Qwen2Config
+
+    if raw.get("use_sliding_window"):
+        raise GoodpartError(
+            "config.json: use_sliding_window = true is not implemented (only false)"
+        )
+    if raw.get("rope_scaling"):
+        raise GoodpartError(
+            f"config.json: rope_scaling = {raw['rope_scaling']!r} is not implemented"
+        )
+    skipped = {
+        "model_type",
+        "architectures",
+        "auto_map",
+        "torch_dtype",
+        "dtype",
+        "transformers_version",
+    }
+    kept = {key: value for key, value in raw.items() if key not in skipped}
+    if "rope_theta" in kept:  # older files carry it at the top level
+        theta = kept.pop("rope_theta")
+        kept["rope_parameters"] = {"rope_type": "default", "rope_theta": theta}
+    return Qwen2Config(**kept)
+
+
+def MODEL_CLASS() -> type:
+    """transformers' Qwen2ForCausalLM."""
+    from transformers.models.qwen2.modeling_qwen2 import Qwen2ForCausalLM
+
+    return Qwen2ForCausalLM
+
+
+def special_tokens(raw: dict[str, Any], tokenizer: Any) -> SpecialTokens:
+    """No mask; `<|im_end|>` and `<|endoftext|>` end a completion where the vocabulary has them."""
+    eos = raw["eos_token_id"]
+    if isinstance(eos, list):
+        eos = eos[0]
+    marks = ("<|endoftext|>", "<|im_end|>")
+    named = [token_id(tokenizer, mark) for mark in marks] if tokenizer else []
+    ends = frozenset(i for i in [eos, *named] if i is not None)
+    pad = raw.get("pad_token_id")
+    if pad is None:
+        pad = tokenizer.pad_token_id if tokenizer and tokenizer.pad_token_id is not None else eos
+    return SpecialTokens(None, pad, eos, None, ends)
+
+
+def sampler() -> Any:
+    """The module of this family's sampler: `Settings` and `decode`."""
+    from goodpart.samplers import qwen2
+
+    return qwen2

@@ -1,0 +1,139 @@
+"""The one model loader: a hub name or a local folder in a public format -> `Model`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from goodpart.errors import GoodpartError
+from goodpart.families import SpecialTokens, family_module, family_of
+from goodpart.files import read_json
+
+if TYPE_CHECKING:
+    import torch
+
+# Everything that loading reads; remote code and pickles are never even downloaded.
+FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded checkpoint: transformers' module, tokenizer (None if the folder has none), token ids."""
+
+    name: str
+    revision: str | None
+    family: str
+    module: Any
+    tokenizer: Any
+    tokens: SpecialTokens
+
+    @property
+    def layers(self) -> int:
+        """Number of layers L that are active now."""
+        return len(self.module.model.layers)
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the weights."""
+        return self.module.lm_head.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Dtype of the weights."""
+        return self.module.lm_head.weight.dtype
+
+
+def checkpoint_folder(name_or_path: str, revision: str | None) -> Path:
+    """The local folder of a checkpoint: itself, or the hub's snapshot of `revision`.
+
+    Raises GoodpartError when neither exists.
+    """
+    folder = Path(name_or_path)
+    if folder.is_dir():
+        return folder
+    if folder.is_absolute() or not re.fullmatch(r"[\w.-]+/[\w.-]+", name_or_path):
+        raise GoodpartError(
+            f"{name_or_path}: no such folder, and not a hub name of the form owner/name"
+        )
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name_or_path, revision=revision, allow_patterns=FILES))
+    except Exception as error:
+        raise GoodpartError(
+            f"{name_or_path} (revision {revision}): cannot be loaded from the hub ({error}); "
+            "check the name, the revision and the network, or give a local folder instead"
+        ) from error
+
+
+def check_weights(folder: Path) -> None:
+    """Require safetensors, whole or sharded; GoodpartError says what is there instead."""
+    if list(folder.glob("*.safetensors")):
+        index = folder / "model.safetensors.index.json"
+        if index.exists():
+            shards = set(read_json(index)["weight_map"].values())
+            missing = sorted(s for s in shards if not (folder / s).exists())
+            if missing:
+                raise GoodpartError(f"{folder}: shards are missing: {', '.join(missing)}")
+        return
+    pickles = [p.name for pattern in ("*.bin", "*.pt", "*.pth") for p in folder.glob(pattern)]
+    if pickles:
+        raise GoodpartError(
+            f"{folder}: only pickled weights ({', '.join(sorted(pickles))}); these are never loaded: "
+            "convert them to safetensors first"
+        )
+    raise GoodpartError(f"{folder}: no weights (*.safetensors)")
+
+
+def load(
+    name_or_path: str,
+    *,
+    revision: str | None = None,
+    dtype: str | None = None,
+    device: str | None = None,
+) -> Model:
+    """Load a LLaDA, Dream or Qwen2.5 checkpoint for evaluation.
+
+    `dtype`: a torch dtype's name; by default bfloat16 on a GPU and float32 on a CPU. `device`: by default
+    the GPU if there is one. No remote code is executed and no pickle opened. Raises GoodpartError for a
+    checkpoint that does not fit its family in every tensor.
+    """
+    import torch
+    from transformers import AutoTokenizer
+
+    folder = checkpoint_folder(name_or_path, revision)
+    raw = read_json(folder / "config.json")
+    family = family_of(raw, str(folder / "config.json"))
+    module = family_module(family)
+    check_weights(folder)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    kind = getattr(torch, dtype) if dtype else torch.float32 if device == "cpu" else torch.bfloat16
+    config = module.transformers_config(raw)
+    try:
+        loaded, info = module.MODEL_CLASS().from_pretrained(
+            folder,
+            config=config,
+            key_mapping=module.KEY_MAPPING or None,
+            dtype=kind,
+            device_map=None if device == "cpu" else device,
+            attn_implementation="sdpa",
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (OSError, RuntimeError) as error:
+        raise GoodpartError(f"{folder}: the weights do not fit config.json ({error})") from error
+    wrong = {key: sorted(map(str, info[key])) for key in info if info[key]}
+    if wrong:
+        found = "; ".join(f"{key}: {', '.join(names[:4])}" for key, names in wrong.items())
+        raise GoodpartError(f"{folder}: the weights do not fit config.json ({found})")
+    loaded.eval().requires_grad_(False)
+    has_tokenizer = any(
+        (folder / name).exists() for name in ("tokenizer.json", "tokenizer_config.json")
+    )
+    tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True) if has_tokenizer else None
+    return Model(
+        name_or_path, revision, family, loaded, tokenizer, module.special_tokens(raw, tokenizer)
+    )

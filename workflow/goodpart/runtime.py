@@ -1,0 +1,71 @@
+"""What every job shares: arguments, a log file, a progress bar, and how many threads torch may use."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from goodpart.errors import GoodpartError
+
+T = TypeVar("T")
+logger = logging.getLogger("goodpart")
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """An argument parser with the options that every job has: --log and --threads."""
+    made = argparse.ArgumentParser(description=(description or "").strip().splitlines()[0])
+    made.add_argument("--log", type=Path, help="write the job's log here (default: standard error)")
+    made.add_argument(
+        "--threads", type=int, default=1, help="threads of torch, at most those that exist"
+    )
+    return made
+
+
+def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> None:
+    """Run a job's `main`: log to its file; turn a GoodpartError into its message and exit status 1."""
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    if arguments.log:
+        arguments.log.parent.mkdir(parents=True, exist_ok=True)
+        handlers = [logging.FileHandler(arguments.log, mode="w")]
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=handlers
+    )
+    # Nothing is fetched behind a job's back: the loader asks the hub by itself, by name and revision.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        main(arguments)
+    except GoodpartError as error:
+        logger.error("%s", error)
+        if arguments.log:
+            print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except Exception:
+        logger.exception("unexpected error")
+        raise
+
+
+def processors(threads: int) -> int:
+    """`threads`, but never more than the processors this process may run on."""
+    free = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(threads, free))
+
+
+def limit_threads(threads: int) -> None:
+    """Let torch use `threads` threads, capped by the processors that are free to this process."""
+    import torch
+
+    torch.set_num_threads(processors(threads))
+
+
+def progress(
+    items: Iterable[T], label: str, total: int | None = None, **options: Any
+) -> Iterator[T]:
+    """Iterate with a progress bar on a terminal, silently elsewhere."""
+    from tqdm import tqdm
+
+    return iter(tqdm(items, desc=label, total=total, disable=None, leave=False, **options))

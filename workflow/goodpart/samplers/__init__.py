@@ -1,0 +1,1 @@
+"""Decoding: one sampler a family, and what they share."""

@@ -1,0 +1,146 @@
+"""What the samplers share: results, canvases, random numbers, ranking, and when a row has ended."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from goodpart.models import Model
+
+Observe = Callable[[int, torch.Tensor], None]  # (denoising step, ids [B, T] fed to the model)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """One completion: its token ids (cut before the first end marker) and how it came about."""
+
+    token_ids: list[int]
+    ended: bool
+    forward_passes: int
+    canvas: torch.Tensor  # [T] ids of prompt and generated positions, padding removed
+
+
+def item_seed(run_seed: int, item_id: str, sample: int) -> int:
+    """A seed for one sample of one item that no batch, shard or order can change."""
+    text = f"{run_seed}\0{item_id}\0{sample}".encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
+
+
+@dataclass
+class Draws:
+    """Uniform random numbers: one generator a row (`seeds`), or the global stream (`seeds` None).
+
+    The global stream reproduces the official code, which draws for whole tensors in a fixed order.
+    """
+
+    seeds: Sequence[int] | None
+
+    def __post_init__(self) -> None:
+        self.generators = (
+            None if self.seeds is None else [torch.Generator().manual_seed(s) for s in self.seeds]
+        )
+
+    @property
+    def official(self) -> bool:
+        """Whether the official code's global stream is used."""
+        return self.generators is None
+
+    def row(self, row: int) -> torch.Generator:
+        """The generator of one row of the first batch."""
+        assert self.generators is not None
+        return self.generators[row]
+
+
+def canvas_of(
+    prompts: Sequence[Sequence[int]], length: int, fill: int, pad: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor, int]:
+    """Left-pad prompts and append `length` positions of `fill`.
+
+    Returns ids [B, P + length], which of them exist [B, P + length] (bool), and P.
+    """
+    width = max(map(len, prompts))
+    ids = torch.full((len(prompts), width + length), fill)
+    exists = torch.ones_like(ids, dtype=torch.bool)
+    for i, prompt in enumerate(prompts):
+        gap = width - len(prompt)
+        ids[i, :gap] = pad
+        exists[i, :gap] = False
+        ids[i, gap:width] = torch.tensor(prompt)
+    return ids.to(device), exists.to(device), width
+
+
+def top_ranked(confidence: torch.Tensor, quota: torch.Tensor, official: bool) -> torch.Tensor:
+    """Mark the `quota` [B] highest entries of each row of `confidence` [B, T].
+
+    Ties go to the left; with `official`, wherever torch.topk sends them, as in the official code.
+    """
+    if official:
+        chosen = torch.zeros_like(confidence, dtype=torch.bool)
+        for row, number in enumerate(quota.tolist()):
+            chosen[row, confidence[row].topk(number).indices] = True
+        return chosen
+    order = confidence.sort(dim=1, descending=True, stable=True).indices
+    chosen = torch.arange(confidence.shape[1], device=confidence.device) < quota[:, None]
+    return torch.zeros_like(chosen).scatter_(1, order, chosen)
+
+
+def row_has_ended(ids: torch.Tensor, start: int, mask: int, ends: torch.Tensor) -> torch.Tensor:
+    """Which rows [B] hold an end marker at or after `start` with no mask before it.
+
+    Nothing that a sampler does later can change such a row up to its end marker.
+    """
+    generated = ids[:, start:]
+    end = torch.isin(generated, ends)
+    masked_before = (generated == mask).cumsum(1) > 0
+    return (end & ~masked_before).any(1)
+
+
+class Rows:
+    """The rows of a batch that are still being decoded, and the results of those that are not."""
+
+    def __init__(self, model: Model, prompts: Sequence[Sequence[int]], length: int) -> None:
+        tokens = model.tokens
+        assert tokens.mask is not None
+        self.model, self.prompts, self.mask = model, prompts, tokens.mask
+        self.ids, self.exists, self.start = canvas_of(
+            prompts, length, tokens.mask, tokens.pad, model.device
+        )
+        self.active = list(range(len(prompts)))
+        self._ends = torch.tensor(sorted(tokens.ends), device=self.ids.device)
+        self._done: dict[int, Decoded] = {}
+
+    def retire(self, passes: int) -> torch.Tensor:
+        """Take out the rows that have ended after `passes` forward passes; return which stay [B]."""
+        ended = row_has_ended(self.ids, self.start, self.mask, self._ends)
+        if ended.any():
+            self._finish(ended.nonzero()[:, 0].tolist(), passes)
+            self.active = [r for r, e in zip(self.active, ended.tolist(), strict=True) if not e]
+            self.ids, self.exists = self.ids[~ended], self.exists[~ended]
+        return ~ended
+
+    def results(self, passes: int) -> list[Decoded]:
+        """Results of all rows in the order of the prompts; rows still active took `passes` passes."""
+        self._finish(range(len(self.active)), passes)
+        return [self._done[r] for r in range(len(self.prompts))]
+
+    def _finish(self, indices: Iterable[int], passes: int) -> None:
+        for i in indices:
+            row = self.active[i]
+            gap = self.start - len(self.prompts[row])
+            self._done[row] = finish(self.ids[i, gap:], self.start - gap, self.model, passes)
+
+
+def finish(ids: torch.Tensor, start: int, model: Model, passes: int) -> Decoded:
+    """Cut one row of ids [T] (padding removed, generation from `start` on) at its first end marker."""
+    generated = ids[start:].tolist()
+    ends = model.tokens.ends
+    stop = next((i for i, token in enumerate(generated) if token in ends), None)
+    return Decoded(
+        token_ids=generated if stop is None else generated[:stop],
+        ended=stop is not None,
+        forward_passes=passes,
+        canvas=ids.cpu(),
+    )

@@ -1,0 +1,79 @@
+"""Autoregressive decoding by transformers' `generate`: greedy, or nucleus sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from goodpart.models import Model
+from goodpart.samplers.common import Decoded, Observe, canvas_of, finish
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Temperature 0 is greedy; above, nucleus sampling with `top_p`."""
+
+    max_new_tokens: int
+    temperature: float = 0.0
+    top_p: float = 0.95
+    stop_early: bool = True
+
+    @property
+    def total_steps(self) -> int:
+        """Tokens generated at most."""
+        return self.max_new_tokens
+
+
+@torch.inference_mode()
+def decode(
+    model: Model,
+    prompts: Sequence[Sequence[int]],
+    settings: Settings,
+    seeds: Sequence[int] | None,
+    observe: Observe | None = None,
+) -> list[Decoded]:
+    """Decode a batch of prompts (token ids) to `Decoded`, in order.
+
+    Greedy decoding takes the whole batch. Sampling takes a prompt at a time, each from its own seed
+    (`seeds` None: the global stream), since `generate` draws for all rows at once.
+    """
+    from transformers import GenerationConfig
+
+    tokens, hot = model.tokens, settings.temperature > 0
+    # A checkpoint's own generation_config may hold penalties and sampling: every argument is explicit.
+    config = GenerationConfig(
+        max_new_tokens=settings.max_new_tokens,
+        do_sample=hot,
+        **(
+            {"temperature": settings.temperature, "top_p": settings.top_p, "top_k": 0}
+            if hot
+            else {}
+        ),
+        eos_token_id=sorted(tokens.ends),
+        pad_token_id=tokens.pad,
+    )
+    saved, model.module.generation_config = model.module.generation_config, config
+    groups = [[i] for i in range(len(prompts))] if hot else [list(range(len(prompts)))]
+    results: list[Decoded] = []
+    try:
+        for group in groups:
+            chosen = [prompts[i] for i in group]
+            ids, exists, start = canvas_of(chosen, 0, tokens.pad, tokens.pad, model.device)
+            if observe:
+                observe(0, ids)
+            with torch.random.fork_rng(enabled=seeds is not None):
+                if seeds is not None:
+                    torch.manual_seed(seeds[group[0]])
+                out = model.module.generate(
+                    ids, attention_mask=exists.long(), generation_config=config
+                )
+            for row, prompt in zip(out, chosen, strict=True):
+                gap = start - len(prompt)
+                made = finish(row[gap:], start - gap, model, 0)
+                passes = min(len(made.token_ids) + made.ended, settings.max_new_tokens)
+                results.append(Decoded(made.token_ids, made.ended, passes, made.canvas))
+    finally:
+        model.module.generation_config = saved
+    return results

@@ -1,0 +1,1 @@
+"""The tiny checkpoints: corpus, tokenizer and training. Nothing outside this package depends on it."""
