@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
-
 from goodpart.capture import capturing
 from goodpart.families import SpecialTokens, family_module
 from goodpart.models import Model, load
 from goodpart.skipping import skipping
+from safetensors.torch import load_file
 
 FOLDERS = sorted((Path(__file__).parent / "data" / "parity").glob("*/golden.json"))
 TOLERANCE = 1e-4
@@ -97,15 +96,14 @@ def test_generation(models, folder, case):
         eot = case["eot_id_in_code"]
         tokens = SpecialTokens(t.mask, t.pad, t.eos, eot, frozenset({t.eos, eot}))
         model = Model(model.name, None, model.family, model.module, None, tokens)
-    sampler = family_module(model.family).sampler()
-    settings = sampler.Settings(**arguments, stop_early=False)
+    family = family_module(model.family)
+    sampler = family.sampler()
+    settings = family.Settings(**arguments, stop_early=False)
     fed = []
     torch.manual_seed(case["torch_manual_seed"] or 0)
     prompts = [p[e.bool()].tolist() for p, e in zip(prompt, exists, strict=True)]
     with skipping(model, case["removed_layers"] or []):
-        out = sampler.decode(
-            model, prompts, settings, None, lambda step, ids: fed.append(ids.clone())
-        )
+        out = sampler.decode(model, prompts, settings, None, lambda step, ids: fed.append(ids.clone()))
     wanted = tensors[f"{name}.output"]
     for row, want, e in zip(out, wanted, exists, strict=True):
         gap = int((e == 0).sum())
@@ -115,7 +113,7 @@ def test_generation(models, folder, case):
 
     if not case["needs_torch_rng"]:
         # One generator a row and leaving early change nothing up to the end marker.
-        settings = sampler.Settings(**arguments, stop_early=True)
+        settings = family.Settings(**arguments, stop_early=True)
         with skipping(model, case["removed_layers"] or []):
             early = sampler.decode(model, prompts, settings, list(range(len(prompts))))
         assert [row.token_ids for row in early] == [row.token_ids for row in out]

@@ -59,14 +59,14 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """Read one JSON object a line; GoodpartError names the file and the line that is damaged."""
     rows = []
     try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    rows.append(json.loads(line))
+        lines = path.read_text(encoding="utf-8").split("\n")
     except FileNotFoundError:
         raise GoodpartError(f"{path}: no such file") from None
-    except json.JSONDecodeError as error:
-        raise GoodpartError(f"{path}, line {number}: not valid JSON ({error})") from error
+    for number, line in enumerate(lines, 1):
+        try:
+            rows += [json.loads(line)] if line.strip() else []
+        except json.JSONDecodeError as error:
+            raise GoodpartError(f"{path}, line {number}: not valid JSON ({error})") from error
     return rows
 
 

@@ -54,9 +54,7 @@ def checkpoint_folder(name_or_path: str, revision: str | None) -> Path:
     if folder.is_dir():
         return folder
     if folder.is_absolute() or not re.fullmatch(r"[\w.-]+/[\w.-]+", name_or_path):
-        raise GoodpartError(
-            f"{name_or_path}: no such folder, and not a hub name of the form owner/name"
-        )
+        raise GoodpartError(f"{name_or_path}: no such folder, and not a hub name of the form owner/name")
     from huggingface_hub import snapshot_download
 
     try:
@@ -130,10 +128,6 @@ def load(
         found = "; ".join(f"{key}: {', '.join(names[:4])}" for key, names in wrong.items())
         raise GoodpartError(f"{folder}: the weights do not fit config.json ({found})")
     loaded.eval().requires_grad_(False)
-    has_tokenizer = any(
-        (folder / name).exists() for name in ("tokenizer.json", "tokenizer_config.json")
-    )
+    has_tokenizer = any((folder / name).exists() for name in ("tokenizer.json", "tokenizer_config.json"))
     tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True) if has_tokenizer else None
-    return Model(
-        name_or_path, revision, family, loaded, tokenizer, module.special_tokens(raw, tokenizer)
-    )
+    return Model(name_or_path, revision, family, loaded, tokenizer, module.special_tokens(raw, tokenizer))

@@ -15,8 +15,7 @@ def render(tokenizer: Any, texts: Sequence[str], chat: bool) -> list[list[int]]:
     if chat:
         turns = [[{"role": "user", "content": text}] for text in texts]
         rendered = [
-            tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
-            for turn in turns
+            tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False) for turn in turns
         ]
     else:
         rendered = [text if text.endswith("\n") else text + "\n" for text in texts]

@@ -20,9 +20,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     """An argument parser with the options that every job has: --log and --threads."""
     made = argparse.ArgumentParser(description=(description or "").strip().splitlines()[0])
     made.add_argument("--log", type=Path, help="write the job's log here (default: standard error)")
-    made.add_argument(
-        "--threads", type=int, default=1, help="threads of torch, at most those that exist"
-    )
+    made.add_argument("--threads", type=int, default=1, help="threads of torch, at most those that exist")
     return made
 
 
@@ -32,9 +30,7 @@ def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Namespac
     if arguments.log:
         arguments.log.parent.mkdir(parents=True, exist_ok=True)
         handlers = [logging.FileHandler(arguments.log, mode="w")]
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=handlers
-    )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=handlers)
     # Nothing is fetched behind a job's back: the loader asks the hub by itself, by name and revision.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
@@ -62,9 +58,7 @@ def limit_threads(threads: int) -> None:
     torch.set_num_threads(processors(threads))
 
 
-def progress(
-    items: Iterable[T], label: str, total: int | None = None, **options: Any
-) -> Iterator[T]:
+def progress(items: Iterable[T], label: str, total: int | None = None, **options: Any) -> Iterator[T]:
     """Iterate with a progress bar on a terminal, silently elsewhere."""
     from tqdm import tqdm
 

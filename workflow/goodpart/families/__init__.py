@@ -7,7 +7,8 @@ Each family is one module with the same names:
 * `MODEL_CLASS()`: the transformers class (imported late: it costs seconds);
 * `KEY_MAPPING`: parameter names in the file -> names in the class, as regular expressions;
 * `special_tokens(raw, tokenizer)`: the ids of mask, pad, and everything that ends a completion;
-* `sampler()`: the module with its `Settings` and `decode`.
+* `Settings`: the arguments of its sampler, checked when made (GoodpartError);
+* `sampler()`: the module whose `decode(model, prompts, settings, seeds, observe)` generates.
 """
 
 from __future__ import annotations

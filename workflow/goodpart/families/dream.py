@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+from goodpart.errors import GoodpartError
 from goodpart.families import SpecialTokens, qwen2
 
 MODEL_TYPES = ("Dream",)
 BIDIRECTIONAL = True
 COLUMN_SHIFT = 1  # token i is predicted at position i - 1
 KEY_MAPPING: dict[str, str] = {}
+
+
+ALGORITHMS = ("origin", "maskgit_plus", "topk_margin", "entropy")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Arguments of the official `diffusion_generate`; `steps` None means one step a generated token."""
+
+    max_new_tokens: int
+    steps: int | None = None
+    temperature: float = 0.0
+    top_p: float | None = None
+    top_k: int | None = None
+    alg: str = "entropy"
+    alg_temp: float | None = None
+    eps: float = 1e-3
+    stop_early: bool = True
+
+    def __post_init__(self) -> None:
+        if self.alg not in ALGORITHMS:
+            raise GoodpartError(f"alg {self.alg!r} is unknown: one of {', '.join(ALGORITHMS)}")
+
+    @property
+    def total_steps(self) -> int:
+        """Total number of denoising steps."""
+        return self.max_new_tokens if self.steps is None else self.steps
 
 
 def transformers_config(raw: dict[str, Any]) -> Any:
@@ -30,7 +59,7 @@ def special_tokens(raw: dict[str, Any], tokenizer: Any) -> SpecialTokens:
 
 
 def sampler() -> Any:
-    """The module of this family's sampler: `Settings` and `decode`."""
+    """The module of this family's sampler (imported late: it needs torch)."""
     from goodpart.samplers import dream
 
     return dream

@@ -6,6 +6,7 @@ sees both sides, and RoPE is computed in float32 and cast back before attention.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -52,6 +53,43 @@ REQUIRED = {
 }
 
 
+@dataclass(frozen=True)
+class Settings:
+    """Arguments of the official `generate`; `steps` None means one step a generated token."""
+
+    max_new_tokens: int
+    block_length: int = 32
+    steps: int | None = None
+    temperature: float = 0.0
+    cfg_scale: float = 0.0
+    remasking: str = "low_confidence"
+    logits_eos_inf: bool = False
+    confidence_eos_eot_inf: bool = False
+    stop_early: bool = True
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens % self.block_length:
+            raise GoodpartError(
+                f"max_new_tokens {self.max_new_tokens} is not a multiple of block_length {self.block_length}"
+            )
+        if self.total_steps % self.blocks:
+            raise GoodpartError(
+                f"steps {self.total_steps} is not a multiple of the number of blocks {self.blocks}"
+            )
+        if self.remasking not in ("low_confidence", "random"):
+            raise GoodpartError(f"remasking {self.remasking!r} is unknown: low_confidence or random")
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks."""
+        return self.max_new_tokens // self.block_length
+
+    @property
+    def total_steps(self) -> int:
+        """Total number of denoising steps."""
+        return self.max_new_tokens if self.steps is None else self.steps
+
+
 def transformers_config(raw: dict[str, Any]) -> Any:
     """LLaDA's config.json (`raw`) as a bidirectional LlamaConfig.
 
@@ -61,9 +99,7 @@ def transformers_config(raw: dict[str, Any]) -> Any:
 
     for key, value in REQUIRED.items():
         if raw.get(key, value) not in (value, value or None, value or False):
-            raise GoodpartError(
-                f"config.json: {key} = {raw[key]!r} is not implemented (only {value!r})"
-            )
+            raise GoodpartError(f"config.json: {key} = {raw[key]!r} is not implemented (only {value!r})")
     if raw.get("embedding_size", raw["vocab_size"]) < raw["vocab_size"]:
         raise GoodpartError("config.json: embedding_size is smaller than vocab_size")
     try:
@@ -126,9 +162,7 @@ def MODEL_CLASS() -> type:
             attend = llama.ALL_ATTENTION_FUNCTIONS.get_interface(
                 self.config._attn_implementation, llama.eager_attention_forward
             )
-            out, weights = attend(
-                self, q, k, v, attention_mask, dropout=0.0, scaling=self.scaling, **kwargs
-            )
+            out, weights = attend(self, q, k, v, attention_mask, dropout=0.0, scaling=self.scaling, **kwargs)
             return self.o_proj(out.reshape(*hidden_states.shape[:-1], -1)), weights
 
     class LLaDA(llama.LlamaForCausalLM):
@@ -153,7 +187,7 @@ def special_tokens(raw: dict[str, Any], tokenizer: Any) -> SpecialTokens:
 
 
 def sampler() -> Any:
-    """The module of this family's sampler: `Settings` and `decode`."""
+    """The module of this family's sampler (imported late: it needs torch)."""
     from goodpart.samplers import llada
 
     return llada

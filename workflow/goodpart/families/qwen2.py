@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from goodpart.errors import GoodpartError
@@ -13,6 +14,21 @@ COLUMN_SHIFT = 1
 KEY_MAPPING: dict[str, str] = {}
 
 
+@dataclass(frozen=True)
+class Settings:
+    """Temperature 0 is greedy; above, nucleus sampling with `top_p`."""
+
+    max_new_tokens: int
+    temperature: float = 0.0
+    top_p: float = 0.95
+    stop_early: bool = True
+
+    @property
+    def total_steps(self) -> int:
+        """Tokens generated at most."""
+        return self.max_new_tokens
+
+
 def transformers_config(raw: dict[str, Any]) -> Any:
     """A Qwen2-shaped config.json (`raw`) as a Qwen2Config.
 
@@ -21,13 +37,9 @@ def transformers_config(raw: dict[str, Any]) -> Any:
     from transformers import Qwen2Config
 
     if raw.get("use_sliding_window"):
-        raise GoodpartError(
-            "config.json: use_sliding_window = true is not implemented (only false)"
-        )
+        raise GoodpartError("config.json: use_sliding_window = true is not implemented (only false)")
     if raw.get("rope_scaling"):
-        raise GoodpartError(
-            f"config.json: rope_scaling = {raw['rope_scaling']!r} is not implemented"
-        )
+        raise GoodpartError(f"config.json: rope_scaling = {raw['rope_scaling']!r} is not implemented")
     skipped = {
         "model_type",
         "architectures",
@@ -65,7 +77,7 @@ def special_tokens(raw: dict[str, Any], tokenizer: Any) -> SpecialTokens:
 
 
 def sampler() -> Any:
-    """The module of this family's sampler: `Settings` and `decode`."""
+    """The module of this family's sampler (imported late: it needs torch)."""
     from goodpart.samplers import qwen2
 
     return qwen2

@@ -26,8 +26,6 @@ if __name__ == "__main__":
     options = parser(__doc__)
     options.add_argument("--seed", type=int, required=True)
     options.add_argument("--items", type=int, required=True, help="evaluated items a benchmark")
-    options.add_argument(
-        "--calibration", type=int, required=True, help="calibration items a benchmark"
-    )
+    options.add_argument("--calibration", type=int, required=True, help="calibration items a benchmark")
     options.add_argument("--output", type=Path, required=True, help="folder to write into")
     run(main, options.parse_args())

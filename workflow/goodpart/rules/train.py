@@ -41,9 +41,7 @@ def main(arguments: argparse.Namespace) -> None:
         excluded,
         recipe,
         arguments.output.parent / f".{arguments.output.name}.state.safetensors",
-        lambda row: logger.info(
-            "step %(step)d loss %(loss).4f %(tokens_per_second).0f tokens/s", row
-        ),
+        lambda row: logger.info("step %(step)d loss %(loss).4f %(tokens_per_second).0f tokens/s", row),
     )
     with written(arguments.output) as partial:
         save(model, family, config, tokenizer_json, partial)

@@ -105,9 +105,7 @@ class Rows:
         tokens = model.tokens
         assert tokens.mask is not None
         self.model, self.prompts, self.mask = model, prompts, tokens.mask
-        self.ids, self.exists, self.start = canvas_of(
-            prompts, length, tokens.mask, tokens.pad, model.device
-        )
+        self.ids, self.exists, self.start = canvas_of(prompts, length, tokens.mask, tokens.pad, model.device)
         self.active = list(range(len(prompts)))
         self._ends = torch.tensor(sorted(tokens.ends), device=self.ids.device)
         self._done: dict[int, Decoded] = {}

@@ -3,39 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
-from goodpart.errors import GoodpartError
+from goodpart.families.dream import Settings
 from goodpart.models import Model
 from goodpart.samplers.common import Decoded, Draws, Observe, Rows, top_ranked
-
-ALGORITHMS = ("origin", "maskgit_plus", "topk_margin", "entropy")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Arguments of the official `diffusion_generate`; `steps` None means one step a generated token."""
-
-    max_new_tokens: int
-    steps: int | None = None
-    temperature: float = 0.0
-    top_p: float | None = None
-    top_k: int | None = None
-    alg: str = "entropy"
-    alg_temp: float | None = None
-    eps: float = 1e-3
-    stop_early: bool = True
-
-    def __post_init__(self) -> None:
-        if self.alg not in ALGORITHMS:
-            raise GoodpartError(f"alg {self.alg!r} is unknown: one of {', '.join(ALGORITHMS)}")
-
-    @property
-    def total_steps(self) -> int:
-        """Total number of denoising steps."""
-        return self.max_new_tokens if self.steps is None else self.steps
 
 
 @torch.inference_mode()
@@ -153,15 +126,11 @@ def _uniform(draws: Draws, rows: Rows, row: torch.Tensor) -> torch.Tensor:
     if draws.official:
         return torch.rand(row.shape, device=row.device)
     counts = torch.bincount(row, minlength=len(rows.active)).tolist()
-    parts = [
-        torch.rand(n, generator=draws.row(r)) for r, n in zip(rows.active, counts, strict=True)
-    ]
+    parts = [torch.rand(n, generator=draws.row(r)) for r, n in zip(rows.active, counts, strict=True)]
     return torch.cat(parts).to(row.device)
 
 
-def _multinomial(
-    probability: torch.Tensor, draws: Draws, rows: Rows, row: torch.Tensor
-) -> torch.Tensor:
+def _multinomial(probability: torch.Tensor, draws: Draws, rows: Rows, row: torch.Tensor) -> torch.Tensor:
     """One token a position [N] drawn from probability [N, V]."""
     if draws.official:
         normed = probability / probability.sum(-1, keepdim=True)

@@ -3,52 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
-from goodpart.errors import GoodpartError
+from goodpart.families.llada import Settings
 from goodpart.models import Model
 from goodpart.samplers.common import Decoded, Draws, Observe, Rows, top_ranked
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Arguments of the official `generate`; `steps` None means one step a generated token."""
-
-    max_new_tokens: int
-    block_length: int = 32
-    steps: int | None = None
-    temperature: float = 0.0
-    cfg_scale: float = 0.0
-    remasking: str = "low_confidence"
-    logits_eos_inf: bool = False
-    confidence_eos_eot_inf: bool = False
-    stop_early: bool = True
-
-    def __post_init__(self) -> None:
-        if self.max_new_tokens % self.block_length:
-            raise GoodpartError(
-                f"max_new_tokens {self.max_new_tokens} is not a multiple of block_length {self.block_length}"
-            )
-        if self.total_steps % self.blocks:
-            raise GoodpartError(
-                f"steps {self.total_steps} is not a multiple of the number of blocks {self.blocks}"
-            )
-        if self.remasking not in ("low_confidence", "random"):
-            raise GoodpartError(
-                f"remasking {self.remasking!r} is unknown: low_confidence or random"
-            )
-
-    @property
-    def blocks(self) -> int:
-        """Number of blocks."""
-        return self.max_new_tokens // self.block_length
-
-    @property
-    def total_steps(self) -> int:
-        """Total number of denoising steps."""
-        return self.max_new_tokens if self.steps is None else self.steps
 
 
 def quotas(masks: torch.Tensor, steps: int) -> torch.Tensor:
@@ -112,9 +72,7 @@ def _logits(
     padding = None if padding is None else padding.repeat(2, 1)
     both = torch.cat([x, blank])
     hidden = decoder(input_ids=both, attention_mask=padding, use_cache=False).last_hidden_state
-    conditional, unconditional = (
-        head(h[row, column]) for h in (hidden[: len(x)], hidden[len(x) :])
-    )
+    conditional, unconditional = (head(h[row, column]) for h in (hidden[: len(x)], hidden[len(x) :]))
     return unconditional + (cfg_scale + 1) * (conditional - unconditional)
 
 

@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
+from goodpart.families.qwen2 import Settings
 from goodpart.models import Model
 from goodpart.samplers.common import Decoded, Observe, canvas_of, finish
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Temperature 0 is greedy; above, nucleus sampling with `top_p`."""
-
-    max_new_tokens: int
-    temperature: float = 0.0
-    top_p: float = 0.95
-    stop_early: bool = True
-
-    @property
-    def total_steps(self) -> int:
-        """Tokens generated at most."""
-        return self.max_new_tokens
 
 
 @torch.inference_mode()
@@ -46,11 +31,7 @@ def decode(
     config = GenerationConfig(
         max_new_tokens=settings.max_new_tokens,
         do_sample=hot,
-        **(
-            {"temperature": settings.temperature, "top_p": settings.top_p, "top_k": 0}
-            if hot
-            else {}
-        ),
+        **({"temperature": settings.temperature, "top_p": settings.top_p, "top_k": 0} if hot else {}),
         eos_token_id=sorted(tokens.ends),
         pad_token_id=tokens.pad,
     )
@@ -66,9 +47,7 @@ def decode(
             with torch.random.fork_rng(enabled=seeds is not None):
                 if seeds is not None:
                     torch.manual_seed(seeds[group[0]])
-                out = model.module.generate(
-                    ids, attention_mask=exists.long(), generation_config=config
-                )
+                out = model.module.generate(ids, attention_mask=exists.long(), generation_config=config)
             for row, prompt in zip(out, chosen, strict=True):
                 gap = start - len(prompt)
                 made = finish(row[gap:], start - gap, model, 0)

@@ -122,9 +122,7 @@ def public_names(family: str, state: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
-def save(
-    model: Any, family: str, config: dict[str, Any], tokenizer_json: Path, folder: Path
-) -> None:
+def save(model: Any, family: str, config: dict[str, Any], tokenizer_json: Path, folder: Path) -> None:
     """Write a checkpoint folder in the family's public format: bfloat16 safetensors and tokenizer."""
     import torch
     from safetensors.torch import save_file
@@ -132,9 +130,7 @@ def save(
     from goodpart.tiny.tokenizer import family_tokenizer
 
     folder.mkdir(parents=True, exist_ok=True)
-    state = {
-        name: t.detach().to(torch.bfloat16).contiguous() for name, t in model.state_dict().items()
-    }
+    state = {name: t.detach().to(torch.bfloat16).contiguous() for name, t in model.state_dict().items()}
     save_file(public_names(family, state), folder / "model.safetensors", metadata={"format": "pt"})
     text = json.dumps(config | {"torch_dtype": "bfloat16"}, indent=2, sort_keys=True)
     (folder / "config.json").write_text(text + "\n")

@@ -1,0 +1,52 @@
+"""MBPP: functions to write from a sentence, tested by assertions (Austin et al., 2021).
+
+Reads the full rows (`text`, `test_setup_code`) and the sanitized ones (`prompt`, `test_imports`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from goodpart.benchmarks import DFLASH_CODE, Verdict, unknown_style
+from goodpart.benchmarks.code import extract, run_program
+
+FIELDS = ("task_id", "code", "test_list")
+SANDBOX = True
+STYLES = ("bare", "dflash", "dflash_tests")
+
+
+def item_id(row: dict[str, Any], split: str, index: int) -> str:
+    """The public `task_id`."""
+    return str(row["task_id"])
+
+
+def prompt(row: dict[str, Any], style: str) -> str:
+    """The sentence (`bare`, `dflash`), or the sentence and its tests behind a request (`dflash_tests`)."""
+    text = row.get("text") or row["prompt"]
+    if style in ("bare", "dflash"):
+        return text
+    if style == "dflash_tests":
+        tests = "\n".join(row["test_list"])
+        return f"{DFLASH_CODE}{text}\n```python\n{tests}\n```"
+    raise unknown_style("mbpp", style, STYLES)
+
+
+def reference(row: dict[str, Any]) -> dict[str, Any]:
+    """Imports, set-up, assertions, and the name of the function that they call."""
+    called = re.search(r"(\w+)\s*\(", re.sub(r"^\s*assert\s*\(?(?:not\s+|set\(|sorted\()*", "", row["test_list"][0]))
+    defined = re.findall(r"^def\s+(\w+)", row["code"], re.MULTILINE)
+    name = called.group(1) if called else None
+    return {
+        "imports": list(row.get("test_imports") or []),
+        "setup": row.get("test_setup_code") or "",
+        "tests": list(row["test_list"]),
+        "entry_point": name if name in defined else (defined[-1] if defined else name),
+    }
+
+
+def score(reference: dict[str, Any], completion: str, sandbox: Any = None) -> Verdict:
+    """Run imports, code, set-up and tests; the set-up follows the code, which some of it uses."""
+    code = extract(completion, reference["entry_point"])
+    parts = [*reference["imports"], code, reference["setup"], *reference["tests"]]
+    return run_program("\n".join(parts), code, sandbox)

@@ -1,0 +1,201 @@
+"""The configuration: every mistake is found here, before any job runs, and named with its fix."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from goodpart.errors import GoodpartError
+from goodpart.families import FAMILIES, family_module, family_of
+from goodpart.files import read_json
+
+SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
+FULL_DEPTH = "full"  # the policy's name that every model's k = 0 is stored under
+
+
+def check(config: dict[str, Any], root: Path = Path()) -> None:
+    """Validate `config` in place: schema, defaults, and everything the schema cannot say.
+
+    Local paths are taken relative to `root`. Raises GoodpartError with one line a mistake.
+    """
+    import yaml
+
+    schema = yaml.safe_load(SCHEMA.read_text())
+    mistakes = list(_schema_mistakes(config, schema))
+    if not mistakes:
+        _fill_defaults(config, schema, schema)
+        mistakes = list(_meaning_mistakes(config, root))
+    if mistakes:
+        raise GoodpartError("\n".join(["the configuration is not valid:", *mistakes]))
+
+
+def _schema_mistakes(config: dict[str, Any], schema: dict[str, Any]) -> Iterable[str]:
+    from jsonschema import Draft202012Validator
+
+    for error in Draft202012Validator(schema).iter_errors(config):
+        key = ".".join(map(str, error.absolute_path)) or "(top level)"
+        if error.validator == "additionalProperties":
+            known = list(error.schema.get("properties", {}))
+            for name in sorted(set(error.instance) - set(known)):
+                yield f"  {key}: unknown key {name!r}; {_nearest(name, known)}"
+        elif error.validator == "required":
+            missing = [name for name in error.validator_value if name not in error.instance]
+            yield f"  {key}: the key {', '.join(missing)} is missing; add it"
+        elif error.validator == "enum":
+            allowed = ", ".join(map(str, error.validator_value))
+            yield f"  {key}: {error.instance!r} is unknown; use one of: {allowed}"
+        else:
+            yield f"  {key}: {error.message}"
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(known)}"
+
+
+def _fill_defaults(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> None:
+    if "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
+    if not isinstance(value, dict):
+        return
+    properties = schema.get("properties", {})
+    for key, sub in properties.items():
+        if "default" in sub:
+            default = sub["default"]
+            value.setdefault(key, dict(default) if isinstance(default, dict) else default)
+    others = schema.get("additionalProperties")
+    for key, item in value.items():
+        sub = properties.get(key, others if isinstance(others, dict) else {})
+        _fill_defaults(item, sub, root)
+
+
+def _meaning_mistakes(config: dict[str, Any], root: Path) -> Iterable[str]:
+    run = config["run"]
+    for kind in ("models", "benchmarks", "policies"):
+        for name in run[kind]:
+            if name not in config[kind]:
+                yield f"  run.{kind}: {name!r} is not in {kind}; {_nearest(name, config[kind])}"
+    if run["decode"] not in config["decodes"]:
+        yield f"  run.decode: {_nearest(run['decode'], config['decodes'])}"
+    if FULL_DEPTH in config["policies"]:
+        yield f"  policies.{FULL_DEPTH}: the name is taken by full depth; choose another"
+    for name in run["models"]:
+        if name in config["models"]:
+            yield from _model_mistakes(name, config, root)
+    for name in {*run["benchmarks"], *calibration_benchmarks(config)}:
+        if name in config["benchmarks"]:
+            yield from _benchmark_mistakes(name, config, root)
+        elif name not in run["benchmarks"]:
+            yield f"  capture.benchmarks: {name!r} is not in benchmarks; choose one that is"
+    for name in calibration_benchmarks(config):
+        if name in config["benchmarks"] and "calibration" not in config["benchmarks"][name]:
+            yield f"  benchmarks.{name}.calibration: is missing, and capture.benchmarks names {name}"
+    for name in run["policies"]:
+        kind = config["policies"].get(name, {}).get("kind", "algorithm1")
+        if importlib.util.find_spec(f"goodpart.policies.{kind}") is None:
+            yield f"  policies.{name}.kind: there is no goodpart/policies/{kind}.py"
+
+
+def _model_mistakes(name: str, config: dict[str, Any], root: Path) -> Iterable[str]:
+    model, at = config["models"][name], f"  models.{name}"
+    if ("path" in model) == ("hub" in model):
+        yield f"{at}: give either path (a local folder) or hub (owner/name)"
+        return
+    if "path" in model:
+        folder = root / model["path"]
+        if not (folder / "config.json").is_file() or not list(folder.glob("*.safetensors")):
+            yield (
+                f"{at}.path: {model['path']} is not a checkpoint (config.json and *.safetensors); "
+                "correct the path, or name a hub model with hub: owner/name"
+            )
+            return
+        try:
+            raw = read_json(folder / "config.json")
+            family = family_of(raw, f"{model['path']}/config.json")
+        except GoodpartError as error:
+            yield f"{at}.path: {error}"
+            return
+        if family != model["family"]:
+            yield f"{at}.family: {model['family']!r}, but the checkpoint is {family!r}; write that"
+        layers = raw.get("n_layers", raw.get("num_hidden_layers"))
+        if layers != model["layers"]:
+            yield f"{at}.layers: {model['layers']}, but the checkpoint has {layers}; write that"
+    for policy in config["run"]["policies"]:
+        adjacent = config["policies"].get(policy, {}).get("adjacent", False)
+        most = model["layers"] - 1 if adjacent else (model["layers"] + 1) // 2
+        for k in model["layers_skipped"]:
+            if k > most:
+                yield (
+                    f"{at}.layers_skipped: {k} is more than {model['layers']} layers allow under the "
+                    f"policy {policy!r} ({most} at most); remove it"
+                )
+
+
+def _benchmark_mistakes(name: str, config: dict[str, Any], root: Path) -> Iterable[str]:
+    benchmark, at = config["benchmarks"][name], f"  benchmarks.{name}"
+    if importlib.util.find_spec(f"goodpart.benchmarks.{benchmark['kind']}") is None:
+        yield f"{at}.kind: there is no goodpart/benchmarks/{benchmark['kind']}.py"
+    for split in ("evaluation", "calibration"):
+        source = benchmark.get(split)
+        if source is None:
+            continue
+        if ("path" in source) == ("hub" in source):
+            yield f"{at}.{split}: give either path (a local file) or hub (owner/name)"
+        elif "path" in source:
+            file = root / source["path"]
+            if not file.is_file():
+                yield f"{at}.{split}.path: {source['path']} does not exist; correct the path"
+            elif file.stat().st_size == 0:
+                yield f"{at}.{split}.path: {source['path']} holds no items; give a file that does"
+    if benchmark["n"] != "all" and benchmark["n"] > benchmark["evaluation"]["rows"]:
+        rows = benchmark["evaluation"]["rows"]
+        yield f"{at}.n: {benchmark['n']} is more than the {rows} items there are; lower it"
+    families = {config["models"][m]["family"] for m in config["run"]["models"] if m in config["models"]}
+    for family in FAMILIES:
+        if family in families:
+            try:
+                decode_settings(config, config["run"]["decode"], family, name)
+            except GoodpartError as error:
+                yield f"  decodes.{config['run']['decode']}.{family} with benchmarks.{name}: {error}"
+
+
+def decode_settings(
+    config: Mapping[str, Any], decode: str, family: str, benchmark: str
+) -> dict[str, Any]:
+    """Arguments of the family's `Settings` for one preset and benchmark, checked.
+
+    Raises GoodpartError for an unknown argument or values that do not fit together.
+    """
+    arguments = dict(config["decodes"].get(decode, {}).get(family, {}))
+    arguments.setdefault("max_new_tokens", config["benchmarks"][benchmark]["max_new_tokens"])
+    settings = family_module(family).Settings
+    unknown = sorted(set(arguments) - set(settings.__dataclass_fields__))
+    if unknown:
+        raise GoodpartError(
+            f"unknown setting {unknown[0]!r}; {_nearest(unknown[0], list(settings.__dataclass_fields__))}"
+        )
+    settings(**arguments)
+    return arguments
+
+
+def calibration_benchmarks(config: Mapping[str, Any]) -> list[str]:
+    """Benchmarks whose training prompts the similarities are measured on."""
+    named = config.get("capture", {}).get("benchmarks")
+    if named:
+        return list(named)
+    return [b for b in config["run"]["benchmarks"] if "calibration" in config["benchmarks"].get(b, {})]
+
+
+def item_count(config: Mapping[str, Any], benchmark: str) -> int:
+    """Number of evaluated items of a benchmark."""
+    entry = config["benchmarks"][benchmark]
+    return entry["evaluation"]["rows"] if entry["n"] == "all" else entry["n"]
+
+
+def shards(config: Mapping[str, Any], benchmark: str) -> list[tuple[int, int]]:
+    """Item ranges (first, last), both included, in fixed chunks: raising n keeps the full ones."""
+    n, size = item_count(config, benchmark), config["generation"]["shard_size"]
+    return [(first, min(first + size, n) - 1) for first in range(0, n, size)]
