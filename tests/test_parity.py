@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
+
 from goodpart.capture import capturing
-from goodpart.families import SpecialTokens, family_module
+from goodpart.families import SpecialTokens, family_module, sampler_module
 from goodpart.models import Model, load
 from goodpart.skipping import skipping
-from safetensors.torch import load_file
 
 FOLDERS = sorted((Path(__file__).parent / "data" / "parity").glob("*/golden.json"))
 TOLERANCE = 1e-4
@@ -97,7 +98,7 @@ def test_generation(models, folder, case):
         tokens = SpecialTokens(t.mask, t.pad, t.eos, eot, frozenset({t.eos, eot}))
         model = Model(model.name, None, model.family, model.module, None, tokens)
     family = family_module(model.family)
-    sampler = family.sampler()
+    sampler = sampler_module(model.family)
     settings = family.Settings(**arguments, stop_early=False)
     fed = []
     torch.manual_seed(case["torch_manual_seed"] or 0)

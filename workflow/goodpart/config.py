@@ -82,9 +82,18 @@ def _meaning_mistakes(config: dict[str, Any], root: Path) -> Iterable[str]:
         yield f"  run.decode: {_nearest(run['decode'], config['decodes'])}"
     if FULL_DEPTH in config["policies"]:
         yield f"  policies.{FULL_DEPTH}: the name is taken by full depth; choose another"
+    taken: dict[str, str] = {}
     for name in run["models"]:
         if name in config["models"]:
             yield from _model_mistakes(name, config, root)
+            column = config["models"][name].get("paper_column")
+            if column in taken:
+                yield (
+                    f"  models.{name}.paper_column: {column!r} is also that of {taken[column]}, which runs "
+                    "too; remove one, and the model gets a column of its own"
+                )
+            elif column:
+                taken[column] = name
     for name in {*run["benchmarks"], *calibration_benchmarks(config)}:
         if name in config["benchmarks"]:
             yield from _benchmark_mistakes(name, config, root)
@@ -162,9 +171,7 @@ def _benchmark_mistakes(name: str, config: dict[str, Any], root: Path) -> Iterab
                 yield f"  decodes.{config['run']['decode']}.{family} with benchmarks.{name}: {error}"
 
 
-def decode_settings(
-    config: Mapping[str, Any], decode: str, family: str, benchmark: str
-) -> dict[str, Any]:
+def decode_settings(config: Mapping[str, Any], decode: str, family: str, benchmark: str) -> dict[str, Any]:
     """Arguments of the family's `Settings` for one preset and benchmark, checked.
 
     Raises GoodpartError for an unknown argument or values that do not fit together.

@@ -99,8 +99,9 @@ def load(
     checkpoint that does not fit its family in every tensor.
     """
     import torch
-    from transformers import AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     folder = checkpoint_folder(name_or_path, revision)
     raw = read_json(folder / "config.json")
     family = family_of(raw, str(folder / "config.json"))
@@ -128,6 +129,23 @@ def load(
         found = "; ".join(f"{key}: {', '.join(names[:4])}" for key, names in wrong.items())
         raise GoodpartError(f"{folder}: the weights do not fit config.json ({found})")
     loaded.eval().requires_grad_(False)
-    has_tokenizer = any((folder / name).exists() for name in ("tokenizer.json", "tokenizer_config.json"))
-    tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True) if has_tokenizer else None
-    return Model(name_or_path, revision, family, loaded, tokenizer, module.special_tokens(raw, tokenizer))
+    tokenizer = load_tokenizer(folder)
+    special = module.special_tokens(raw, tokenizer)
+    return Model(name_or_path, revision, family, loaded, tokenizer, special)
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer as its files say: tokenizer.json, else Qwen2's from vocab.json and merges.txt.
+
+    AutoTokenizer would ask for Dream's remote code, and replace the splitting rules of a tokenizer.json
+    by those of the class that it knows for the model's type. None when the folder holds no tokenizer.
+    """
+    if (folder / "tokenizer.json").exists():
+        from transformers import PreTrainedTokenizerFast
+
+        return PreTrainedTokenizerFast.from_pretrained(folder)
+    if (folder / "vocab.json").exists() and (folder / "merges.txt").exists():
+        from transformers import Qwen2Tokenizer
+
+        return Qwen2Tokenizer.from_pretrained(folder)
+    return None

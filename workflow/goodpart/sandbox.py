@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import os
 import secrets
 import select
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from goodpart import sandbox_child
 from goodpart.errors import GoodpartError
 
 MEMORY = 1 << 30  # bytes of address space
@@ -99,7 +102,7 @@ class Sandbox:
         uid = NOBODY if self.kind == "bubblewrap" and os.geteuid() == 0 else -1
         numbers = [verdict_write, secret_read, max(1, round(self.cpu_seconds)), MEMORY, uid]
         python = os.path.realpath(sys.executable)
-        source = Path(__file__).with_name("sandbox_child.py").read_text(encoding="utf-8")
+        source = inspect.getsource(sandbox_child)
         command = [python, "-I", "-S", "-c", source, *map(str, numbers)]
         if self.kind == "bubblewrap":
             command = [*self._prefix, *command]
@@ -145,8 +148,6 @@ def _read(descriptor: int, size: int, seconds: float) -> tuple[bytes, bool]:
 
 def _kill(child: subprocess.Popen[bytes]) -> None:
     """End the sandbox's first process, and with it everything inside."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     child.wait()

@@ -2,7 +2,8 @@
 
 A module has
 
-* `FIELDS`: the public row's fields that it reads (a row without one is refused by name);
+* `FIELDS`: the public row's fields that it reads (a row without one is refused by name); `OPTIONAL`:
+  those that only some rows have;
 * `SANDBOX`: whether scoring runs model-written code;
 * `item_id(row, split, index)`: a unique id;
 * `prompt(row, style)`: the prompt's text in one of the styles (GoodpartError for one it has not);

@@ -22,7 +22,9 @@ def extract(completion: str, entry_point: str | None) -> str:
     if not blocks:
         return text
     if entry_point:
-        defines = re.compile(rf"^\s*(?:async\s+)?def\s+{re.escape(entry_point)}\s*\(|^{entry_point}\s*=", re.M)
+        defines = re.compile(
+            rf"^\s*(?:async\s+)?def\s+{re.escape(entry_point)}\s*\(|^{entry_point}\s*=", re.M
+        )
         return next((block for block in blocks if defines.search(block)), blocks[0])
     return blocks[0]
 

@@ -54,12 +54,10 @@ def score(reference: dict[str, Any], completion: str, sandbox: Any = None) -> Ve
 def anchored(completion: str) -> str | None:
     """The text that the last anchor names as the answer, or None."""
     boxed = last_boxed(completion)
-    last = None
-    for last in ANCHOR.finditer(completion):
-        pass
-    if last is None:
+    anchors = list(ANCHOR.finditer(completion))
+    if not anchors:
         return boxed
-    line = next((part for part in completion[last.end() :].split("\n") if part.strip(" *")), "")
+    line = next((part for part in completion[anchors[-1].end() :].split("\n") if part.strip(" *")), "")
     return last_boxed(line) or line
 
 

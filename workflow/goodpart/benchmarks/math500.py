@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from goodpart.benchmarks import DFLASH_MATH, Verdict, unknown_style
+from goodpart.benchmarks.equivalence import equivalent
 from goodpart.benchmarks.latex import last_boxed
 
 FIELDS = ("problem", "answer")
@@ -59,7 +60,5 @@ def score(reference: dict[str, Any], completion: str, sandbox: Any = None) -> Ve
     if PLAIN.fullmatch(normalised(found)) and PLAIN.fullmatch(normalised(gold)):
         same = Decimal(normalised(found)) == Decimal(normalised(gold))
         return Verdict(same, found, "compared as decimals")
-    from goodpart.benchmarks.equivalence import equivalent
-
     same, reason = equivalent(gold, found, SECONDS)
     return Verdict(same, found[:200], reason)

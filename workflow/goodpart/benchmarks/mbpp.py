@@ -12,6 +12,7 @@ from goodpart.benchmarks import DFLASH_CODE, Verdict, unknown_style
 from goodpart.benchmarks.code import extract, run_program
 
 FIELDS = ("task_id", "code", "test_list")
+OPTIONAL = ("text", "prompt", "test_imports", "test_setup_code")  # full or sanitized rows
 SANDBOX = True
 STYLES = ("bare", "dflash", "dflash_tests")
 
@@ -34,7 +35,9 @@ def prompt(row: dict[str, Any], style: str) -> str:
 
 def reference(row: dict[str, Any]) -> dict[str, Any]:
     """Imports, set-up, assertions, and the name of the function that they call."""
-    called = re.search(r"(\w+)\s*\(", re.sub(r"^\s*assert\s*\(?(?:not\s+|set\(|sorted\()*", "", row["test_list"][0]))
+    called = re.search(
+        r"(\w+)\s*\(", re.sub(r"^\s*assert\s*\(?(?:not\s+|set\(|sorted\()*", "", row["test_list"][0])
+    )
     defined = re.findall(r"^def\s+(\w+)", row["code"], re.MULTILINE)
     name = called.group(1) if called else None
     return {

@@ -2,13 +2,14 @@
 
 Each family is one module with the same names:
 
-* `MODEL_TYPES`: the `model_type` values of config.json that it reads;
 * `transformers_config(raw)`: config.json as a transformers config (GoodpartError if unsupported);
 * `MODEL_CLASS()`: the transformers class (imported late: it costs seconds);
 * `KEY_MAPPING`: parameter names in the file -> names in the class, as regular expressions;
 * `special_tokens(raw, tokenizer)`: the ids of mask, pad, and everything that ends a completion;
-* `Settings`: the arguments of its sampler, checked when made (GoodpartError);
-* `sampler()`: the module whose `decode(model, prompts, settings, seeds, observe)` generates.
+* `Settings`: the arguments of its sampler, checked when made (GoodpartError).
+
+`goodpart.samplers` has a module of the same name whose `decode(model, prompts, settings, seeds, observe)`
+generates. Both are imported by name, so that a change of one family leaves the others' results alone.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 from goodpart.errors import GoodpartError
 
 FAMILIES = ("llada", "dream", "qwen2")
+MODEL_TYPES = {"llada": "llada", "Dream": "dream", "qwen2": "qwen2"}  # config.json -> family
 
 
 @dataclass(frozen=True)
@@ -41,18 +43,22 @@ def family_module(family: str) -> ModuleType:
     return importlib.import_module(f"goodpart.families.{family}")
 
 
+def sampler_module(family: str) -> ModuleType:
+    """Import the sampler of one family (it needs torch)."""
+    return importlib.import_module(f"goodpart.samplers.{family}")
+
+
 def family_of(raw: dict[str, Any], where: str) -> str:
     """Name the family that reads this config.json (`raw`), found at `where`.
 
     Raises GoodpartError for a `model_type` that no family reads.
     """
-    for family in FAMILIES:
-        if raw.get("model_type") in family_module(family).MODEL_TYPES:
-            return family
-    raise GoodpartError(
-        f"{where}: model_type {raw.get('model_type')!r} is not supported; "
-        f"supported are {', '.join(t for f in FAMILIES for t in family_module(f).MODEL_TYPES)}"
-    )
+    kind = raw.get("model_type")
+    if kind not in MODEL_TYPES:
+        raise GoodpartError(
+            f"{where}: model_type {kind!r} is not supported; supported are {', '.join(MODEL_TYPES)}"
+        )
+    return MODEL_TYPES[kind]
 
 
 def token_id(tokenizer: Any, token: str) -> int | None:

@@ -8,7 +8,6 @@ from typing import Any
 from goodpart.errors import GoodpartError
 from goodpart.families import SpecialTokens, qwen2
 
-MODEL_TYPES = ("Dream",)
 BIDIRECTIONAL = True
 COLUMN_SHIFT = 1  # token i is predicted at position i - 1
 KEY_MAPPING: dict[str, str] = {}
@@ -56,10 +55,3 @@ def special_tokens(raw: dict[str, Any], tokenizer: Any) -> SpecialTokens:
     """As Qwen2's, and the mask from config.json."""
     base = qwen2.special_tokens(raw, tokenizer)
     return SpecialTokens(raw["mask_token_id"], base.pad, base.eos, None, base.ends)
-
-
-def sampler() -> Any:
-    """The module of this family's sampler (imported late: it needs torch)."""
-    from goodpart.samplers import dream
-
-    return dream

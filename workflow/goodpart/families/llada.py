@@ -13,7 +13,6 @@ from typing import Any
 from goodpart.errors import GoodpartError
 from goodpart.families import SpecialTokens, token_id
 
-MODEL_TYPES = ("llada",)
 BIDIRECTIONAL = True
 COLUMN_SHIFT = 0  # logits at position i predict token i
 
@@ -184,10 +183,3 @@ def special_tokens(raw: dict[str, Any], tokenizer: Any) -> SpecialTokens:
     eot = token_id(tokenizer, "<|eot_id|>") if tokenizer else None
     ends = frozenset(i for i in (eos, eot) if i is not None)
     return SpecialTokens(raw["mask_token_id"], raw["pad_token_id"], eos, eot, ends)
-
-
-def sampler() -> Any:
-    """The module of this family's sampler (imported late: it needs torch)."""
-    from goodpart.samplers import llada
-
-    return llada

@@ -8,7 +8,6 @@ from typing import Any
 from goodpart.errors import GoodpartError
 from goodpart.families import SpecialTokens, token_id
 
-MODEL_TYPES = ("qwen2",)
 BIDIRECTIONAL = False
 COLUMN_SHIFT = 1
 KEY_MAPPING: dict[str, str] = {}
@@ -74,10 +73,3 @@ def special_tokens(raw: dict[str, Any], tokenizer: Any) -> SpecialTokens:
     if pad is None:
         pad = tokenizer.pad_token_id if tokenizer and tokenizer.pad_token_id is not None else eos
     return SpecialTokens(None, pad, eos, None, ends)
-
-
-def sampler() -> Any:
-    """The module of this family's sampler (imported late: it needs torch)."""
-    from goodpart.samplers import qwen2
-
-    return qwen2

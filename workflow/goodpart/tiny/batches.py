@@ -61,7 +61,7 @@ def batches(
                 for i, row in zip(which, ids, strict=True):
                     prompts[i] = row
         answers = tokenizer([t.response for t in tasks], add_special_tokens=False)["input_ids"]
-        rows = [(p, a + [turn if c else eos]) for p, a, c in zip(prompts, answers, chat, strict=True)]
+        rows = [(p, [*a, turn if c else eos]) for p, a, c in zip(prompts, answers, chat, strict=True)]
         if canvas is None:
             rows.sort(key=lambda row: len(row[0]) + len(row[1]))
         else:

@@ -1,0 +1,64 @@
+"""What the tests share: the folder of reference data, where there is one, and a copy of the workflow."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHARED = Path(os.environ.get("GOODPART_SHARED", ROOT.parent / "shared"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder with the real benchmark data and scoring oracles, which are not part of this repository."""
+    if not (SHARED / "benchmarks").is_dir():
+        pytest.skip(f"no reference data at {SHARED} (set GOODPART_SHARED)")
+    return SHARED
+
+
+class Workflow:
+    """A copy of the workflow in a folder of its own, so that runs and edits touch nothing else."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("Snakefile", "config.yaml"):
+            shutil.copy(ROOT / name, folder / name)
+        ignore = shutil.ignore_patterns("__pycache__")
+        for name in ("workflow", "envs", "profiles"):
+            shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+
+    def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+        """Run snakemake in the copy; output and error are one text in `stdout`."""
+        return subprocess.run(
+            [sys.executable, "-m", "snakemake", *arguments],
+            cwd=self.folder,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+    def jobs(self, *arguments: str) -> dict[str, int]:
+        """How many jobs of each rule a dry run would start."""
+        run = self.snakemake("--dry-run", *arguments)
+        assert run.returncode == 0, run.stdout
+        counts, reading = {}, False
+        for line in run.stdout.splitlines():
+            words = line.split()
+            if words[:2] == ["job", "count"]:
+                reading = True
+            elif reading and words and words[0] == "total":
+                return counts
+            elif reading and len(words) == 2 and words[1].isdigit():
+                counts[words[0]] = int(words[1])
+        return counts
+
+
+@pytest.fixture
+def workflow(tmp_path) -> Workflow:
+    return Workflow(tmp_path)

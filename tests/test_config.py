@@ -1,0 +1,154 @@
+"""Every mistake stops before any work, with a message that names the key and the fix."""
+
+import copy
+
+import pytest
+import yaml
+
+from conftest import ROOT
+from goodpart.config import check, shards
+from goodpart.errors import GoodpartError
+
+CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
+PAPER = ROOT / "workflow" / "configs" / "paper.yaml"
+
+
+def broken(**changes):
+    """The default configuration with some dotted keys set (`a__b=1`), or removed (None)."""
+    config = copy.deepcopy(CONFIG)
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        at = config
+        for key in parents:
+            at = at[key.replace("_", "-") if key.replace("_", "-") in at else key]
+        at[last] = value
+    return config
+
+
+def message(config):
+    with pytest.raises(GoodpartError) as error:
+        check(config, ROOT)
+    return str(error.value)
+
+
+def test_the_default_configuration_is_valid():
+    check(copy.deepcopy(CONFIG), ROOT)
+
+
+def test_defaults_are_filled_in():
+    config = broken()
+    del config["capture"], config["policies"]["similarity"]["threshold"]
+    check(config, ROOT)
+    assert config["capture"]["steps"] == [0]
+    assert config["policies"]["similarity"]["threshold"] == 0.95
+    assert config["models"]["qwen2.5-tiny"]["batch_size"] == 32
+
+
+def test_a_misspelt_key():
+    assert "unknown key 'sede'; did you mean 'seed'?" in message({**broken(), "sede": 1})
+    config = broken()
+    config["models"]["qwen2.5-tiny"]["familly"] = "qwen2"
+    assert "models.qwen2.5-tiny: unknown key 'familly'; did you mean 'family'?" in message(config)
+
+
+def test_a_misspelt_decoding_argument():
+    config = broken()
+    config["decodes"]["default"]["llada"]["block_lenght"] = 8
+    said = message(config)
+    assert "decodes.default.llada" in said
+    assert "did you mean 'block_length'?" in said
+
+
+def test_a_block_length_that_does_not_fit():
+    config = broken()
+    config["decodes"]["default"]["llada"]["block_length"] = 7
+    assert "is not a multiple of block_length 7" in message(config)
+
+
+def test_an_unknown_model():
+    said = message(broken(run__models=["qwen2.5-tyni"]))
+    assert "run.models: 'qwen2.5-tyni' is not in models; did you mean 'qwen2.5-tiny'?" in said
+
+
+def test_a_missing_checkpoint():
+    config = broken()
+    config["models"]["qwen2.5-tiny"]["path"] = "nowhere"
+    assert "models.qwen2.5-tiny.path: nowhere is not a checkpoint" in message(config)
+
+
+def test_an_unknown_family():
+    config = broken()
+    config["models"]["qwen2.5-tiny"]["family"] = "mamba"
+    assert "models.qwen2.5-tiny.family: 'mamba' is unknown; use one of: llada, dream, qwen2" in message(
+        config
+    )
+
+
+def test_a_family_that_the_checkpoint_is_not():
+    config = broken()
+    config["models"]["qwen2.5-tiny"]["family"] = "dream"
+    assert "the checkpoint is 'qwen2'" in message(config)
+
+
+def test_a_wrong_number_of_layers():
+    config = broken()
+    config["models"]["qwen2.5-tiny"]["layers"] = 30
+    assert "models.qwen2.5-tiny.layers: 30, but the checkpoint has 28" in message(config)
+
+
+def test_a_k_larger_than_the_model_allows():
+    config = broken()
+    config["models"]["qwen2.5-tiny"]["layers_skipped"] = [0, 15]
+    said = message(config)
+    assert "models.qwen2.5-tiny.layers_skipped: 15 is more than 28 layers allow" in said
+    assert "(14 at most)" in said
+    config["policies"]["similarity"]["adjacent"] = True
+    check(config, ROOT)
+
+
+def test_a_benchmark_without_items(tmp_path):
+    (tmp_path / "empty.jsonl").touch()
+    config = broken()
+    config["benchmarks"]["tiny-gsm8k"]["evaluation"] = {"path": str(tmp_path / "empty.jsonl"), "rows": 1}
+    config["benchmarks"]["tiny-gsm8k"]["n"] = 1
+    assert "benchmarks.tiny-gsm8k.evaluation.path" in message(config)
+    assert "holds no items" in message(config)
+
+
+def test_more_items_than_there_are():
+    config = broken()
+    config["benchmarks"]["tiny-gsm8k"]["n"] = 1000
+    assert "benchmarks.tiny-gsm8k.n: 1000 is more than the 256 items there are" in message(config)
+
+
+def test_two_models_for_one_column():
+    config = broken()
+    config["models"]["dream-tiny-base"]["paper_column"] = "Qwen2.5"
+    assert "paper_column: 'Qwen2.5' is also that of" in message(config)
+
+
+def test_shards_keep_full_chunks_when_n_grows():
+    def ranges(n):
+        config = broken()
+        config["generation"]["shard_size"] = 128
+        config["benchmarks"]["b"] = {"evaluation": {"rows": 1319}, "n": n}
+        return shards(config, "b")
+
+    assert ranges(128) == [(0, 127)]
+    assert set(ranges(256)) > set(ranges(128))
+    assert ranges(300)[-1] == (256, 299)
+    assert ranges("all")[-1] == (1280, 1318)
+
+
+def test_snakemake_says_it_too(workflow):
+    run = workflow.snakemake("--dry-run", "--config", "sede=1")
+    assert run.returncode != 0
+    assert "unknown key 'sede'; did you mean 'seed'?" in run.stdout
+    assert "Traceback" not in run.stdout
+
+
+def test_the_papers_configuration_dry_runs(workflow):
+    jobs = workflow.jobs("--configfile", "workflow/configs/paper.yaml")
+    assert jobs["scores"] == 4 * (7 + 4 + 4 + 4)
+    assert jobs["hidden_states"] == 4
+    assert not (workflow.folder / "results-paper").exists()

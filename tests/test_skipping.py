@@ -1,0 +1,95 @@
+import pytest
+import torch
+
+from conftest import ROOT
+from goodpart.capture import capturing
+from goodpart.errors import GoodpartError
+from goodpart.families import family_module, sampler_module
+from goodpart.models import load
+from goodpart.skipping import skipping
+
+MODELS = ("llada-tiny-instruct", "dream-tiny-base", "qwen2.5-tiny")
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def model(request):
+    return load(str(ROOT / "workflow" / "resources" / "models" / request.param), device="cpu")
+
+
+def tokens(model, prompt, observe=None):
+    settings = family_module(model.family).Settings(max_new_tokens=16)
+    ids = model.tokenizer(prompt)["input_ids"]
+    return sampler_module(model.family).decode(model, [ids], settings, [0], observe)[0].token_ids
+
+
+PROMPT = "Write a function move(x) to return x times 3 plus 4.\n"
+
+
+def test_restoring_gives_the_first_tokens_again(model):
+    first = tokens(model, PROMPT)
+    with skipping(model, [0, 3, 5]):
+        assert model.layers == len(model.module.model.layers)
+        without = tokens(model, PROMPT)
+    assert without != first  # the embedding alone does not do what layer 0 does
+    assert tokens(model, PROMPT) == first
+
+
+def test_skipping_equals_a_model_whose_blocks_do_nothing(model):
+    """Removal is the residual stream passing through: the same as zero weights in both branches."""
+    skipped = [1, 4]
+    with skipping(model, skipped):
+        expected = tokens(model, PROMPT)
+    saved = []
+    for layer in skipped:
+        block = model.module.model.layers[layer]
+        for weight in (block.self_attn.o_proj.weight, block.mlp.down_proj.weight):
+            saved.append((weight, weight.clone()))
+            weight.zero_()
+    try:
+        assert tokens(model, PROMPT) == expected
+    finally:
+        for weight, value in saved:
+            weight.copy_(value)
+
+
+def test_restored_after_an_error(model):
+    layers = model.layers
+    with pytest.raises(RuntimeError, match="stop"), skipping(model, [2]):
+        assert [b.self_attn.layer_idx for b in model.module.model.layers] == list(range(layers - 1))
+        raise RuntimeError("stop")
+    assert model.layers == layers
+    assert model.module.config.num_hidden_layers == layers
+    assert [b.self_attn.layer_idx for b in model.module.model.layers] == list(range(layers))
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"), [([99], "do not exist"), ([-1], "do not exist"), ([1, 1], "twice")]
+)
+def test_wrong_layers_are_named(model, layers, message):
+    with pytest.raises(GoodpartError, match=message), skipping(model, layers):
+        pass
+
+
+def test_all_layers_cannot_go(model):
+    with pytest.raises(GoodpartError, match="at least one"), skipping(model, range(model.layers)):
+        pass
+
+
+def test_capturing_changes_no_token(model):
+    first = tokens(model, PROMPT)
+    with capturing(model) as captured:
+        assert tokens(model, PROMPT) == first
+    assert len(captured.states) == model.layers + 1
+
+
+def test_qwen_equals_plain_transformers():
+    from transformers import AutoModelForCausalLM
+
+    folder = ROOT / "workflow" / "resources" / "models" / "qwen2.5-tiny"
+    ours = load(str(folder), device="cpu")
+    plain = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    ids = torch.tensor([ours.tokenizer(PROMPT)["input_ids"]])
+    with torch.inference_mode():
+        assert torch.equal(ours.module(ids).logits, plain(ids).logits)
+    out = plain.generate(ids, max_new_tokens=16, do_sample=False, pad_token_id=0, eos_token_id=0)
+    assert tokens(ours, PROMPT) == [t for t in out[0, ids.shape[1] :].tolist() if t != 0]

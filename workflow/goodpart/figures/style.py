@@ -1,0 +1,69 @@
+"""The one style of all figures: sizes of a paper column, colour-blind safe colours, one a model."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from goodpart.files import written
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLUMN = 3.25  # inches, one column of a two-column paper
+WIDE = 6.75  # inches, both columns
+# Okabe and Ito's palette: the paper's models have fixed colours, others take the rest in order.
+PAPER_COLOURS = {
+    "LLaDA-Instruct": "#0072B2",
+    "Dream-Base": "#009E73",
+    "Dream-Instruct": "#E69F00",
+    "Qwen2.5": "#D55E00",
+}
+OTHER_COLOURS = ("#CC79A7", "#56B4E9", "#000000", "#F0E442")
+
+
+def use() -> None:
+    """Set seaborn's and matplotlib's defaults; call before a figure is made."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import seaborn as sns
+
+    sns.set_theme(
+        context="paper",
+        style="ticks",
+        font_scale=0.85,
+        rc={
+            "axes.spines.right": False,
+            "axes.spines.top": False,
+            "figure.dpi": 100,
+            "savefig.dpi": 300,
+            "legend.frameon": False,
+            "lines.linewidth": 1.3,
+            "pdf.fonttype": 42,
+            "svg.hashsalt": "goodpart",
+        },
+    )
+
+
+def colours(columns: dict[str, str | None]) -> dict[str, str]:
+    """One colour for each model; `columns`: model -> the paper's column, or None."""
+    rest = iter(OTHER_COLOURS * len(columns))
+    return {model: PAPER_COLOURS.get(column or "") or next(rest) for model, column in columns.items()}
+
+
+def save(figure: Figure, outputs: Sequence[Path], header: Sequence[str], rows: list[Sequence[Any]]) -> None:
+    """Write a figure to its PDF and PNG, and the plotted numbers to its CSV."""
+    for path in outputs:
+        with written(path) as partial:
+            if path.suffix == ".csv":
+                with partial.open("w", newline="", encoding="utf-8") as file:
+                    writer = csv.writer(file, lineterminator="\n")
+                    writer.writerow(header)
+                    writer.writerows(rows)
+            else:
+                # No date in the file: the same numbers give the same bytes.
+                stamp = {"CreationDate": None} if path.suffix == ".pdf" else None
+                figure.savefig(partial, format=path.suffix[1:], metadata=stamp, bbox_inches="tight")

@@ -1,0 +1,16 @@
+"""The path grammar of `results/`: the one place that says where an artifact lies.
+
+Patterns are relative to the results folder; `{...}` are Snakemake's wildcards and str.format's fields.
+"""
+
+from __future__ import annotations
+
+ITEMS = "items/{benchmark}/{split}.parquet"
+HIDDEN_STATES = "hidden_states/{model}/{decode}/{benchmark}"
+STATISTICS = "statistics/{model}/{decode}/{benchmark}/{statistic}.parquet"
+SKIP_SET = "skip_sets/{model}/{policy}/k{k}.json"
+GENERATIONS = "generations/{model}/{decode}/{benchmark}/{policy}/k{k}/{first}-{last}.parquet"
+SCORES = "scores/{model}/{decode}/{benchmark}/{policy}/k{k}.parquet"
+CELLS = "cells.parquet"
+CORPUS = "training/corpus"
+TRAINED = "training/{tiny_model}"

@@ -1,0 +1,159 @@
+"""Collect all cells (model, decode, benchmark, policy, k) into one table, the source of every table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from goodpart import paths
+from goodpart.errors import GoodpartError
+from goodpart.files import read_json
+from goodpart.intervals import retention_interval
+from goodpart.parquet import provenance, read_table, read_tables, write_rows
+from goodpart.runtime import parser, run
+
+SCHEMA = pa.schema(
+    [
+        ("model", pa.string()),
+        ("paper_column", pa.string()),
+        ("decode", pa.string()),
+        ("benchmark", pa.string()),
+        ("policy", pa.string()),
+        ("adjacent", pa.bool_()),
+        ("tau", pa.float64()),
+        ("asked_k", pa.int32()),
+        ("got_k", pa.int32()),
+        ("n", pa.int32()),
+        ("correct", pa.int32()),
+        ("accuracy", pa.float64()),
+        ("retention", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("equivalence", pa.float64()),
+        ("kl", pa.float64()),
+        ("forward_passes", pa.int64()),
+        ("flops_reduction_layers", pa.float64()),
+        ("flops_reduction_true", pa.float64()),
+        ("truncated", pa.int32()),
+        ("status", pa.string()),
+    ]
+)
+
+
+def finite(value: float) -> float | None:
+    """The value, or None for NaN: Parquet's null is what says "undefined"."""
+    return None if math.isnan(value) else value
+
+
+def cell(
+    scores: pa.Table, made: pa.Table, base_scores: pa.Table, base_made: pa.Table, level: float, draws: int
+) -> dict[str, Any]:
+    """Counts and ratios of one cell against its full-depth cell (the same tables for full depth).
+
+    Tables: scores (item_id, correct, status) and generations (item_id, token_ids, forward_passes,
+    truncated), rows of the same items in the same order; GoodpartError if they are not.
+    """
+    ids = scores["item_id"].to_pylist()
+    for other in (made, base_scores, base_made):
+        if other["item_id"].to_pylist() != ids:
+            raise GoodpartError("scores and generations hold different items; rerun their rules")
+    n = len(ids)
+    facts: dict[str, Any] = {
+        "n": n,
+        "forward_passes": sum(made["forward_passes"].to_pylist()),
+        "truncated": sum(made["truncated"].to_pylist()),
+        "equivalence": sum(
+            a == b
+            for a, b in zip(made["token_ids"].to_pylist(), base_made["token_ids"].to_pylist(), strict=True)
+        )
+        / n,
+    }
+    states = set(scores["status"].to_pylist()) | set(base_scores["status"].to_pylist())
+    if states != {"scored"}:
+        return {**facts, "status": next(s for s in sorted(states) if s != "scored")}
+    right = np.array(scores["correct"].to_pylist(), dtype=bool)
+    base = np.array(base_scores["correct"].to_pylist(), dtype=bool)
+    low, high = retention_interval(base, right, level, draws)
+    retention = 100 * right.sum() / base.sum() if base.any() else math.nan
+    return {
+        **facts,
+        "correct": int(right.sum()),
+        "accuracy": float(right.mean()),
+        "retention": finite(float(retention)),
+        "low": finite(low),
+        "high": finite(high),
+        "status": "scored",
+    }
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Write cells.parquet."""
+    chosen, results = json.loads(arguments.selection), arguments.results
+    rows = []
+    for model, entry in chosen["models"].items():
+        for benchmark, shards in chosen["benchmarks"].items():
+
+            def tables(
+                policy: str, k: int, model: str = model, benchmark: str = benchmark, shards: Any = shards
+            ) -> tuple[pa.Table, pa.Table]:
+                where = {
+                    "model": model,
+                    "decode": chosen["decode"],
+                    "benchmark": benchmark,
+                    "policy": policy,
+                    "k": k,
+                }
+                made = [results / paths.GENERATIONS.format(**where, first=a, last=b) for a, b in shards]
+                wanted = ["item_id", "token_ids", "forward_passes", "truncated"]
+                return (
+                    read_table(results / paths.SCORES.format(**where), ["item_id", "correct", "status"]),
+                    read_tables(made, wanted),
+                )
+
+            base = tables("full", 0)
+            cells = [("full", {"adjacent": None, "threshold": None}, 0)]
+            cells += [
+                (policy, settings, k)
+                for policy, settings in chosen["policies"].items()
+                for k in entry["layers_skipped"]
+                if k > 0
+            ]
+            for policy, settings, k in cells:
+                got = 0
+                if k:
+                    file = results / paths.SKIP_SET.format(model=model, policy=policy, k=k)
+                    got = len(read_json(file)["layers"])
+                rows.append(
+                    {
+                        "model": model,
+                        "paper_column": entry["paper_column"],
+                        "decode": chosen["decode"],
+                        "benchmark": benchmark,
+                        "policy": policy,
+                        "adjacent": settings["adjacent"],
+                        "tau": settings["threshold"],
+                        "asked_k": k,
+                        "got_k": got,
+                        "flops_reduction_layers": 100 * got / entry["layers"],
+                        **cell(
+                            *(tables(policy, k) if k else base), *base, arguments.level, arguments.resamples
+                        ),
+                    }
+                )
+    write_rows(arguments.output, rows, SCHEMA, provenance(selection=chosen))
+
+
+if __name__ == "__main__":
+    options = parser(__doc__)
+    options.add_argument("--results", type=Path, required=True, help="folder of results")
+    options.add_argument("--selection", required=True, help="models, benchmarks, policies, decode as JSON")
+    options.add_argument("--level", type=float, required=True, help="of the intervals")
+    options.add_argument("--resamples", type=int, required=True, help="of the bootstrap")
+    options.add_argument("--output", type=Path, required=True)
+    run(main, options.parse_args())

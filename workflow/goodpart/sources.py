@@ -1,0 +1,76 @@
+"""Which source files a job runs: the package's modules that its entry point imports, however late.
+
+Snakemake sees a changed module only if it is an input; these are the inputs.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parent.name
+
+
+@cache
+def _file(module: str) -> Path | None:
+    base = ROOT.joinpath(*module.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+@cache
+def _imports(module: str) -> frozenset[str]:
+    """Modules of the package that one module imports at any level, but for type checking alone."""
+    file = _file(module)
+    assert file is not None
+    found: set[str] = set()
+    pending: list[ast.AST] = [ast.parse(file.read_text(encoding="utf-8"))]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        pending.extend(ast.iter_child_nodes(node))
+    return frozenset(m for m in found if m.split(".")[0] == PACKAGE and _file(m))
+
+
+@cache
+def modules(*entries: str) -> frozenset[str]:
+    """All modules of the package that the entry modules import, themselves and their packages included."""
+    seen: set[str] = set()
+    pending = list(entries)
+    while pending:
+        module = pending.pop()
+        if module in seen:
+            continue
+        if _file(module) is None:
+            raise ModuleNotFoundError(f"no module {module} under {ROOT}")
+        seen.add(module)
+        parts = module.split(".")
+        pending.extend(".".join(parts[:i]) for i in range(1, len(parts)))
+        pending.extend(_imports(module))
+    return frozenset(seen)
+
+
+def files(*entries: str) -> list[str]:
+    """The source files of those modules, relative to the folder that holds `workflow/`, sorted."""
+    paths = [_file(module) for module in modules(*entries)]
+    return sorted(path.relative_to(ROOT.parent).as_posix() for path in paths if path)
+
+
+def digest(entries: Iterable[str]) -> str:
+    """SHA-256 over those source files: results made by other code are never taken up again."""
+    sha = hashlib.sha256()
+    for name in files(*entries):
+        sha.update(name.encode() + b"\0" + (ROOT.parent / name).read_bytes() + b"\0")
+    return sha.hexdigest()

@@ -1,0 +1,151 @@
+"""Tables of retention from cells: CSV (numbers), Markdown and LaTeX (as printed).
+
+A cell is `not run`, below the threshold (a dash, as in the paper), or a retention with its interval.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+PAPER_COLUMNS = ("LLaDA-Instruct", "Dream-Base", "Dream-Instruct", "Qwen2.5")
+FIELDS = ("retention", "accuracy", "n", "low", "high", "got_k")
+FORMATS = {"retention": "{:.1f}", "accuracy": "{:.4f}", "low": "{:.1f}", "high": "{:.1f}"}
+NOT_RUN, BELOW = "not run", "below threshold"
+NOTES = (
+    "Retention in percent of full depth with its {level:g} % interval (paired bootstrap over items); "
+    "baseline accuracy in round brackets.",
+    "\\*: the interval excludes 100. \\+: fewer layers found than asked (how many in square brackets).",
+    "–: below the retention threshold. not run: the cell is not part of this run.",
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows (benchmark, k) by columns, each cell a row of cells.parquet or None where not run."""
+
+    columns: list[str]
+    rows: list[tuple[str, int]]
+    cells: dict[tuple[str, int, str], dict[str, Any]]
+
+
+def retention_table(
+    cells: Sequence[dict[str, Any]],
+    policy: str,
+    models: dict[str, str | None],
+    labels: dict[str, str],
+) -> Table:
+    """Arrange cells of one policy, with full depth, as the paper's Table 1.
+
+    models: model -> the paper's column that it stands for, or None for a column of its own; the paper's
+    four columns are always there. labels: benchmark -> its name in the table, in the order of the rows.
+    """
+    titles = {model: column or model for model, column in models.items()}
+    own = [title for title in titles.values() if title not in PAPER_COLUMNS]
+    chosen = [c for c in cells if c["policy"] in (policy, "full") and c["model"] in titles]
+    ks = sorted({c["asked_k"] for c in chosen})
+    return Table(
+        columns=[*PAPER_COLUMNS, *own],
+        rows=[(label, k) for label in labels.values() for k in ks],
+        cells={
+            (labels[c["benchmark"]], c["asked_k"], titles[c["model"]]): c
+            for c in chosen
+            if c["benchmark"] in labels
+        },
+    )
+
+
+def state(cell: dict[str, Any] | None, threshold: float | None) -> str:
+    """`scored`, `not run`, `below threshold`, or why a cell was not scored."""
+    if cell is None:
+        return NOT_RUN
+    if cell["status"] != "scored":
+        return cell["status"]
+    retention = cell["retention"]
+    if threshold is not None and retention is not None and retention < threshold:
+        return BELOW
+    return "scored"
+
+
+def to_csv(table: Table, threshold: float | None) -> str:
+    """Numbers in fixed formats; empty where there is none, retention and interval below the threshold."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        ["benchmark", "layers_skipped", *(f"{c}_{field}" for c in table.columns for field in FIELDS)]
+    )
+    for label, k in table.rows:
+        row: list[Any] = [label, k]
+        for column in table.columns:
+            cell = table.cells.get((label, k, column))
+            hidden = ("retention", "low", "high") if state(cell, threshold) == BELOW else ()
+            for field in FIELDS:
+                value = None if cell is None or field in hidden else cell[field]
+                row.append("" if value is None else FORMATS.get(field, "{}").format(value))
+        writer.writerow(row)
+    return out.getvalue()
+
+
+def printed(cell: dict[str, Any] | None, threshold: float | None) -> str:
+    """One cell as the Markdown and LaTeX tables print it."""
+    how = state(cell, threshold)
+    if how == BELOW:
+        return "–"
+    if cell is None or how != "scored":
+        return how
+    if cell["asked_k"] == 0:
+        return f"100.0 ({cell['accuracy']:.2f})" if cell["correct"] else "n/a (0.00)"
+    if cell["retention"] is None:
+        return "n/a"
+    low, high = cell["low"], cell["high"]
+    text = f"{cell['retention']:.1f} ({low:.0f} to {high:.0f})"
+    if not low <= 100 <= high:
+        text += " *"
+    if cell["got_k"] < cell["asked_k"]:
+        text += f" + [{cell['got_k']}]"
+    return text
+
+
+def _grid(table: Table, threshold: float | None) -> list[list[str]]:
+    lines, last = [], None
+    for label, k in table.rows:
+        skipped = "0 (baseline)" if k == 0 else str(k)
+        cells = [printed(table.cells.get((label, k, c)), threshold) for c in table.columns]
+        lines.append([label if label != last else "", skipped, *cells])
+        last = label
+    return lines
+
+
+def _counts(table: Table) -> str:
+    counts = sorted({(label, c["n"]) for (label, _, _), c in table.cells.items()})
+    return "Items: " + ", ".join(f"{label} {n}" for label, n in counts) + "."
+
+
+def to_markdown(table: Table, threshold: float | None, level: float) -> str:
+    """The table as GitHub's Markdown, with its notes."""
+    header = ["Benchmark", "Layers skipped", *table.columns]
+    lines = [header, ["---"] * len(header), *_grid(table, threshold)]
+    body = "\n".join(
+        "| " + " | ".join(c.replace(" *", " \\*").replace(" + [", " \\+ [") for c in line) + " |"
+        for line in lines
+    )
+    notes = "\n".join(note.format(level=100 * level) for note in NOTES)
+    return f"{body}\n\n{notes}\n{_counts(table)}\n"
+
+
+def to_latex(table: Table, threshold: float | None, level: float) -> str:
+    """The table as a LaTeX tabular (package booktabs), its notes as comments."""
+    header = ["Benchmark", "Layers skipped", *table.columns]
+    lines = ["% " + note.replace("\\", "").format(level=100 * level) for note in NOTES]
+    lines += [f"% {_counts(table)}", f"\\begin{{tabular}}{{ll{'r' * len(table.columns)}}}", "\\toprule"]
+    lines += [" & ".join(header) + r" \\", "\\midrule"]
+    for i, line in enumerate(_grid(table, threshold)):
+        if i and line[0]:
+            lines.append("\\midrule")
+        cells = [c.replace(" *", "$^{*}$").replace(" + [", "$^{+}$ [").replace("–", "--") for c in line]
+        lines.append(" & ".join(c.replace("_", "\\_") for c in cells) + r" \\")
+    lines += ["\\bottomrule", "\\end{tabular}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,53 @@
+# Completions with layers skipped. One job serves a range of items of all benchmarks that have it, so that
+# starting Python and loading a model are paid once. `update` keeps the shards that exist: the job takes
+# up those of the same settings, so a new benchmark costs its own items only.
+from collections import defaultdict
+
+RANGES = defaultdict(list)
+for benchmark in BENCHMARKS:
+    for item_range in settings_of.shards(config, benchmark):
+        RANGES[item_range].append(benchmark)
+
+
+def skip_set(wildcards):
+    """The skip set to apply; none at full depth."""
+    return [] if wildcards.policy == FULL else result(paths.SKIP_SET).format(**wildcards)
+
+
+for (first, last), members in RANGES.items():
+
+    rule:
+        name:
+            f"generations_{first}_{last}"
+        input:
+            item_files=[result(paths.ITEMS, benchmark=b, split="evaluation") for b in members],
+            skip_set=skip_set,
+            checkpoint=lambda wildcards: checkpoint(wildcards.model),
+            code=lambda wildcards: family_code("rules.generations", wildcards.model),
+        output:
+            [update(result(paths.GENERATIONS, benchmark=b, first=first, last=last)) for b in members],
+        log:
+            log_file(f"generations_{first}_{last}", "model", "decode", "policy", "k"),
+        conda:
+            "../../envs/models.yaml"
+        threads: 1
+        resources:
+            mem_mb=lambda wildcards: config["models"][wildcards.model]["mem_mb"],
+            runtime=lambda wildcards: config["models"][wildcards.model]["runtime"],
+            gpu=lambda wildcards: config["models"][wildcards.model]["gpu"],
+        params:
+            model=lambda wildcards: model_entry(wildcards.model),
+            settings=lambda wildcards, members=members: decoding(
+                wildcards.decode, wildcards.model, members
+            ),
+            skip_set=lambda wildcards, input: ["--skip-set", input.skip_set] if input.skip_set else [],
+            first=first,
+            last=last,
+            seed=config["seed"],
+            batch_size=lambda wildcards: config["models"][wildcards.model]["batch_size"],
+            context=config["generation"]["context"],
+        shell:
+            "python -m goodpart.rules.generations --model {params.model:q} --items {input.item_files:q}"
+            " --settings {params.settings:q} {params.skip_set} --first {params.first} --last {params.last}"
+            " --seed {params.seed} --batch-size {params.batch_size} --context {params.context}"
+            " --threads {threads} --output {output:q} --log {log:q}"

@@ -1,0 +1,39 @@
+# Benchmark items, with their prompts and what scoring needs.
+
+
+def source_file(wildcards):
+    source = config["benchmarks"][wildcards.benchmark][wildcards.split]
+    return [source["path"]] if "path" in source else []
+
+
+def items_subset(wildcards):
+    entry = config["benchmarks"][wildcards.benchmark]
+    if wildcards.split == "evaluation":
+        n = entry["n"]
+        return [] if n == "all" else ["--n", n, "--subset", entry["subset"]]
+    return ["--n", min(config["capture"]["prompts"], entry["calibration"]["rows"])]
+
+
+rule items:
+    input:
+        source=source_file,
+        code=lambda wildcards: kind_code(
+            "rules.items", "benchmarks", config["benchmarks"][wildcards.benchmark]["kind"]
+        ),
+    output:
+        result(paths.ITEMS),
+    log:
+        log_file("items", "benchmark", "split"),
+    conda:
+        "../../envs/models.yaml"
+    params:
+        kind=lambda wildcards: config["benchmarks"][wildcards.benchmark]["kind"],
+        style=lambda wildcards: config["benchmarks"][wildcards.benchmark]["style"],
+        source=lambda wildcards: json.dumps(
+            config["benchmarks"][wildcards.benchmark][wildcards.split], sort_keys=True
+        ),
+        subset=items_subset,
+    shell:
+        "python -m goodpart.rules.items --benchmark {wildcards.benchmark} --kind {params.kind}"
+        " --split {wildcards.split} --source {params.source:q} --style {params.style} {params.subset}"
+        " --output {output:q} --log {log:q}"

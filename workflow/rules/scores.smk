@@ -1,0 +1,32 @@
+# Verdicts on completions.
+
+
+def shards_of(wildcards):
+    return [
+        result(paths.GENERATIONS, first=first, last=last).format(**wildcards)
+        for first, last in settings_of.shards(config, wildcards.benchmark)
+    ]
+
+
+rule scores:
+    input:
+        item_files=result(paths.ITEMS, split="evaluation"),
+        generations=shards_of,
+        code=lambda wildcards: kind_code(
+            "rules.scores", "benchmarks", config["benchmarks"][wildcards.benchmark]["kind"]
+        ),
+    output:
+        result(paths.SCORES),
+    log:
+        log_file("scores", "model", "decode", "benchmark", "policy", "k"),
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        kind=lambda wildcards: config["benchmarks"][wildcards.benchmark]["kind"],
+        sandbox=config["scoring"]["sandbox"],
+        cpu=config["scoring"]["cpu_seconds"],
+        wall=config["scoring"]["wall_seconds"],
+    shell:
+        "python -m goodpart.rules.scores --kind {params.kind} --items {input.item_files:q}"
+        " --generations {input.generations:q} --sandbox {params.sandbox} --cpu-seconds {params.cpu}"
+        " --wall-seconds {params.wall} --output {output:q} --log {log:q}"

@@ -1,0 +1,88 @@
+# One table of all cells, and the paper's tables from it.
+TABLE_POLICY = config["table"].get("policy", POLICIES[0])
+
+
+def cell_files(pattern, model):
+    """Files of one pattern for every cell of a model."""
+    kinds = [(FULL, 0)]
+    kinds += [(p, k) for p in POLICIES for k in config["models"][model]["layers_skipped"] if k]
+    return [
+        result(pattern, model=model, decode=DECODE, benchmark=b, policy=policy, k=k)
+        for b in BENCHMARKS
+        for policy, k in kinds
+    ]
+
+
+rule cells:
+    input:
+        scores=[file for model in MODELS for file in cell_files(paths.SCORES, model)],
+        generations=[
+            file.format(first=first, last=last)
+            for model in MODELS
+            for b in BENCHMARKS
+            for file in cell_files(paths.GENERATIONS, model)
+            for first, last in settings_of.shards(config, b)
+            if f"/{b}/" in file
+        ],
+        skip_sets=[
+            result(paths.SKIP_SET, model=model, policy=p, k=k)
+            for model in MODELS
+            for p in POLICIES
+            for k in config["models"][model]["layers_skipped"]
+            if k
+        ],
+        code=code("rules.cells"),
+    output:
+        result(paths.CELLS),
+    log:
+        log_file("cells"),
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        results=RESULTS,
+        selection=json.dumps(
+            {
+                "decode": DECODE,
+                "models": {
+                    m: {
+                        "paper_column": config["models"][m].get("paper_column"),
+                        "layers": config["models"][m]["layers"],
+                        "layers_skipped": sorted(config["models"][m]["layers_skipped"]),
+                    }
+                    for m in MODELS
+                },
+                "benchmarks": {b: settings_of.shards(config, b) for b in BENCHMARKS},
+                "policies": {p: config["policies"][p] for p in POLICIES},
+            },
+            sort_keys=True,
+        ),
+        level=config["table"]["level"],
+        resamples=config["table"]["resamples"],
+    shell:
+        "python -m goodpart.rules.cells --results {params.results:q} --selection {params.selection:q}"
+        " --level {params.level} --resamples {params.resamples} --output {output:q} --log {log:q}"
+
+
+rule table1:
+    input:
+        cells=result(paths.CELLS),
+        code=code("rules.table1"),
+    output:
+        figure_files("table1", ["csv", "md", "tex"]),
+    log:
+        log_file("table1"),
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        settings=json.dumps(
+            {
+                "policy": TABLE_POLICY,
+                "models": {m: config["models"][m].get("paper_column") for m in MODELS},
+                "labels": {b: config["benchmarks"][b].get("label", b) for b in BENCHMARKS},
+                "below_threshold": config["table"]["below_threshold"],
+                "level": config["table"]["level"],
+            }
+        ),
+    shell:
+        "python -m goodpart.rules.table1 --cells {input.cells:q} --settings {params.settings:q}"
+        " --output {output:q} --log {log:q}"
