@@ -26,10 +26,10 @@ include: "workflow/rules/common.smk"
 
 
 rule all:
+    default_target: True
     input:
         figure_files("table1", ["csv", "md", "tex"]),
         figure_files("figure3", ["pdf", "png", "csv"]),
-    default_target: True
 
 
 include: "workflow/rules/items.smk"

@@ -9,7 +9,9 @@ from snakemake.exceptions import WorkflowError
 WORKFLOW = Path(workflow.basedir) / "workflow"
 # Jobs find the package beside this file, installed or not.
 sys.path.insert(0, str(WORKFLOW))
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(WORKFLOW), os.environ.get("PYTHONPATH")]))
+os.environ.update(
+    PYTHONPATH=os.pathsep.join([str(WORKFLOW), *filter(None, [os.getenv("PYTHONPATH")])])
+)
 
 from goodpart import config as settings_of
 from goodpart import paths, sources
@@ -21,10 +23,13 @@ except GoodpartError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS, FIGURES = config["paths"]["results"], config["paths"]["figures"]
-MODELS, BENCHMARKS, POLICIES = (config["run"][kind] for kind in ("models", "benchmarks", "policies"))
+MODELS, BENCHMARKS, POLICIES = (
+    config["run"][kind] for kind in ("models", "benchmarks", "policies")
+)
 DECODE = config["run"]["decode"]
 FULL = settings_of.FULL_DEPTH
 CALIBRATION = settings_of.calibration_benchmarks(config)
+TINY = config.get("tiny_models", {"recipes": {}})
 
 
 wildcard_constraints:
@@ -41,7 +46,7 @@ wildcard_constraints:
 def result(pattern, **values):
     """A path of results/: the grammar's pattern with some of its wildcards filled in."""
     for name, value in values.items():
-        pattern = pattern.replace("{" + name + "}", str(value))
+        pattern = pattern.replace(f"{{{name}}}", str(value))
     return f"{RESULTS}/{pattern}"
 
 
@@ -52,7 +57,8 @@ def figure_files(name, suffixes):
 
 def log_file(rule, *wildcards):
     """The log of one job."""
-    return "/".join([RESULTS, "logs", rule, *("{" + name + "}" for name in wildcards)]) + ".log"
+    path = Path(RESULTS, "logs", rule, *(f"{{{name}}}" for name in wildcards))
+    return f"{path}.log"
 
 
 def code(*entries):
@@ -97,3 +103,57 @@ def decoding(decode, model, benchmarks):
 def columns():
     """model -> the column of the paper that it stands for, or null, as JSON."""
     return json.dumps({model: config["models"][model].get("paper_column") for model in MODELS})
+
+
+def source_file(wildcards):
+    """The local file of one split of a benchmark; none for the hub."""
+    source = config["benchmarks"][wildcards.benchmark][wildcards.split]
+    return [source["path"]] if "path" in source else []
+
+
+def items_subset(wildcards):
+    """Arguments that say which items of a split are taken."""
+    entry = config["benchmarks"][wildcards.benchmark]
+    if wildcards.split == "evaluation":
+        n = entry["n"]
+        return [] if n == "all" else ["--n", n, "--subset", entry["subset"]]
+    return ["--n", min(config["capture"]["prompts"], entry["calibration"]["rows"])]
+
+
+def skip_set(wildcards):
+    """The skip set to apply; none at full depth."""
+    return [] if wildcards.policy == FULL else result(paths.SKIP_SET).format(**wildcards)
+
+
+def shards_of(wildcards):
+    """The generated shards of one cell."""
+    return [
+        result(paths.GENERATIONS, first=first, last=last).format(**wildcards)
+        for first, last in settings_of.shards(config, wildcards.benchmark)
+    ]
+
+
+def cell_files(pattern, model):
+    """Files of one pattern for every cell of a model."""
+    kinds = [(FULL, 0)]
+    kinds += [(p, k) for p in POLICIES for k in config["models"][model]["layers_skipped"] if k]
+    return [
+        result(pattern, model=model, decode=DECODE, benchmark=b, policy=policy, k=k)
+        for b in BENCHMARKS
+        for policy, k in kinds
+    ]
+
+
+def initial_weights(wildcards):
+    """The checkpoint that a tiny model starts from, if any."""
+    start = TINY["recipes"][wildcards.tiny_model].get("initial")
+    return [result(paths.TRAINED, tiny_model=start)] if start else []
+
+
+def item_ranges():
+    """(first, last) -> the benchmarks that have a shard of these items."""
+    ranges = {}
+    for benchmark in BENCHMARKS:
+        for item_range in settings_of.shards(config, benchmark):
+            ranges.setdefault(item_range, []).append(benchmark)
+    return ranges

@@ -1,20 +1,9 @@
 # Completions with layers skipped. One job serves a range of items of all benchmarks that have it, so that
 # starting Python and loading a model are paid once. `update` keeps the shards that exist: the job takes
 # up those of the same settings, so a new benchmark costs its own items only.
-from collections import defaultdict
-
-RANGES = defaultdict(list)
-for benchmark in BENCHMARKS:
-    for item_range in settings_of.shards(config, benchmark):
-        RANGES[item_range].append(benchmark)
 
 
-def skip_set(wildcards):
-    """The skip set to apply; none at full depth."""
-    return [] if wildcards.policy == FULL else result(paths.SKIP_SET).format(**wildcards)
-
-
-for (first, last), members in RANGES.items():
+for (first, last), members in item_ranges().items():
 
     rule:
         name:
@@ -25,7 +14,10 @@ for (first, last), members in RANGES.items():
             checkpoint=lambda wildcards: checkpoint(wildcards.model),
             code=lambda wildcards: family_code("rules.generations", wildcards.model),
         output:
-            [update(result(paths.GENERATIONS, benchmark=b, first=first, last=last)) for b in members],
+            [
+                update(result(paths.GENERATIONS, benchmark=b, first=first, last=last))
+                for b in members
+            ],
         log:
             log_file(f"generations_{first}_{last}", "model", "decode", "policy", "k"),
         conda:
@@ -40,7 +32,9 @@ for (first, last), members in RANGES.items():
             settings=lambda wildcards, members=members: decoding(
                 wildcards.decode, wildcards.model, members
             ),
-            skip_set=lambda wildcards, input: ["--skip-set", input.skip_set] if input.skip_set else [],
+            skip_set=lambda wildcards, input: (
+                ["--skip-set", input.skip_set] if input.skip_set else []
+            ),
             first=first,
             last=last,
             seed=config["seed"],

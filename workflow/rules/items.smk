@@ -1,19 +1,6 @@
 # Benchmark items, with their prompts and what scoring needs.
 
 
-def source_file(wildcards):
-    source = config["benchmarks"][wildcards.benchmark][wildcards.split]
-    return [source["path"]] if "path" in source else []
-
-
-def items_subset(wildcards):
-    entry = config["benchmarks"][wildcards.benchmark]
-    if wildcards.split == "evaluation":
-        n = entry["n"]
-        return [] if n == "all" else ["--n", n, "--subset", entry["subset"]]
-    return ["--n", min(config["capture"]["prompts"], entry["calibration"]["rows"])]
-
-
 rule items:
     input:
         source=source_file,

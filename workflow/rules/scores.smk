@@ -1,13 +1,6 @@
 # Verdicts on completions.
 
 
-def shards_of(wildcards):
-    return [
-        result(paths.GENERATIONS, first=first, last=last).format(**wildcards)
-        for first, last in settings_of.shards(config, wildcards.benchmark)
-    ]
-
-
 rule scores:
     input:
         item_files=result(paths.ITEMS, split="evaluation"),

@@ -2,17 +2,6 @@
 TABLE_POLICY = config["table"].get("policy", POLICIES[0])
 
 
-def cell_files(pattern, model):
-    """Files of one pattern for every cell of a model."""
-    kinds = [(FULL, 0)]
-    kinds += [(p, k) for p in POLICIES for k in config["models"][model]["layers_skipped"] if k]
-    return [
-        result(pattern, model=model, decode=DECODE, benchmark=b, policy=policy, k=k)
-        for b in BENCHMARKS
-        for policy, k in kinds
-    ]
-
-
 rule cells:
     input:
         scores=[file for model in MODELS for file in cell_files(paths.SCORES, model)],
@@ -39,7 +28,6 @@ rule cells:
     conda:
         "../../envs/analysis.yaml"
     params:
-        results=RESULTS,
         selection=json.dumps(
             {
                 "decode": DECODE,
@@ -59,7 +47,7 @@ rule cells:
         level=config["table"]["level"],
         resamples=config["table"]["resamples"],
     shell:
-        "python -m goodpart.rules.cells --results {params.results:q} --selection {params.selection:q}"
+        "python -m goodpart.rules.cells --selection {params.selection:q}"
         " --level {params.level} --resamples {params.resamples} --output {output:q} --log {log:q}"
 
 

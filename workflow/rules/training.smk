@@ -1,10 +1,4 @@
 # The tiny checkpoints, from a seed. Nothing else asks for these: `snakemake --cores 2 tiny_models`.
-TINY = config.get("tiny_models", {"recipes": {}})
-
-
-def initial_weights(wildcards):
-    start = TINY["recipes"][wildcards.tiny_model].get("initial")
-    return [result(paths.TRAINED, tiny_model=start)] if start else []
 
 
 rule tiny_models:

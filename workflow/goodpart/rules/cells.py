@@ -94,7 +94,7 @@ def cell(
 
 def main(arguments: argparse.Namespace) -> None:
     """Write cells.parquet."""
-    chosen, results = json.loads(arguments.selection), arguments.results
+    chosen, results = json.loads(arguments.selection), arguments.output.parent
     rows = []
     for model, entry in chosen["models"].items():
         for benchmark, shards in chosen["benchmarks"].items():
@@ -151,9 +151,8 @@ def main(arguments: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     options = parser(__doc__)
-    options.add_argument("--results", type=Path, required=True, help="folder of results")
     options.add_argument("--selection", required=True, help="models, benchmarks, policies, decode as JSON")
     options.add_argument("--level", type=float, required=True, help="of the intervals")
     options.add_argument("--resamples", type=int, required=True, help="of the bootstrap")
-    options.add_argument("--output", type=Path, required=True)
+    options.add_argument("--output", type=Path, required=True, help="in the folder of all results")
     run(main, options.parse_args())

@@ -1,0 +1,271 @@
+"""The workflow itself, on a cut-down configuration: results, what re-runs, and what a job is made of."""
+
+import base64
+import json
+import os
+import shutil
+
+import polars
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from conftest import ROOT, Workflow
+from goodpart import paths, sources
+
+# Every family; a benchmark with and one without a sandbox; one of them to calibrate on.
+SMALL = {
+    "run": {
+        "models": ["llada-tiny-instruct", "dream-tiny-base", "qwen2.5-tiny"],
+        "benchmarks": ["tiny-math500", "tiny-mbpp"],
+    },
+    "models": {
+        name: {"layers_skipped": [0, 2]}
+        for name in ("llada-tiny-instruct", "dream-tiny-base", "qwen2.5-tiny")
+    },
+    "benchmarks": {"tiny-math500": {"n": 4}, "tiny-mbpp": {"n": 4}},
+    "capture": {"benchmarks": ["tiny-mbpp"], "prompts": 2, "steps": 2},
+}
+# Records the package's modules that each job has imported when it ends.
+RECORDER = """
+import atexit, json, os, sys
+
+def record():
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    if spec and spec.name.startswith("goodpart.") and "--log" in sys.argv:
+        names = sorted(name for name in sys.modules if name.split(".")[0] == "goodpart")
+        entry = {"log": sys.argv[sys.argv.index("--log") + 1], "modules": [spec.name, *names]}
+        with open(os.path.join(os.environ["RECORDS"], f"{os.getpid()}.json"), "w") as file:
+            json.dump(entry, file)
+
+atexit.register(record)
+"""
+
+
+class Small(Workflow):
+    """The copy with the cut-down configuration in `small.yaml`."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.configure(SMALL)
+
+    def configure(self, config):
+        (self.folder / "small.yaml").write_text(yaml.safe_dump(config))
+
+    def run(self, *arguments, **environment):
+        return self.snakemake("--cores", "2", "--configfile", "small.yaml", *arguments, **environment)
+
+    def planned(self):
+        return self.jobs("--configfile", "small.yaml")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A finished run; the tests below only look at it or plan from it."""
+    folder = tmp_path_factory.mktemp("small")
+    workflow = Small(folder)
+    (folder / "hook").mkdir()
+    (folder / "hook" / "sitecustomize.py").write_text(RECORDER)
+    (folder / "records").mkdir()
+    run = workflow.run(PYTHONPATH=str(folder / "hook"), RECORDS=str(folder / "records"))
+    assert run.returncode == 0, run.stdout[-5000:]
+    return workflow
+
+
+@pytest.fixture
+def edited(small):
+    """The finished run, whose files a test may change; they are put back."""
+    saved = small.folder / "saved"
+    shutil.copytree(small.folder / "workflow", saved)
+    yield small
+    small.configure(SMALL)
+    shutil.rmtree(small.folder / "workflow")
+    saved.rename(small.folder / "workflow")
+
+
+def test_everything_is_made_and_a_second_call_has_nothing_to_do(small):
+    for name in ("table1.csv", "table1.md", "table1.tex", "figure3.pdf", "figure3.png", "figure3.csv"):
+        assert (small.folder / "paper_figs" / name).stat().st_size > 100
+    run = small.run()
+    assert "Nothing to be done" in run.stdout
+
+
+def test_cells_hold_what_was_measured(small):
+    cells = polars.read_parquet(small.folder / "results" / "cells.parquet")
+    assert len(cells) == 3 * 2 * 2
+    assert set(cells["status"]) == {"scored"} or shutil.which("bwrap") is None
+    full = cells.filter(policy="full")
+    assert set(full["equivalence"]) == {1.0}
+    assert set(full["got_k"]) == {0}
+    scored = cells.filter(polars.col("status") == "scored")
+    assert (scored["accuracy"] * scored["n"] - scored["correct"]).abs().max() < 1e-9
+    assert cells["n"].to_list() == [4] * len(cells)
+    llada = cells.filter(model="llada-tiny-instruct", policy="similarity")
+    assert set(llada["flops_reduction_layers"]) == {100 * 2 / 32}
+
+
+def test_generations_were_made_with_the_layers_of_the_skip_set(small):
+    at = small.folder / "results"
+    where = {"model": "dream-tiny-base", "decode": "default", "benchmark": "tiny-mbpp"}
+    skip_set = json.loads(
+        (at / paths.SKIP_SET.format(model=where["model"], policy="similarity", k=2)).read_text()
+    )
+    assert skip_set["index_base"] == 0
+    assert len(skip_set["layers"]) == skip_set["got_k"] == 2
+    for policy, k, layers in (("full", 0, []), ("similarity", 2, skip_set["layers"])):
+        shard = at / paths.GENERATIONS.format(**where, policy=policy, k=k, first=0, last=3)
+        made = json.loads(pq.read_schema(shard).metadata[b"goodpart"])
+        assert made["layers_skipped"] == layers
+        assert not list(shard.parent.glob(".*"))  # the journal is gone
+
+
+def test_the_cache_opens_in_polars_and_holds_every_depth(small):
+    folder = small.folder / "results" / "hidden_states" / "dream-tiny-base" / "default" / "tiny-mbpp"
+    files = sorted(folder.glob("*.parquet"))
+    assert len(files) == 2
+    table = polars.read_parquet(files[0])
+    assert set(table["depth"]) == set(range(29))
+    assert set(table["step"]) == {0, 16}
+    assert set(table.filter(step=0)["kind"]) == {"prompt", "masked"}
+    assert table.schema["hidden"] == polars.Array(polars.Float32, 64)
+
+
+def test_one_more_k_of_one_model_makes_its_cells_only(edited):
+    config = {**SMALL, "models": {**SMALL["models"], "qwen2.5-tiny": {"layers_skipped": [0, 2, 3]}}}
+    edited.configure(config)
+    assert edited.planned() == {
+        "skip_set": 1,
+        "generations_0_3": 1,
+        "scores": 2,
+        "cells": 1,
+        "table1": 1,
+        "all": 1,
+    }
+
+
+def test_touching_files_runs_nothing_again(edited):
+    for name in ("rules/generations.py", "similarity.py", "models.py", "rules/items.py"):
+        os.utime(edited.folder / "workflow" / "goodpart" / name)
+    assert edited.planned() == {}
+
+
+def test_changed_similarity_code_runs_from_the_similarities_on(edited):
+    file = edited.folder / "workflow" / "goodpart" / "similarity.py"
+    file.write_text(file.read_text() + "\n# changed\n")
+    planned = edited.planned()
+    assert planned["statistics"] == 3
+    assert planned["skip_set"] == 3
+    assert "hidden_states" not in planned
+    assert "items" not in planned
+
+
+def test_a_changed_scorer_runs_its_scores_only(edited):
+    file = edited.folder / "workflow" / "goodpart" / "benchmarks" / "mbpp.py"
+    file.write_text(file.read_text() + "\n# changed\n")
+    planned = edited.planned()
+    assert planned["items"] == 2
+    file = edited.folder / "workflow" / "goodpart" / "samplers" / "dream.py"
+    shutil.copy(ROOT / "workflow" / "goodpart" / "benchmarks" / "mbpp.py", file.parents[1] / "benchmarks")
+    file.write_text(file.read_text() + "\n# changed\n")
+    planned = edited.planned()
+    assert planned["hidden_states"] == 1
+    assert planned["generations_0_3"] == 2
+
+
+def test_declared_sources_are_the_imported_modules(small):
+    """Each job's declared source files are the modules of the package that it really imported."""
+    imported = {}
+    for file in (small.folder / "records").iterdir():
+        record = json.loads(file.read_text())
+        imported[record["log"]] = set(record["modules"])
+    declared, union = {}, {}
+    for file in (small.folder / ".snakemake" / "metadata").rglob("*"):
+        if not file.is_file():
+            continue
+        record = json.loads(file.read_text())
+        log = (record.get("log") or [None])[0]
+        if log in imported:
+            code = frozenset(f for f in record["input"] if f.startswith("workflow/goodpart/"))
+            declared[log] = code
+            union.setdefault((record["rule"], code), set()).update(imported[log])
+    assert {rule for rule, _ in union} >= {
+        "items", "hidden_states", "statistics", "skip_set", "generations_0_3", "scores", "cells",
+        "table1", "figure3",
+    }  # fmt: skip
+    for (rule, code), modules in union.items():
+        real = {name for name in modules if name != "__main__"}
+        assert set(code) == set(sources_of(real)), rule
+
+
+def sources_of(modules):
+    return [
+        sources._file(module).relative_to(sources.ROOT.parent).as_posix() for module in sorted(modules)
+    ]
+
+
+def test_adding_a_benchmark_keeps_the_completions_there_are(tmp_path):
+    """A run of one model on one benchmark is a partial table, byte-identical the second time; a second
+    benchmark then generates its own items only."""
+    one = {
+        "run": {"models": ["qwen2.5-tiny"], "benchmarks": ["tiny-math500"]},
+        "models": {"qwen2.5-tiny": {"layers_skipped": [0, 2]}},
+        "benchmarks": SMALL["benchmarks"],
+        "capture": SMALL["capture"],
+    }
+    workflow = Small(tmp_path)
+    workflow.configure(one)
+    table = tmp_path / "paper_figs" / "table1.csv"
+    assert workflow.run("paper_figs/table1.csv").returncode == 0
+    first = table.read_bytes()
+    lines = first.decode().splitlines()
+    assert len(lines) == 1 + 2
+    assert lines[1].startswith("MATH-500 (tiny),0,,,,,,,")
+    shard = tmp_path / "results" / paths.GENERATIONS.format(
+        model="qwen2.5-tiny", decode="default", benchmark="tiny-math500", policy="full", k=0, first=0, last=3
+    )
+    made = pq.read_table(shard)["seconds"].to_pylist()
+
+    one["run"]["benchmarks"] = ["tiny-math500", "tiny-mbpp"]
+    workflow.configure(one)
+    assert workflow.run("paper_figs/table1.csv").returncode == 0
+    assert pq.read_table(shard)["seconds"].to_pylist() == made
+    assert len(table.read_text().splitlines()) == 1 + 2 * 2
+
+    shutil.rmtree(tmp_path / "results")
+    shutil.rmtree(tmp_path / "paper_figs")
+    one["run"]["benchmarks"] = ["tiny-math500"]
+    workflow.configure(one)
+    assert workflow.run("paper_figs/table1.csv").returncode == 0
+    assert table.read_bytes() == first
+
+
+def test_without_a_sandbox_the_mathematics_finishes(tmp_path):
+    """Where bubblewrap fails, code cells say so and nothing runs the code."""
+    workflow = Small(tmp_path)
+    config = {
+        **SMALL,
+        "run": {"models": ["qwen2.5-tiny"], "benchmarks": ["tiny-math500", "tiny-mbpp"]},
+        "models": {"qwen2.5-tiny": {"layers_skipped": [0]}},
+    }
+    workflow.configure(config)
+    fake = tmp_path / "bin"
+    fake.mkdir()
+    (fake / "bwrap").write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2; exit 1\n")
+    (fake / "bwrap").chmod(0o755)
+    run = workflow.run("paper_figs/table1.csv", PATH=f"{fake}{os.pathsep}{os.environ['PATH']}")
+    assert run.returncode == 0, run.stdout[-5000:]
+    table = (tmp_path / "paper_figs" / "table1.md").read_text()
+    assert "not run: no sandbox" in table
+    assert "100.0 (" in table or "n/a (0.00)" in table
+    logs = (tmp_path / "results" / "logs" / "scores").rglob("*.log")
+    said = "".join(log.read_text() for log in logs)
+    assert "scoring.sandbox: none" in said
+    assert "Permission denied" in said
+
+
+def test_metadata_names_are_what_the_source_test_reads(small):
+    """The test of the sources reads Snakemake's records; if their form changes, it must not pass empty."""
+    records = [f for f in (small.folder / ".snakemake" / "metadata").rglob("*") if f.is_file()]
+    assert len(records) > 10
+    names = {base64.b64decode(f.name, altchars=b"-_").decode(errors="replace") for f in records[:3]}
+    assert all("results" in name or "paper_figs" in name for name in names)
