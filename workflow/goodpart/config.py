@@ -115,9 +115,9 @@ def _model_mistakes(name: str, config: dict[str, Any], root: Path) -> Iterable[s
         return
     if "path" in model:
         folder = root / model["path"]
-        if not (folder / "config.json").is_file() or not list(folder.glob("*.safetensors")):
+        if not (folder / "config.json").is_file() or not list(folder.glob("model*.safetensors*")):
             yield (
-                f"{at}.path: {model['path']} is not a checkpoint (config.json and *.safetensors); "
+                f"{at}.path: {model['path']} is not a checkpoint (config.json and model.safetensors); "
                 "correct the path, or name a hub model with hub: owner/name"
             )
             return

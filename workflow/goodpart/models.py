@@ -68,13 +68,14 @@ def checkpoint_folder(name_or_path: str, revision: str | None) -> Path:
 
 def check_weights(folder: Path) -> None:
     """Require safetensors, whole or sharded; GoodpartError says what is there instead."""
-    if list(folder.glob("*.safetensors")):
-        index = folder / "model.safetensors.index.json"
-        if index.exists():
-            shards = set(read_json(index)["weight_map"].values())
-            missing = sorted(s for s in shards if not (folder / s).exists())
-            if missing:
-                raise GoodpartError(f"{folder}: shards are missing: {', '.join(missing)}")
+    if (folder / "model.safetensors").exists():
+        return
+    index = folder / "model.safetensors.index.json"
+    if index.exists():
+        shards = set(read_json(index)["weight_map"].values())
+        missing = sorted(s for s in shards if not (folder / s).exists())
+        if missing:
+            raise GoodpartError(f"{folder}: shards are missing: {', '.join(missing)}")
         return
     pickles = [p.name for pattern in ("*.bin", "*.pt", "*.pth") for p in folder.glob(pattern)]
     if pickles:
@@ -82,7 +83,7 @@ def check_weights(folder: Path) -> None:
             f"{folder}: only pickled weights ({', '.join(sorted(pickles))}); these are never loaded: "
             "convert them to safetensors first"
         )
-    raise GoodpartError(f"{folder}: no weights (*.safetensors)")
+    raise GoodpartError(f"{folder}: no weights (model.safetensors, or an index and its shards)")
 
 
 def load(

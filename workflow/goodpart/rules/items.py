@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import random
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,7 +26,7 @@ SCHEMA = pa.schema(
         ("reference", pa.string()),  # JSON: what the benchmark's module scores with
     ]
 )
-SHUFFLE_SEED = 0  # of the paper's subset
+SHUFFLE_SEED = 0
 
 
 def public_rows(source: dict[str, Any]) -> list[dict[str, Any]]:
@@ -93,13 +94,19 @@ def checked_rows(source: dict[str, Any], module: ModuleType) -> list[dict[str, A
 
 
 def subset(total: int, n: int, kind: str) -> list[int]:
-    """Row numbers of the first n rows, or of the paper's `shuffle(seed=0).select(range(n))`."""
-    if kind == "first":
-        return list(range(n))
-    from datasets import Dataset
+    """Numbers of n rows: the `first`; `shuffled` by datasets' shuffle(seed=0); or `dflash`.
 
-    shuffled = Dataset.from_dict({"row": list(range(total))}).shuffle(seed=SHUFFLE_SEED)
-    return shuffled["row"][:n]
+    `dflash` is the subset that the DFlash benchmark, which the paper follows, really evaluates: Python's
+    own shuffle of all rows with seed 0.
+    """
+    rows = list(range(total))
+    if kind == "dflash":
+        random.Random(SHUFFLE_SEED).shuffle(rows)
+    elif kind == "shuffled":
+        from datasets import Dataset
+
+        rows = list(Dataset.from_dict({"row": rows}).shuffle(seed=SHUFFLE_SEED)["row"])
+    return rows[:n]
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -137,6 +144,6 @@ if __name__ == "__main__":
     options.add_argument("--source", required=True, help="where the rows come from, as JSON")
     options.add_argument("--style", required=True, help="prompt style")
     options.add_argument("--n", type=int, help="number of items (default: all)")
-    options.add_argument("--subset", choices=["first", "shuffled"], default="first")
+    options.add_argument("--subset", choices=["first", "shuffled", "dflash"], default="first")
     options.add_argument("--output", type=Path, required=True)
     run(main, options.parse_args())

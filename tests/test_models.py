@@ -1,0 +1,112 @@
+"""The loader refuses what does not fit, with the reason."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from goodpart.errors import GoodpartError
+from goodpart.models import load
+
+PARITY = Path(__file__).parent / "data" / "parity"
+
+
+@pytest.fixture
+def llada(tmp_path):
+    return Path(shutil.copytree(PARITY / "llada-mha", tmp_path / "model"))
+
+
+def set_key(folder, **keys):
+    config = json.loads((folder / "config.json").read_text()) | keys
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def test_it_loads(llada):
+    model = load(str(llada), device="cpu")
+    assert model.family == "llada"
+    assert model.dtype == torch.float32
+    assert model.layers == 4
+    assert (model.tokens.mask, model.tokens.eos) == (500, 481)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("alibi", True),
+        ("rope", False),
+        ("block_type", "sequential"),
+        ("layer_norm_type", "default"),
+        ("weight_tying", True),
+        ("include_qkv_bias", True),
+        ("scale_logits", True),
+        ("activation_type", "gelu"),
+    ],
+)
+def test_a_value_that_is_not_implemented(llada, key, value):
+    set_key(llada, **{key: value})
+    with pytest.raises(GoodpartError, match=f"{key} = .* is not implemented"):
+        load(str(llada), device="cpu")
+
+
+def test_an_unknown_architecture(llada):
+    set_key(llada, model_type="mamba")
+    with pytest.raises(GoodpartError, match="model_type 'mamba' is not supported"):
+        load(str(llada), device="cpu")
+
+
+def test_a_missing_key(llada):
+    config = json.loads((llada / "config.json").read_text())
+    del config["mlp_hidden_size"]
+    (llada / "config.json").write_text(json.dumps(config))
+    with pytest.raises(GoodpartError, match="'mlp_hidden_size' is missing"):
+        load(str(llada), device="cpu")
+
+
+def test_a_missing_an_unknown_and_a_misshapen_tensor(llada):
+    file = llada / "model.safetensors"
+    tensors = load_file(file)
+    name = "model.transformer.blocks.1.attn_out.weight"
+    for changed in (
+        {k: v for k, v in tensors.items() if k != name},
+        {**tensors, "model.transformer.extra.weight": torch.zeros(2)},
+        {**tensors, name: torch.zeros(3, 3)},
+    ):
+        save_file(changed, file, metadata={"format": "pt"})
+        with pytest.raises(GoodpartError, match="do not fit"):
+            load(str(llada), device="cpu")
+
+
+def test_pickled_weights_are_never_opened(llada):
+    (llada / "model.safetensors").rename(llada / "pytorch_model.bin")
+    with pytest.raises(GoodpartError, match="only pickled weights"):
+        load(str(llada), device="cpu")
+
+
+def test_a_folder_without_weights_and_a_name_that_is_none(llada, tmp_path):
+    (llada / "model.safetensors").unlink()
+    with pytest.raises(GoodpartError, match="no weights"):
+        load(str(llada), device="cpu")
+    with pytest.raises(GoodpartError, match="no such folder"):
+        load(str(tmp_path / "nothing"), device="cpu")
+
+
+def test_bfloat16_rotates_in_float32(llada):
+    """The rotary table of a bfloat16 LLaDA stays in float32, and attention gets bfloat16."""
+    model = load(str(llada), dtype="bfloat16", device="cpu")
+    decoder = model.module.model
+    ids = torch.arange(10)[None]
+    with torch.inference_mode():
+        cos, _ = decoder.rotary_emb(decoder.embed_tokens(ids), ids)
+        assert cos.dtype == torch.float32
+        assert decoder(input_ids=ids).last_hidden_state.dtype == torch.bfloat16
+    golden = load_file(llada / "golden.safetensors")
+    q, k = (golden[f"rope.bfloat16.{name}_in"] for name in "qk")
+    from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
+
+    positions = torch.arange(q.shape[2])[None]
+    table = decoder.rotary_emb(q, positions)
+    for made, name in zip(apply_rotary_pos_emb(q, k, *table), "qk", strict=True):
+        assert torch.equal(made.to(torch.bfloat16), golden[f"rope.bfloat16.{name}_out"])
