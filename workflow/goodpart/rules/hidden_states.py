@@ -24,7 +24,8 @@ def chosen_steps(wanted: int | list[int], total: int) -> list[int]:
     """The steps of a list that exist, or that many evenly spaced ones, the first included."""
     if isinstance(wanted, list):
         return sorted(step for step in wanted if step < total)
-    return sorted({i * total // wanted for i in range(min(wanted, total))})
+    n = min(wanted, total)
+    return [i * total // n for i in range(n)]
 
 
 class AllSeen(Exception):

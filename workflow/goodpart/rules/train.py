@@ -24,7 +24,7 @@ def main(arguments: argparse.Namespace) -> None:
     recipe = json.loads(arguments.recipe)
     family = recipe["family"]
     config = public_config(family, recipe["shape"])
-    model = initial_model(family, config, recipe["seed"])
+    model = initial_model(family, config, recipe["seed"], recipe["embedding_std"])
     if arguments.initial:
         start = load(str(arguments.initial), dtype="float32").module
         if start.config.num_hidden_layers != model.config.num_hidden_layers:

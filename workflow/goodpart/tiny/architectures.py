@@ -80,7 +80,7 @@ def public_config(family: str, shape: dict[str, int]) -> dict[str, Any]:
     return config | ({"mask_token_id": ID["mask"]} if family == "dream" else {})
 
 
-def initial_model(family: str, config: dict[str, Any], seed: int) -> Any:
+def initial_model(family: str, config: dict[str, Any], seed: int, embedding_std: float = 0.02) -> Any:
     """A float32 model with random weights, its residual branches scaled by 1/sqrt(2 L).
 
     Without the scaling, 28 and 32 layers of this width start too far from the identity to train.
@@ -94,7 +94,11 @@ def initial_model(family: str, config: dict[str, Any], seed: int) -> Any:
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if parameter.ndim == 2:
-                std = 0.02 if "embed" in name or "lm_head" in name else parameter.shape[1] ** -0.5
+                std = parameter.shape[1] ** -0.5
+                if "embed" in name:
+                    std = embedding_std
+                elif "lm_head" in name:
+                    std = 0.02
                 if name.endswith(("o_proj.weight", "down_proj.weight")):
                     std /= math.sqrt(2 * layers)
                 parameter.normal_(0.0, std)
