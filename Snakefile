@@ -40,3 +40,7 @@ include: "workflow/rules/scores.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/training.smk"
+
+
+onstart:
+    say_if_code_cannot_run()

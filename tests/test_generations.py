@@ -5,7 +5,7 @@ import json
 import pytest
 
 from conftest import ROOT
-from goodpart.families import family_module
+from goodpart.decode import settings_for
 from goodpart.models import load
 from goodpart.prompts import render
 from goodpart.rules.generations import Journal, batches, generate
@@ -24,7 +24,7 @@ def model():
 
 def rows(model, journal, batch_size=2):
     prompts = render(model.tokenizer, [item["prompt"] for item in ITEMS], True)
-    settings = family_module("llada").Settings(max_new_tokens=16, block_length=8)
+    settings = settings_for(model, max_new_tokens=16, block_length=8)
     keys = [item["item_id"] for item in ITEMS]
     made = generate(model, ITEMS, prompts, keys, settings, 0, batch_size, journal)
     return [{k: v for k, v in row.items() if k != "seconds"} for row in made]

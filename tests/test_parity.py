@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 from goodpart.capture import capturing
-from goodpart.families import SpecialTokens, family_module, sampler_module
+from goodpart.decode import decode, settings_for
+from goodpart.families import SpecialTokens
 from goodpart.models import Model, load
 from goodpart.skipping import skipping
 
@@ -97,14 +98,13 @@ def test_generation(models, folder, case):
         eot = case["eot_id_in_code"]
         tokens = SpecialTokens(t.mask, t.pad, t.eos, eot, frozenset({t.eos, eot}))
         model = Model(model.name, None, model.family, model.module, None, tokens)
-    family = family_module(model.family)
-    sampler = sampler_module(model.family)
-    settings = family.Settings(**arguments, stop_early=False)
+    settings = settings_for(model, **arguments, stop_early=False)
     fed = []
     torch.manual_seed(case["torch_manual_seed"] or 0)
     prompts = [p[e.bool()].tolist() for p, e in zip(prompt, exists, strict=True)]
     with skipping(model, case["removed_layers"] or []):
-        out = sampler.decode(model, prompts, settings, None, lambda step, ids: fed.append(ids.clone()))
+        observe = lambda step, ids: fed.append(ids.clone())  # noqa: E731
+        out = decode(model, prompts, settings, official=True, observe=observe)
     wanted = tensors[f"{name}.output"]
     for row, want, e in zip(out, wanted, exists, strict=True):
         gap = int((e == 0).sum())
@@ -114,9 +114,9 @@ def test_generation(models, folder, case):
 
     if not case["needs_torch_rng"]:
         # One generator a row and leaving early change nothing up to the end marker.
-        settings = family.Settings(**arguments, stop_early=True)
+        settings = settings_for(model, **arguments, stop_early=True)
         with skipping(model, case["removed_layers"] or []):
-            early = sampler.decode(model, prompts, settings, list(range(len(prompts))))
+            early = decode(model, prompts, settings)
         assert [row.token_ids for row in early] == [row.token_ids for row in out]
         assert [row.ended for row in early] == [row.ended for row in out]
         assert all(e.forward_passes <= o.forward_passes for e, o in zip(early, out, strict=True))

@@ -3,8 +3,8 @@ import torch
 
 from conftest import ROOT
 from goodpart.capture import capturing
+from goodpart.decode import decode, settings_for
 from goodpart.errors import GoodpartError
-from goodpart.families import family_module, sampler_module
 from goodpart.models import load
 from goodpart.skipping import skipping
 
@@ -17,9 +17,10 @@ def model(request):
 
 
 def tokens(model, prompt, observe=None):
-    settings = family_module(model.family).Settings(max_new_tokens=16)
+    kind = {"block_length": 8} if model.family == "llada" else {}
     ids = model.tokenizer(prompt)["input_ids"]
-    return sampler_module(model.family).decode(model, [ids], settings, [0], observe)[0].token_ids
+    settings = settings_for(model, max_new_tokens=16, **kind)
+    return decode(model, [ids], settings, observe=observe)[0].token_ids
 
 
 PROMPT = "Write a function move(x) to return x times 3 plus 4.\n"

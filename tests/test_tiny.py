@@ -12,6 +12,7 @@ from conftest import ROOT
 from goodpart.benchmarks import benchmark_module
 from goodpart.files import read_json, read_jsonl, sha256
 from goodpart.tiny.architectures import initial_model, public_config
+from goodpart.tiny.batches import batches
 from goodpart.tiny.corpus import PROMPT_FIELD, held_out, held_out_prompts, rows, training_tasks
 from goodpart.tiny.tasks import GENERATORS
 from goodpart.tiny.tokenizer import family_tokenizer
@@ -131,7 +132,7 @@ def test_a_killed_training_goes_on_where_it_was(tmp_path, monkeypatch):
 
     monkeypatch.setattr(module, "SAVE_EVERY", 2)
     monkeypatch.setattr(module, "REPORT_EVERY", 1)
-    recipe = small_recipe()
+    recipe = small_recipe(easy=["mbpp"], easy_steps=3)
     whole, curve = trained(tmp_path / "whole", recipe)
 
     class Killed(Exception):
@@ -146,3 +147,12 @@ def test_a_killed_training_goes_on_where_it_was(tmp_path, monkeypatch):
     rest, again = trained(tmp_path / "cut", recipe)
     assert [row["step"] for row in again] == [row["step"] for row in curve]
     assert all(torch.equal(whole[name], rest[name]) for name in whole)
+
+
+def test_easy_batches_come_first():
+    tokenizer = family_tokenizer(RESOURCES / "models" / "llada-tiny-instruct" / "tokenizer.json", "llada")
+    options = {"seed": 0, "size": 2, "chat_fraction": 1.0, "canvas": 24}
+    stream = batches(tokenizer, "llada", set(), easy=["math500"], easy_steps=32, **options)
+    texts = [tokenizer.decode(row) for batch in islice(stream, 64) for row in batch.ids]
+    assert all("Solve" in text for text in texts[:64])
+    assert not all("Solve" in text for text in texts[64:])

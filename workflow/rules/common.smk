@@ -157,3 +157,18 @@ def item_ranges():
         for item_range in settings_of.shards(config, benchmark):
             ranges.setdefault(item_range, []).append(benchmark)
     return ranges
+
+
+def say_if_code_cannot_run():
+    """Before the first job: one warning where model-written code cannot be run safely."""
+    from goodpart.benchmarks import benchmark_module
+    from goodpart.sandbox import Sandbox
+
+    kinds = {config["benchmarks"][benchmark]["kind"] for benchmark in BENCHMARKS}
+    if any(benchmark_module(kind).SANDBOX for kind in kinds):
+        try:
+            Sandbox(config["scoring"]["sandbox"]).probe()
+        except GoodpartError as error:
+            print(
+                f"warning: code benchmarks will say `not run: no sandbox`: {error}", file=sys.stderr
+            )

@@ -14,8 +14,8 @@ from typing import Any
 import pyarrow as pa
 
 from goodpart import sources
+from goodpart.decode import decode, settings_for
 from goodpart.errors import GoodpartError
-from goodpart.families import family_module, sampler_module
 from goodpart.files import read_json
 from goodpart.models import Model, load
 from goodpart.parquet import provenance, read_metadata, read_table, write_rows
@@ -106,12 +106,11 @@ def generate(
     if len(pending) < len(items):
         logger.info("%d of %d items are in the journal", len(items) - len(pending), len(items))
     groups = list(batches([len(prompts[i]) for i in pending], batch_size))
-    decode = sampler_module(model.family).decode
     for group in progress(groups, "generations"):
         chosen = [pending[i] for i in group]
         seeds = [item_seed(run_seed, items[i]["item_id"], 0) for i in chosen]
         began = time.perf_counter()
-        decoded = decode(model, [prompts[i] for i in chosen], settings, seeds)
+        decoded = decode(model, [prompts[i] for i in chosen], settings, seeds=seeds)
         seconds = (time.perf_counter() - began) / len(chosen)
         finished = []
         for i, seed, made in zip(chosen, seeds, decoded, strict=True):
@@ -144,13 +143,12 @@ def main(arguments: argparse.Namespace) -> None:
         )
     if model.tokenizer is None:
         raise GoodpartError(f"{entry['name']}: the checkpoint has no tokenizer files")
-    family = family_module(model.family)
     used = [f"goodpart.{part}.{model.family}" for part in ("families", "samplers")]
     code = sources.digest(["goodpart.rules.generations", *used])
     base = [entry, checkpoint_state(entry["name"]), layers, arguments.seed, code]
     for items_file, text, output in zip(arguments.items, arguments.settings, arguments.output, strict=True):
         decoding = json.loads(text)
-        settings = family.Settings(**decoding)
+        settings = settings_for(model, **decoding)
         count = arguments.last - arguments.first + 1
         table = read_table(items_file, ["item_id", "prompt"]).slice(arguments.first, count)
         items = table.to_pylist()

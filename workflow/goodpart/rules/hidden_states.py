@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from goodpart.families import family_module, sampler_module
 from goodpart.files import written
 from goodpart.hidden_cache import KINDS, CacheWriter, file_name
 from goodpart.parquet import provenance, read_table
@@ -43,9 +42,9 @@ def capture_prompt(
     import torch
 
     from goodpart.capture import capturing
+    from goodpart.decode import decode
 
-    sampler, mask = sampler_module(model.family), model.tokens.mask
-    length = len(prompt)
+    length, mask = len(prompt), model.tokens.mask
 
     def keep(step: int, ids: torch.Tensor, states: list[torch.Tensor | None]) -> None:
         kinds = torch.full(ids.shape, KINDS.index("decoded"))
@@ -55,7 +54,7 @@ def capture_prompt(
         write(step, ids.cpu().numpy(), kinds.numpy(), hidden.float().cpu().numpy())
 
     if mask is None:
-        out = sampler.decode(model, [prompt], settings, [seed])[0]
+        out = decode(model, [prompt], settings, seeds=[seed])[0]
         ids = out.canvas[: length + len(out.token_ids)].to(model.device)
         with torch.inference_mode(), capturing(model) as captured:
             model.module.model(input_ids=ids[None], use_cache=False)
@@ -71,11 +70,12 @@ def capture_prompt(
                 raise AllSeen
 
         with contextlib.suppress(AllSeen):
-            sampler.decode(model, [prompt], settings, [seed], observe)
+            decode(model, [prompt], settings, seeds=[seed], observe=observe)
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Write one folder of caches for each benchmark."""
+    from goodpart.decode import settings_for
     from goodpart.models import load
     from goodpart.prompts import render
     from goodpart.samplers.common import item_seed
@@ -85,7 +85,7 @@ def main(arguments: argparse.Namespace) -> None:
     model = load(entry["name"], revision=entry["revision"], dtype=entry["dtype"], device=entry["device"])
     all_settings = [json.loads(text) for text in arguments.settings]
     for items_file, arguments_, folder in zip(arguments.items, all_settings, arguments.output, strict=True):
-        settings = family_module(model.family).Settings(**{**arguments_, "stop_early": False})
+        settings = settings_for(model, **{**arguments_, "stop_early": False})
         items = read_table(items_file, ["item_id", "prompt"]).slice(0, arguments.prompts).to_pylist()
         prompts = render(model.tokenizer, [item["prompt"] for item in items], entry["chat"])
         facts = provenance(

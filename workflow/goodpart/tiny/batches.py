@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from goodpart.prompts import render
 from goodpart.tiny.corpus import training_tasks
+from goodpart.tiny.tasks import GENERATORS
 from goodpart.tiny.tokenizer import SPECIAL
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def batches(
     size: int,
     chat_fraction: float,
     canvas: int | None,
+    easy: Sequence[str] = (),
+    easy_steps: int = 0,
     first: int = 0,
 ) -> Iterator[Batch]:
     """Yield batches for ever, from batch number `first` on: batch i depends on the seed and i alone.
@@ -44,6 +47,8 @@ def batches(
     `canvas`: None for autoregressive training; for diffusion, the generated length of an evaluation.
     Half of the batches fill the canvas with eos behind the answer, as decoding does, and half stop at
     the longest answer, so that the model does not learn eos above all.
+    `easy`, `easy_steps`: benchmarks that the first batches hold alone, without filling the canvas. A model
+    that starts from noise learns there to copy from the prompt; without, its loss stays on a plateau.
     """
     import torch
 
@@ -51,7 +56,9 @@ def batches(
     eos, turn = ends.index("eos"), ends.index(END_OF_TURN[family])
     for pool in range(first // POOL, 1 << 60):
         rng = random.Random(f"{seed}-{pool}")
-        tasks = list(islice(training_tasks(rng.getrandbits(64), excluded), size * POOL))
+        easing = pool * POOL < easy_steps
+        kinds = easy if easing else tuple(GENERATORS)
+        tasks = list(islice(training_tasks(rng.getrandbits(64), excluded, kinds), size * POOL))
         chat = [rng.random() < chat_fraction for _ in tasks]
         prompts: list[list[int]] = [[] for _ in tasks]
         for style in (True, False):
@@ -74,7 +81,7 @@ def batches(
         for number in order[start:]:
             group = groups[number]
             if canvas is not None:
-                room = canvas if fill[number] else max(len(a) for _, a in group)
+                room = canvas if fill[number] and not easing else max(len(a) for _, a in group)
                 group = [(p, a + [eos] * (room - len(a))) for p, a in group]
             width = max(len(p) + len(a) for p, a in group)
             ids = torch.full((len(group), width), eos)

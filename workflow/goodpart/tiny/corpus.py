@@ -7,7 +7,7 @@ templates. Overlap is judged by content (the prompt's text), not by an id.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from goodpart.tiny.tasks import GENERATORS, Task
 
@@ -31,10 +31,12 @@ def held_out(benchmark: str, seed: int, n: int, n_calibration: int) -> dict[str,
     raise ValueError(f"{benchmark}: the templates give fewer than {n + n_calibration} items")
 
 
-def training_tasks(seed: int, excluded: set[str]) -> Iterator[Task]:
-    """Yield training tasks for ever, the four kinds in equal shares, none of the excluded prompts."""
+def training_tasks(
+    seed: int, excluded: set[str], benchmarks: Sequence[str] = tuple(GENERATORS)
+) -> Iterator[Task]:
+    """Yield training tasks for ever, of some benchmarks in equal shares, none of the excluded prompts."""
     rng = random.Random(f"training-{seed}")
-    kinds = list(GENERATORS.values())
+    kinds = [GENERATORS[benchmark] for benchmark in benchmarks]
     while True:
         task = rng.choice(kinds)(rng)
         if task.prompt not in excluded:

@@ -52,8 +52,8 @@ def train(
     """Train `model` in place to the end of its recipe; return the curve (one dict a reported step).
 
     `recipe`: objective (`next_token` or `diffusion`), steps, batch, learning_rate, seed, chat_fraction,
-    canvas. `state_file` holds weights, optimizer state and curve every SAVE_EVERY steps, so that a
-    killed run goes on; it is ignored when its recipe differs.
+    canvas; optionally easy and easy_steps (see `batches`). `state_file` holds weights, optimizer state
+    and curve every SAVE_EVERY steps, so that a killed run goes on; it is ignored when its recipe differs.
     """
     steps, seed = recipe["steps"], recipe["seed"]
     diffusion = recipe["objective"] == "diffusion"
@@ -67,6 +67,8 @@ def train(
         size=recipe["batch"],
         chat_fraction=recipe["chat_fraction"],
         canvas=recipe["canvas"] if diffusion else None,
+        easy=recipe.get("easy", ()),
+        easy_steps=recipe.get("easy_steps", 0),
         first=first,
     )
     shift = family_module(family).COLUMN_SHIFT

@@ -1,0 +1,38 @@
+"""Decoding for users and rules alike: one call for every family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from goodpart.families import family_module, sampler_module
+from goodpart.models import Model
+from goodpart.samplers.common import Decoded, Observe
+
+
+def settings_for(model: Model, **arguments: Any) -> Any:
+    """The family's `Settings`: `max_new_tokens`, and what its sampler takes besides.
+
+    Raises GoodpartError for values that do not fit together, TypeError for an unknown argument.
+    """
+    return family_module(model.family).Settings(**arguments)
+
+
+def decode(
+    model: Model,
+    prompts: Sequence[Sequence[int]],
+    settings: Any,
+    *,
+    seeds: Sequence[int] | None = None,
+    official: bool = False,
+    observe: Observe | None = None,
+) -> list[Decoded]:
+    """Complete a batch of prompts (token ids), in order.
+
+    `seeds`: one a prompt (0, 1, ... by default), so that a completion depends neither on its batch nor on
+    its place in it; with `official` the global random stream is drawn from as the official code does.
+    `observe(step, ids)` is called after each forward pass of a denoising step, ids [B, T] being its input.
+    """
+    own = list(range(len(prompts))) if seeds is None else list(seeds)
+    sampler = sampler_module(model.family)
+    return sampler.decode(model, prompts, settings, None if official else own, observe)
