@@ -53,7 +53,7 @@ class Small(Workflow):
         (self.folder / "small.yaml").write_text(yaml.safe_dump(config))
 
     def run(self, *arguments, **environment):
-        return self.snakemake("--cores", "2", "--configfile", "small.yaml", *arguments, **environment)
+        return self.snakemake(*arguments, "--cores", "2", "--configfile", "small.yaml", **environment)
 
     def planned(self):
         return self.jobs("--configfile", "small.yaml")
