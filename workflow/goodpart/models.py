@@ -103,6 +103,7 @@ def load(
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    logging.set_verbosity_error()  # it warns of generation_config.json, which nothing here reads
     folder = checkpoint_folder(name_or_path, revision)
     raw = read_json(folder / "config.json")
     family = family_of(raw, str(folder / "config.json"))
@@ -131,7 +132,10 @@ def load(
         raise GoodpartError(f"{folder}: the weights do not fit config.json ({found})")
     loaded.eval().requires_grad_(False)
     tokenizer = load_tokenizer(folder)
-    special = module.special_tokens(raw, tokenizer)
+    try:
+        special = module.special_tokens(raw, tokenizer)
+    except KeyError as missing:
+        raise GoodpartError(f"{folder}/config.json: the key {missing} is missing") from missing
     return Model(name_or_path, revision, family, loaded, tokenizer, special)
 
 

@@ -40,6 +40,18 @@ def benchmark_module(kind: str) -> ModuleType:
     return importlib.import_module(f"goodpart.benchmarks.{kind}")
 
 
-def unknown_style(kind: str, style: str, known: tuple[str, ...]) -> GoodpartError:
+STYLES = ("bare", "dflash", "dflash_tests")
+
+
+def mathematics_prompt(kind: str, question: str, style: str) -> str:
+    """The question alone (`bare`), or followed by DFlash's request to reason and box the answer."""
+    if style == "bare":
+        return question
+    if style in STYLES:
+        return question + DFLASH_MATH
+    raise unknown_style(kind, style)
+
+
+def unknown_style(kind: str, style: str) -> GoodpartError:
     """The error for a prompt style that a benchmark does not have."""
-    return GoodpartError(f"{kind} has no prompt style {style!r}: use one of {', '.join(known)}")
+    return GoodpartError(f"{kind} has no prompt style {style!r}: use one of {', '.join(STYLES)}")

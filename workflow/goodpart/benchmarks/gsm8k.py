@@ -9,12 +9,11 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from goodpart.benchmarks import DFLASH_MATH, Verdict, unknown_style
+from goodpart.benchmarks import Verdict, mathematics_prompt
 from goodpart.benchmarks.latex import last_boxed
 
 FIELDS = ("question", "answer")
 SANDBOX = False
-STYLES = ("bare", "dflash", "dflash_tests")
 
 ANCHOR = re.compile(r"final answer(?: is)?\s*:?\**\s*(?:is\b)?|####", re.IGNORECASE)
 NUMBER = re.compile(r"[-+\u2212]?(?:[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
@@ -26,12 +25,8 @@ def item_id(row: dict[str, Any], split: str, index: int) -> str:
 
 
 def prompt(row: dict[str, Any], style: str) -> str:
-    """The question alone (`bare`), or followed by the request to reason and box the answer."""
-    if style == "bare":
-        return row["question"]
-    if style in STYLES:
-        return row["question"] + DFLASH_MATH
-    raise unknown_style("gsm8k", style, STYLES)
+    """The question, alone or with the request of the style."""
+    return mathematics_prompt("gsm8k", row["question"], style)
 
 
 def reference(row: dict[str, Any]) -> dict[str, Any]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from goodpart.benchmarks import DFLASH_CODE, Verdict, unknown_style
+from goodpart.benchmarks import DFLASH_CODE, STYLES, Verdict, unknown_style
 from goodpart.benchmarks.code import extract, run_program
 
 FIELDS = ("task_id", "prompt", "test", "entry_point")
 SANDBOX = True
-STYLES = ("bare", "dflash", "dflash_tests")
 
 
 def item_id(row: dict[str, Any], split: str, index: int) -> str:
@@ -23,7 +22,7 @@ def prompt(row: dict[str, Any], style: str) -> str:
         return row["prompt"].rstrip("\n")
     if style in STYLES:
         return f"{DFLASH_CODE}```python\n{row['prompt']}\n```"
-    raise unknown_style("humaneval", style, STYLES)
+    raise unknown_style("humaneval", style)
 
 
 def reference(row: dict[str, Any]) -> dict[str, Any]:

@@ -9,13 +9,12 @@ import re
 from decimal import Decimal
 from typing import Any
 
-from goodpart.benchmarks import DFLASH_MATH, Verdict, unknown_style
+from goodpart.benchmarks import Verdict, mathematics_prompt
 from goodpart.benchmarks.equivalence import equivalent
 from goodpart.benchmarks.latex import last_boxed
 
 FIELDS = ("problem", "answer")
 SANDBOX = False
-STYLES = ("bare", "dflash", "dflash_tests")
 SECONDS = 10.0
 PLAIN = re.compile(r"[-+]?(?:[0-9]{1,400}(?:\.[0-9]{1,400})?|\.[0-9]{1,400})")
 
@@ -26,12 +25,8 @@ def item_id(row: dict[str, Any], split: str, index: int) -> str:
 
 
 def prompt(row: dict[str, Any], style: str) -> str:
-    """The problem alone (`bare`), or followed by the request to reason and box the answer."""
-    if style == "bare":
-        return row["problem"]
-    if style in STYLES:
-        return row["problem"] + DFLASH_MATH
-    raise unknown_style("math500", style, STYLES)
+    """The problem, alone or with the request of the style."""
+    return mathematics_prompt("math500", row["problem"], style)
 
 
 def reference(row: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from goodpart.benchmarks.code import extract, run_program
 FIELDS = ("task_id", "code", "test_list")
 OPTIONAL = ("text", "prompt", "test_imports", "test_setup_code")  # full or sanitized rows
 SANDBOX = True
-STYLES = ("bare", "dflash", "dflash_tests")
 
 
 def item_id(row: dict[str, Any], split: str, index: int) -> str:
@@ -30,7 +29,7 @@ def prompt(row: dict[str, Any], style: str) -> str:
     if style == "dflash_tests":
         tests = "\n".join(row["test_list"])
         return f"{DFLASH_CODE}{text}\n```python\n{tests}\n```"
-    raise unknown_style("mbpp", style, STYLES)
+    raise unknown_style("mbpp", style)
 
 
 def reference(row: dict[str, Any]) -> dict[str, Any]:

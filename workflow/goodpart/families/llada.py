@@ -99,8 +99,6 @@ def transformers_config(raw: dict[str, Any]) -> Any:
     for key, value in REQUIRED.items():
         if raw.get(key, value) not in (value, value or None, value or False):
             raise GoodpartError(f"config.json: {key} = {raw[key]!r} is not implemented (only {value!r})")
-    if raw.get("embedding_size", raw["vocab_size"]) < raw["vocab_size"]:
-        raise GoodpartError("config.json: embedding_size is smaller than vocab_size")
     try:
         config = LlamaConfig(
             vocab_size=raw.get("embedding_size") or raw["vocab_size"],
