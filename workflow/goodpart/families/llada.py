@@ -140,7 +140,7 @@ def MODEL_CLASS() -> type:
     class Attention(llama.LlamaAttention):
         """Llama's attention, with q and k cast back after the float32 rotation."""
 
-        def forward(
+        def forward(  # type: ignore[override]
             self,
             hidden_states: Any,
             position_embeddings: Any,

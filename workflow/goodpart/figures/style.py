@@ -54,7 +54,9 @@ def colours(columns: dict[str, str | None]) -> dict[str, str]:
     return {model: PAPER_COLOURS.get(column or "") or next(rest) for model, column in columns.items()}
 
 
-def save(figure: Figure, outputs: Sequence[Path], header: Sequence[str], rows: list[Sequence[Any]]) -> None:
+def save(
+    figure: Figure, outputs: Sequence[Path], header: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> None:
     """Write a figure to its PDF and PNG, and the plotted numbers to its CSV."""
     for path in outputs:
         with written(path) as partial:

@@ -64,8 +64,8 @@ def batches(
         for style in (True, False):
             which = [i for i, c in enumerate(chat) if c is style]
             if which:
-                ids = render(tokenizer, [tasks[i].prompt.rstrip("\n") for i in which], style)
-                for i, row in zip(which, ids, strict=True):
+                rendered = render(tokenizer, [tasks[i].prompt.rstrip("\n") for i in which], style)
+                for i, row in zip(which, rendered, strict=True):
                     prompts[i] = row
         answers = tokenizer([t.response for t in tasks], add_special_tokens=False)["input_ids"]
         rows = [(p, [*a, turn if c else eos]) for p, a, c in zip(prompts, answers, chat, strict=True)]

@@ -34,6 +34,7 @@ class BatchedMuon(torch.optim.Optimizer):
             for shape, matrices in shapes.items():
                 updates = []
                 for p in matrices:
+                    assert p.grad is not None
                     velocity = self.state[p].setdefault("momentum", torch.zeros_like(p))
                     velocity.lerp_(p.grad, 1 - group["momentum"])
                     updates.append(p.grad.lerp(velocity, group["momentum"]))
