@@ -4,11 +4,14 @@ import base64
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import polars
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from safetensors.torch import load_file
 
 from conftest import ROOT, Workflow
 from goodpart import paths, sources
@@ -278,3 +281,25 @@ def test_metadata_names_are_what_the_source_test_reads(small):
     assert len(records) > 10
     names = {base64.b64decode(f.name, altchars=b"-_").decode(errors="replace") for f in records[:3]}
     assert all("results" in name or "paper_figs" in name for name in names)
+
+
+def test_the_tiny_models_are_trained_by_rules_and_promoted(tmp_path):
+    """Two steps of each recipe: every checkpoint in its public format, started from the right one."""
+    workflow = Small(tmp_path)
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    recipes = {name: {"steps": 2, "batch": 4} for name in config["tiny_models"]["recipes"]}
+    workflow.configure({"tiny_models": {"recipes": recipes}})
+    run = workflow.run("tiny_models")
+    assert run.returncode == 0, run.stdout[-5000:]
+    training = tmp_path / "results" / "training"
+    for file in (ROOT / "workflow" / "resources" / "benchmarks").iterdir():
+        assert (training / "corpus" / file.name).read_bytes() == file.read_bytes()
+    first, second = (load_file(training / name / "model.safetensors") for name in
+                     ("dream-tiny-base", "dream-tiny-instruct"))  # fmt: skip
+    assert first.keys() == second.keys()
+    moved = max(float((first[name].float() - second[name].float()).abs().max()) for name in first)
+    assert 0 < moved < 0.1  # two steps away from where it started, not a model of its own
+    command = [sys.executable, "-m", "goodpart.tiny.promote", "dream-tiny-base"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    card = tmp_path / "workflow" / "resources" / "models" / "dream-tiny-base" / "README.md"
+    assert json.loads(done.stdout)["sha256"] in card.read_text()

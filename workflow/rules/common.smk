@@ -81,7 +81,7 @@ def checkpoint(model):
     """Files of a local checkpoint; none for a model of the hub."""
     folder = config["models"][model].get("path")
     files = sorted(Path(folder).glob("*.*")) if folder else []
-    return [str(file) for file in files if file.suffix in (".json", ".safetensors", ".jinja")]
+    return [str(file) for file in files if file.suffix in (".json", ".safetensors", ".jinja", ".txt")]
 
 
 def model_entry(model):

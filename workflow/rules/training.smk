@@ -17,10 +17,10 @@ rule tiny_corpus:
         "../../envs/models.yaml"
     params:
         seed=TINY.get("seed"),
-        item_files=TINY.get("items"),
+        held_out=TINY.get("items"),
         calibration=TINY.get("calibration"),
     shell:
-        "python -m goodpart.rules.tiny_corpus --seed {params.seed} --items {params.items}"
+        "python -m goodpart.rules.tiny_corpus --seed {params.seed} --items {params.held_out}"
         " --calibration {params.calibration} --output {output:q} --log {log:q}"
 
 
