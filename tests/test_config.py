@@ -107,7 +107,11 @@ def test_a_k_larger_than_the_model_allows():
 
 
 def test_a_benchmark_without_items(tmp_path):
-    (tmp_path / "empty.jsonl").touch()
+    config = broken()
+    config["benchmarks"]["tiny-gsm8k"]["n"] = 0
+    said = message(config)
+    assert "benchmarks.tiny-gsm8k.n: 0 is not allowed; give a number of items, 1 or more, or all" in said
+    (tmp_path / "empty.jsonl").write_text("\n\n")
     config = broken()
     config["benchmarks"]["tiny-gsm8k"]["evaluation"] = {"path": str(tmp_path / "empty.jsonl"), "rows": 1}
     config["benchmarks"]["tiny-gsm8k"]["n"] = 1

@@ -47,6 +47,8 @@ def _schema_mistakes(config: dict[str, Any], schema: dict[str, Any]) -> Iterable
         elif error.validator == "enum":
             allowed = ", ".join(map(str, error.validator_value))
             yield f"  {key}: {error.instance!r} is unknown; use one of: {allowed}"
+        elif "description" in error.schema:
+            yield f"  {key}: {error.instance!r} is not allowed; give {error.schema['description']}"
         else:
             yield f"  {key}: {error.message}"
 
@@ -157,7 +159,7 @@ def _benchmark_mistakes(name: str, config: dict[str, Any], root: Path) -> Iterab
             file = root / source["path"]
             if not file.is_file():
                 yield f"{at}.{split}.path: {source['path']} does not exist; correct the path"
-            elif file.stat().st_size == 0:
+            elif not _has_content(file):
                 yield f"{at}.{split}.path: {source['path']} holds no items; give a file that does"
     if benchmark["n"] != "all" and benchmark["n"] > benchmark["evaluation"]["rows"]:
         rows = benchmark["evaluation"]["rows"]
@@ -169,6 +171,11 @@ def _benchmark_mistakes(name: str, config: dict[str, Any], root: Path) -> Iterab
                 decode_settings(config, config["run"]["decode"], family, name)
             except GoodpartError as error:
                 yield f"  decodes.{config['run']['decode']}.{family} with benchmarks.{name}: {error}"
+
+
+def _has_content(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return bool(opened.read(1 << 16).strip())
 
 
 def decode_settings(config: Mapping[str, Any], decode: str, family: str, benchmark: str) -> dict[str, Any]:
