@@ -87,8 +87,10 @@ class Sandbox:
                 for parent in reversed(Path(prefix).parents[:-1]):
                     words += ["--perms", "0755", "--dir", str(parent)]
                 words += ["--ro-bind", prefix, prefix]
-        words += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777"]
-        words += ["--size", str(SCRATCH), "--tmpfs", "/tmp", "--chdir", "/tmp"]  # noqa: S108
+        words += ["--proc", "/proc", "--dev", "/dev"]
+        for folder in ("/tmp", "/dev/shm"):  # noqa: S108
+            words += ["--perms", "1777", "--size", str(SCRATCH), "--tmpfs", folder]
+        words += ["--chdir", "/tmp"]  # noqa: S108
         words += ["--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LANG", "C.UTF-8"]
         return words
 
@@ -123,8 +125,9 @@ class Sandbox:
             try:
                 answer, late = _read(verdict_read, len(nonce), self.wall_seconds)
             finally:
-                os.close(verdict_read)
                 _kill(child)
+                _read(verdict_read, 1 << 16, 5.0)  # until the last process inside is gone
+                os.close(verdict_read)
         if answer == nonce:
             return Outcome(True, "the tests ran to their end")
         if late:
