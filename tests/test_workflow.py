@@ -264,7 +264,7 @@ def test_without_a_sandbox_the_mathematics_finishes(tmp_path):
     fake.mkdir()
     (fake / "bwrap").write_text("#!/bin/sh\necho 'bwrap: Permission denied' >&2\nexit 1\n")
     (fake / "bwrap").chmod(0o755)
-    run = workflow.run("paper_figs/table1.csv", PATH=f"{fake}{os.pathsep}{os.environ['PATH']}")
+    run = workflow.run("paper_figs/table1.csv", PATH=f"{fake}{os.pathsep}/usr/bin{os.pathsep}/bin")
     assert run.returncode == 0, run.stdout[-5000:]
     table = (tmp_path / "paper_figs" / "table1.md").read_text()
     assert "not run: no sandbox" in table

@@ -7,10 +7,12 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 WORKFLOW = Path(workflow.basedir) / "workflow"
-# Jobs find the package beside this file, installed or not.
+# Jobs find the package beside this file, installed or not, and the interpreter that runs this, activated
+# or not; a conda environment comes before both.
 sys.path.insert(0, str(WORKFLOW))
 os.environ.update(
-    PYTHONPATH=os.pathsep.join([str(WORKFLOW), *filter(None, [os.getenv("PYTHONPATH")])])
+    PYTHONPATH=os.pathsep.join([str(WORKFLOW), *filter(None, [os.getenv("PYTHONPATH")])]),
+    PATH=os.pathsep.join([str(Path(sys.executable).parent), os.getenv("PATH", os.defpath)]),
 )
 
 from goodpart import config as settings_of
@@ -81,7 +83,9 @@ def checkpoint(model):
     """Files of a local checkpoint; none for a model of the hub."""
     folder = config["models"][model].get("path")
     files = sorted(Path(folder).glob("*.*")) if folder else []
-    return [str(file) for file in files if file.suffix in (".json", ".safetensors", ".jinja", ".txt")]
+    return [
+        str(file) for file in files if file.suffix in (".json", ".safetensors", ".jinja", ".txt")
+    ]
 
 
 def model_entry(model):
