@@ -58,8 +58,9 @@ def main(arguments: argparse.Namespace) -> None:
     axes[0].set_xlabel("Layer")
     axes[0].set_ylabel("Cosine of consecutive tokens")
     axes[1].set_xlabel("Relative depth")
-    axes[1].legend(loc="best")
     figure.tight_layout()
+    lines, names = axes[0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="lower center", bbox_to_anchor=(0.5, 0.98), ncols=len(names))
     header = ["model", "paper_column", "layer", "relative_depth", "mean", "sd_over_steps", "steps"]
     style.save(figure, arguments.output, header, rows)
     plt.close(figure)
