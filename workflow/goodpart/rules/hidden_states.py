@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from goodpart.errors import GoodpartError
 from goodpart.files import written
 from goodpart.hidden_cache import KINDS, CacheWriter, file_name
 from goodpart.parquet import provenance, read_table
@@ -47,11 +48,12 @@ def capture_prompt(
     length, mask = len(prompt), model.tokens.mask
 
     def keep(step: int, ids: torch.Tensor, states: list[torch.Tensor | None]) -> None:
+        ids = ids.cpu()
         kinds = torch.full(ids.shape, KINDS.index("decoded"))
         kinds[ids == mask] = KINDS.index("masked")
         kinds[:length] = KINDS.index("prompt")
         hidden = torch.stack([state[0] for state in states if state is not None])
-        write(step, ids.cpu().numpy(), kinds.numpy(), hidden.float().cpu().numpy())
+        write(step, ids.numpy(), kinds.numpy(), hidden.float().cpu().numpy())
 
     if mask is None:
         out = decode(model, [prompt], settings, seeds=[seed])[0]
@@ -61,6 +63,10 @@ def capture_prompt(
             keep(0, ids, captured.states)
         return
     steps = chosen_steps(wanted, settings.total_steps)
+    if not steps:
+        raise GoodpartError(
+            f"capture.steps: none of {wanted} is among the {settings.total_steps} denoising steps"
+        )
     with capturing(model) as captured:
 
         def observe(step: int, ids: torch.Tensor) -> None:
