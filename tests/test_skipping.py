@@ -26,13 +26,19 @@ def tokens(model, prompt, observe=None):
 PROMPT = "Write a function move(x) to return x times 3 plus 4.\n"
 
 
+def logits(model):
+    with torch.inference_mode():
+        return model.module(torch.tensor([model.tokenizer(PROMPT)["input_ids"]]), use_cache=False).logits
+
+
 def test_restoring_gives_the_first_tokens_again(model):
-    first = tokens(model, PROMPT)
+    first, before = tokens(model, PROMPT), logits(model)
     with skipping(model, [0, 3, 5]):
         assert model.layers == len(model.module.model.layers)
-        without = tokens(model, PROMPT)
-    assert without != first  # the embedding alone does not do what layer 0 does
+        tokens(model, PROMPT)
+        assert (logits(model) - before).abs().max() > 0.1  # the layers are really gone
     assert tokens(model, PROMPT) == first
+    assert torch.equal(logits(model), before)
 
 
 def test_skipping_equals_a_model_whose_blocks_do_nothing(model):
