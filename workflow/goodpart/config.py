@@ -11,9 +11,9 @@ from typing import Any
 from goodpart.errors import GoodpartError
 from goodpart.families import FAMILIES, family_module, family_of
 from goodpart.files import read_json
+from goodpart.paths import FULL_DEPTH
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
-FULL_DEPTH = "full"  # the policy's name that every model's k = 0 is stored under
 
 
 def check(config: dict[str, Any], root: Path = Path()) -> None:

@@ -5,6 +5,8 @@ Patterns are relative to the results folder; `{...}` are Snakemake's wildcards a
 
 from __future__ import annotations
 
+FULL_DEPTH = "full"  # the policy that k = 0 of every model is stored under, shared by all policies
+
 ITEMS = "items/{benchmark}/{split}.parquet"
 HIDDEN_STATES = "hidden_states/{model}/{decode}/{benchmark}"
 STATISTICS = "statistics/{model}/{decode}/{benchmark}/{statistic}.parquet"

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from goodpart.paths import FULL_DEPTH
+
 PAPER_COLUMNS = ("LLaDA-Instruct", "Dream-Base", "Dream-Instruct", "Qwen2.5")
 FIELDS = ("retention", "accuracy", "n", "low", "high", "got_k")
 FORMATS = {"retention": "{:.1f}", "accuracy": "{:.4f}", "low": "{:.1f}", "high": "{:.1f}"}
@@ -45,7 +47,7 @@ def retention_table(
     """
     titles = {model: column or model for model, column in models.items()}
     own = [title for title in titles.values() if title not in PAPER_COLUMNS]
-    chosen = [c for c in cells if c["policy"] in (policy, "full") and c["model"] in titles]
+    chosen = [c for c in cells if c["policy"] in (policy, FULL_DEPTH) and c["model"] in titles]
     ks = sorted({c["asked_k"] for c in chosen})
     return Table(
         columns=[*PAPER_COLUMNS, *own],

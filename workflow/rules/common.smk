@@ -29,7 +29,7 @@ MODELS, BENCHMARKS, POLICIES = (
     config["run"][kind] for kind in ("models", "benchmarks", "policies")
 )
 DECODE = config["run"]["decode"]
-FULL = settings_of.FULL_DEPTH
+FULL = paths.FULL_DEPTH
 CALIBRATION = settings_of.calibration_benchmarks(config)
 TINY = config.get("tiny_models", {"recipes": {}})
 
@@ -137,13 +137,12 @@ def shards_of(wildcards):
     ]
 
 
-def cell_files(pattern, model):
-    """Files of one pattern for every cell of a model."""
+def cell_files(pattern, model, benchmark):
+    """Files of one pattern for every cell of a model on a benchmark."""
     kinds = [(FULL, 0)]
     kinds += [(p, k) for p in POLICIES for k in config["models"][model]["layers_skipped"] if k]
     return [
-        result(pattern, model=model, decode=DECODE, benchmark=b, policy=policy, k=k)
-        for b in BENCHMARKS
+        result(pattern, model=model, decode=DECODE, benchmark=benchmark, policy=policy, k=k)
         for policy, k in kinds
     ]
 

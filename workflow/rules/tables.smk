@@ -4,14 +4,13 @@ TABLE_POLICY = config["table"].get("policy", POLICIES[0])
 
 rule cells:
     input:
-        scores=[file for model in MODELS for file in cell_files(paths.SCORES, model)],
+        scores=[file for m in MODELS for b in BENCHMARKS for file in cell_files(paths.SCORES, m, b)],
         generations=[
             file.format(first=first, last=last)
-            for model in MODELS
+            for m in MODELS
             for b in BENCHMARKS
-            for file in cell_files(paths.GENERATIONS, model)
+            for file in cell_files(paths.GENERATIONS, m, b)
             for first, last in settings_of.shards(config, b)
-            if f"/{b}/" in file
         ],
         skip_sets=[
             result(paths.SKIP_SET, model=model, policy=p, k=k)

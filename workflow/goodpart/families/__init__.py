@@ -5,6 +5,7 @@ Each family is one module with the same names:
 * `transformers_config(raw)`: config.json as a transformers config (GoodpartError if unsupported);
 * `MODEL_CLASS()`: the transformers class (imported late: it costs seconds);
 * `KEY_MAPPING`: parameter names in the file -> names in the class, as regular expressions;
+* `COLUMN_SHIFT`: 1 where the logits at position i - 1 predict token i, 0 where those at i do;
 * `special_tokens(raw, tokenizer)`: the ids of mask, pad, and everything that ends a completion;
 * `Settings`: the arguments of its sampler, checked when made (GoodpartError).
 

@@ -8,7 +8,6 @@ from typing import Any
 from goodpart.errors import GoodpartError
 from goodpart.families import SpecialTokens, qwen2
 
-BIDIRECTIONAL = True
 COLUMN_SHIFT = 1  # token i is predicted at position i - 1
 KEY_MAPPING: dict[str, str] = {}
 

@@ -13,7 +13,6 @@ from typing import Any
 from goodpart.errors import GoodpartError
 from goodpart.families import SpecialTokens, token_id
 
-BIDIRECTIONAL = True
 COLUMN_SHIFT = 0  # logits at position i predict token i
 
 KEY_MAPPING = {

@@ -8,7 +8,6 @@ from typing import Any
 from goodpart.errors import GoodpartError
 from goodpart.families import SpecialTokens, token_id
 
-BIDIRECTIONAL = False
 COLUMN_SHIFT = 1
 KEY_MAPPING: dict[str, str] = {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -92,60 +93,50 @@ def cell(
     }
 
 
+def tables(results: Path, where: dict[str, Any], shards: list[list[int]]) -> tuple[pa.Table, pa.Table]:
+    """Scores and generations of one cell; `where` fills the wildcards of its paths."""
+    made = [results / paths.GENERATIONS.format(**where, first=a, last=b) for a, b in shards]
+    return (
+        read_table(results / paths.SCORES.format(**where), ["item_id", "correct", "status"]),
+        read_tables(made, ["item_id", "token_ids", "forward_passes", "truncated"]),
+    )
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Write cells.parquet."""
     chosen, results = json.loads(arguments.selection), arguments.output.parent
     rows = []
-    for model, entry in chosen["models"].items():
-        for benchmark, shards in chosen["benchmarks"].items():
-
-            def tables(
-                policy: str, k: int, model: str = model, benchmark: str = benchmark, shards: Any = shards
-            ) -> tuple[pa.Table, pa.Table]:
-                where = {
-                    "model": model,
-                    "decode": chosen["decode"],
-                    "benchmark": benchmark,
+    for (model, entry), (benchmark, shards) in product(
+        chosen["models"].items(), chosen["benchmarks"].items()
+    ):
+        place = {"model": model, "decode": chosen["decode"], "benchmark": benchmark}
+        base = tables(results, {**place, "policy": paths.FULL_DEPTH, "k": 0}, shards)
+        cells = [(paths.FULL_DEPTH, {"adjacent": None, "threshold": None}, 0)]
+        cells += [
+            (policy, settings, k)
+            for policy, settings in chosen["policies"].items()
+            for k in entry["layers_skipped"]
+            if k > 0
+        ]
+        for policy, settings, k in cells:
+            got, found = 0, base
+            if k:
+                file = results / paths.SKIP_SET.format(model=model, policy=policy, k=k)
+                got = len(read_json(file)["layers"])
+                found = tables(results, {**place, "policy": policy, "k": k}, shards)
+            rows.append(
+                {
+                    **place,
+                    "paper_column": entry["paper_column"],
                     "policy": policy,
-                    "k": k,
+                    "adjacent": settings["adjacent"],
+                    "tau": settings["threshold"],
+                    "asked_k": k,
+                    "got_k": got,
+                    "flops_reduction_layers": 100 * got / entry["layers"],
+                    **cell(*found, *base, arguments.level, arguments.resamples),
                 }
-                made = [results / paths.GENERATIONS.format(**where, first=a, last=b) for a, b in shards]
-                wanted = ["item_id", "token_ids", "forward_passes", "truncated"]
-                return (
-                    read_table(results / paths.SCORES.format(**where), ["item_id", "correct", "status"]),
-                    read_tables(made, wanted),
-                )
-
-            base = tables("full", 0)
-            cells = [("full", {"adjacent": None, "threshold": None}, 0)]
-            cells += [
-                (policy, settings, k)
-                for policy, settings in chosen["policies"].items()
-                for k in entry["layers_skipped"]
-                if k > 0
-            ]
-            for policy, settings, k in cells:
-                got = 0
-                if k:
-                    file = results / paths.SKIP_SET.format(model=model, policy=policy, k=k)
-                    got = len(read_json(file)["layers"])
-                rows.append(
-                    {
-                        "model": model,
-                        "paper_column": entry["paper_column"],
-                        "decode": chosen["decode"],
-                        "benchmark": benchmark,
-                        "policy": policy,
-                        "adjacent": settings["adjacent"],
-                        "tau": settings["threshold"],
-                        "asked_k": k,
-                        "got_k": got,
-                        "flops_reduction_layers": 100 * got / entry["layers"],
-                        **cell(
-                            *(tables(policy, k) if k else base), *base, arguments.level, arguments.resamples
-                        ),
-                    }
-                )
+            )
     write_rows(arguments.output, rows, SCHEMA, provenance(selection=chosen))
 
 

@@ -107,6 +107,7 @@ class Rows:
         self.model, self.prompts, self.mask = model, prompts, tokens.mask
         self.ids, self.exists, self.start = canvas_of(prompts, length, tokens.mask, tokens.pad, model.device)
         self.active = list(range(len(prompts)))
+        self.padding = self._padding()
         self._ends = torch.tensor(sorted(tokens.ends), device=self.ids.device)
         self._done: dict[int, Decoded] = {}
 
@@ -117,7 +118,12 @@ class Rows:
             self._finish(ended.nonzero()[:, 0].tolist(), passes)
             self.active = [r for r, e in zip(self.active, ended.tolist(), strict=True) if not e]
             self.ids, self.exists = self.ids[~ended], self.exists[~ended]
+            self.padding = self._padding()
         return ~ended
+
+    def _padding(self) -> torch.Tensor | None:
+        """Attention mask [B, T] of the active rows, or None where none of them is padded."""
+        return None if bool(self.exists.all()) else self.exists.long()
 
     def results(self, passes: int) -> list[Decoded]:
         """Results of all rows in the order of the prompts; rows still active took `passes` passes."""

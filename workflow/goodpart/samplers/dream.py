@@ -62,9 +62,8 @@ def decode(
 
 def _logits(model: Model, rows: Rows, row: torch.Tensor, column: torch.Tensor) -> torch.Tensor:
     """Logits [N, V] for the masked positions: token i is predicted at position i - 1."""
-    padding = positions = None
-    if not bool(rows.exists.all()):
-        padding = rows.exists.long()
+    padding, positions = rows.padding, None
+    if padding is not None:
         positions = (padding.cumsum(1) - 1).masked_fill(~rows.exists, 1)
     hidden = model.module.model(
         input_ids=rows.ids, attention_mask=padding, position_ids=positions, use_cache=False

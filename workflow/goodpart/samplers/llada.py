@@ -62,7 +62,7 @@ def _logits(
 ) -> torch.Tensor:
     """Logits [N, V] at the N positions (row, column) that can be committed in this step."""
     decoder, head = model.module.model, model.module.lm_head
-    x, padding = rows.ids, None if bool(rows.exists.all()) else rows.exists.long()
+    x, padding = rows.ids, rows.padding
     if cfg_scale <= 0:
         hidden = decoder(input_ids=x, attention_mask=padding, use_cache=False).last_hidden_state
         return head(hidden[row, column])

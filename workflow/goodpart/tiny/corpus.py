@@ -11,8 +11,6 @@ from collections.abc import Iterator, Sequence
 
 from goodpart.tiny.tasks import GENERATORS, Task
 
-SPLITS = ("test", "train")
-
 
 def held_out(benchmark: str, seed: int, n: int, n_calibration: int) -> dict[str, list[Task]]:
     """Draw `n` items to evaluate (`test`) and `n_calibration` to calibrate on (`train`).

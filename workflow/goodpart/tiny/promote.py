@@ -11,6 +11,7 @@ from typing import Any
 from goodpart.errors import GoodpartError
 from goodpart.files import read_json, sha256, write_text, written
 from goodpart.parquet import read_table
+from goodpart.paths import CELLS, FULL_DEPTH
 from goodpart.runtime import parser, run
 
 KEPT = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
@@ -18,8 +19,8 @@ KEPT = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.
 
 def accuracies(results: Path, model: str) -> list[str]:
     """Full-depth accuracy on each benchmark, from the cells of a run with these weights."""
-    cells = read_table(results / "cells.parquet").to_pylist()
-    chosen = [c for c in cells if c["model"] == model and c["policy"] == "full"]
+    cells = read_table(results / CELLS).to_pylist()
+    chosen = [c for c in cells if c["model"] == model and c["policy"] == FULL_DEPTH]
     return [f"| {c['benchmark']} | {c['n']} | {c['accuracy']:.2f} |" for c in chosen]
 
 
@@ -70,7 +71,7 @@ def main(arguments: argparse.Namespace) -> None:
             for file in (*KEPT, "recipe.json", "curve.csv"):
                 shutil.copyfile(source / file, partial / file)
     measured = []
-    if (arguments.results / "cells.parquet").exists() and arguments.card_only:
+    if (arguments.results / CELLS).exists() and arguments.card_only:
         measured = accuracies(arguments.results, name)
     recipe = read_json(target / "recipe.json")
     write_text(target / "README.md", card(name, target, recipe, measured))
