@@ -1,122 +1,128 @@
-"""LLaDA and Dream against the official code's logits, hidden states and generations (float32)."""
+"""LLaDA and Dream against the official code's own outputs, and the command that a user checks them with."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
-from goodpart.capture import capturing
 from goodpart.decode import decode, settings_for
-from goodpart.families import SpecialTokens
-from goodpart.models import Model, load
+from goodpart.models import load
 from goodpart.skipping import skipping
+from goodpart.verify import Golden, Mismatch, main, parity_cases
 
-FOLDERS = sorted((Path(__file__).parent / "data" / "parity").glob("*/golden.json"))
-TOLERANCE = 1e-4
-
-
-def golden(path: Path) -> dict:
-    return json.loads(path.read_text())
-
-
-CASES = [
-    pytest.param(path.parent, case, id=f"{path.parent.name}-{case['name']}")
-    for path in FOLDERS
-    for case in golden(path)["cases"]
-    if case["name"].startswith("generate.")
-]
-FORWARDS = [
-    pytest.param(path.parent, name, id=f"{path.parent.name}-{name}")
-    for path in FOLDERS
-    for name in ("unpadded", "left_padded", "right_padded")
-    if f"forward.{name}.logits" in golden(path)["tensors"]
-]
+FOLDERS = sorted(path.parent for path in (Path(__file__).parent / "data" / "parity").glob("*/golden.json"))
+each_folder = pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
 
 
 @pytest.fixture(scope="module")
-def models() -> dict[Path, tuple[Model, dict[str, torch.Tensor]]]:
-    """Every golden checkpoint, loaded as a user's would be, with its golden tensors."""
-    return {
-        path.parent: (
-            load(str(path.parent), dtype="float32", device="cpu"),
-            load_file(path.parent / "golden.safetensors"),
-        )
-        for path in FOLDERS
-    }
+def models():
+    """Every golden checkpoint, loaded as a user's would be."""
+    return {folder: load(str(folder), dtype="float32", device="cpu") for folder in FOLDERS}
 
 
-def forward(model: Model, ids: torch.Tensor, exists: torch.Tensor | None) -> torch.Tensor:
-    positions = None
-    if model.family == "dream" and exists is not None:
-        positions = (exists.cumsum(1) - 1).masked_fill(exists == 0, 1)
-    with torch.inference_mode():
-        return model.module(
-            input_ids=ids, attention_mask=exists, position_ids=positions, use_cache=False
-        ).logits
+@each_folder
+def test_everything_agrees_with_the_official_code(models, folder):
+    """Forward passes, states, rotations, generations, caches, likelihoods, removals: nothing left over."""
+    failed, names = [], []
+    for case in parity_cases(models[folder], Golden(folder)):
+        names.append(case.name)
+        try:
+            case.check()
+        except Mismatch as error:
+            failed.append(f"{case.name}: {error}")
+    assert not failed
+    kinds = {name.split(".")[0] for name in names}
+    assert kinds >= {"forward", "rope", "skip", "generate", "all golden tensors compared"}
+    assert len([name for name in names if name.startswith("generate.")]) > 15
+    assert ("fastdllm" in kinds) == ("loglik" in kinds) == folder.name.startswith("llada")
 
 
-@pytest.mark.parametrize(("folder", "name"), FORWARDS)
-def test_forward_and_hidden_states(models, folder, name):
-    model, tensors = models[folder]
-    at = f"forward.{name}."
-    exists = tensors.get(at + "attention_mask")
-    with capturing(model) as captured:
-        logits = forward(model, tensors[at + "input_ids"], exists)
-    real = torch.ones_like(logits[..., 0], dtype=torch.bool) if exists is None else exists.bool()
-    assert (logits - tensors[at + "logits"])[real].abs().max() < TOLERANCE
-    expected = [*tensors[at + "hidden_states"][:-1], tensors[at + "last_block_output"]]
-    assert len(captured.states) == model.layers + 1
-    for state, want in zip(captured.states, expected, strict=True):
-        assert (state - want)[real].abs().max() < TOLERANCE
+@each_folder
+def test_every_changed_golden_value_is_noticed(models, folder, tmp_path):
+    """Each golden result, changed in one place, fails a case; so does one that no case knows."""
+    tensors = load_file(folder / "golden.safetensors")
+    calls = json.loads((folder / "golden.json").read_text())["cases"]
+    results = [
+        name for name in tensors if not name.endswith((".attention_mask", ".prompt", ".answer", "_in"))
+    ]
+    for name in results[:: max(1, len(results) // 25)]:
+        changed = dict(tensors)
+        value = changed[name].clone()
+        flat = value.view(-1)
+        at = 0 if "right_padded" in name else -1  # never a padded position
+        flat[at] = flat[at] + (1 if value.dtype == torch.int64 else 0.02)
+        changed[name] = value
+        golden = Golden(folder)
+        golden._tensors = changed
+        mine = [c for c in parity_cases(models[folder], golden) if touches(c.name, name)]
+        with pytest.raises(Mismatch):
+            for case in mine:
+                case.check()
+    write_folder(folder, tmp_path, {**tensors, "unheard.of": torch.zeros(1)}, calls)
+    *_, last = parity_cases(models[folder], Golden(tmp_path))
+    with pytest.raises(Mismatch, match=r"unheard\.of"):
+        last.check()
 
 
-@pytest.mark.parametrize("folder", [path.parent for path in FOLDERS], ids=lambda p: p.name)
-def test_removing_layers_and_putting_them_back(models, folder):
-    model, tensors = models[folder]
-    ids = tensors["forward.unpadded.input_ids"]
-    for name in [n for n in tensors if n.startswith("skip.")]:
-        layers = [int(layer) for layer in name.split(".")[1].split("_")]
-        with skipping(model, layers):
-            assert (forward(model, ids, None) - tensors[name]).abs().max() < TOLERANCE
-        full = forward(model, ids, None) - tensors["forward.unpadded.logits"]
-        assert full.abs().max() < TOLERANCE
+def touches(case, tensor):
+    """Whether a case reads a tensor: removals and ignored masks read those of a forward pass too."""
+    return tensor.startswith(f"{case}.") or (
+        case.startswith("forward.") and tensor.startswith(case.removesuffix("_mask_ignored"))
+    )
 
 
-@pytest.mark.parametrize(("folder", "case"), CASES)
-def test_generation(models, folder, case):
-    model, tensors = models[folder]
-    name, arguments = case["name"], dict(case["args"])
-    prompt = tensors[f"{name}.prompt"]
-    exists = tensors.get(f"{name}.attention_mask", torch.ones_like(prompt))
-    arguments.pop("mask_id", None)
-    if model.family == "llada":
-        arguments["max_new_tokens"] = arguments.pop("gen_length")
-        # The golden checkpoints have no tokenizer, which is where a real one's eot id comes from.
-        t = model.tokens
-        eot = case["eot_id_in_code"]
-        tokens = SpecialTokens(t.mask, t.pad, t.eos, eot, frozenset({t.eos, eot}))
-        model = Model(model.name, None, model.family, model.module, None, tokens)
-    settings = settings_for(model, **arguments, stop_early=False)
-    fed = []
-    torch.manual_seed(case["torch_manual_seed"] or 0)
-    prompts = [p[e.bool()].tolist() for p, e in zip(prompt, exists, strict=True)]
-    with skipping(model, case["removed_layers"] or []):
-        observe = lambda step, ids: fed.append(ids.clone())  # noqa: E731
-        out = decode(model, prompts, settings, official=True, observe=observe)
-    wanted = tensors[f"{name}.output"]
-    for row, want, e in zip(out, wanted, exists, strict=True):
-        gap = int((e == 0).sum())
-        assert row.canvas.tolist() == want[gap:].tolist()
-    inputs = tensors[f"{name}.model_inputs"][:, : len(prompts)]  # guidance: the conditional rows
-    assert torch.equal(torch.stack(fed), inputs)
+def write_folder(folder, target, tensors, calls):
+    for file in ("config.json", "model.safetensors"):
+        (target / file).symlink_to(folder / file)
+    save_file(tensors, target / "golden.safetensors")
+    (target / "golden.json").write_text(json.dumps({"cases": calls}))
 
-    if not case["needs_torch_rng"]:
-        # One generator a row and leaving early change nothing up to the end marker.
-        settings = settings_for(model, **arguments, stop_early=True)
-        with skipping(model, case["removed_layers"] or []):
-            early = decode(model, prompts, settings)
-        assert [row.token_ids for row in early] == [row.token_ids for row in out]
-        assert [row.ended for row in early] == [row.ended for row in out]
-        assert all(e.forward_passes <= o.forward_passes for e, o in zip(early, out, strict=True))
+
+def test_the_command_says_what_agrees_and_fails_if_anything_does_not(tmp_path, capsys):
+    folder = FOLDERS[-1]
+    calls = [c for c in json.loads((folder / "golden.json").read_text())["cases"] if "cache" in c["name"]]
+    tensors = load_file(folder / "golden.safetensors")
+    tensors = {n: t for n, t in tensors.items() if n.startswith(("fastdllm", "forward.unpadded"))}
+    write_folder(folder, tmp_path, tensors, calls)
+    assert main(["parity", str(tmp_path), "--device", "cpu"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith(f"ok   {tmp_path.name} forward.unpadded: within ")
+    assert said[-1] == f"{len(said) - 1} of {len(said) - 1} cases agree with the official code, 0 do not"
+    tensors["fastdllm.dual_cache.output"][0, -1] += 1
+    save_file(tensors, tmp_path / "golden.safetensors")
+    assert main(["parity", str(tmp_path), "--device", "cpu"]) == 1
+    said = capsys.readouterr().out
+    assert "FAIL" in said
+    assert "fastdllm.dual_cache: output: other ids" in said
+    assert main(["parity", str(tmp_path / "nowhere")]) == 2
+    assert "golden.json, golden.safetensors is missing" in capsys.readouterr().err
+
+
+@each_folder
+def test_leaving_early_changes_nothing_up_to_the_end_marker(models, folder):
+    """One generator a row and rows that leave the batch: the golden completions all the same."""
+    golden = Golden(folder)
+    checked = 0
+    for call in golden.calls:
+        if not call["name"].startswith("generate.") or call["needs_torch_rng"]:
+            continue
+        model, arguments = models[folder], {k: v for k, v in call["args"].items() if k != "mask_id"}
+        if model.family == "llada":
+            arguments["max_new_tokens"] = arguments.pop("gen_length")
+            ends = frozenset({model.tokens.eos, call["eot_id_in_code"]})
+            model = replace(model, tokens=replace(model.tokens, eot=call["eot_id_in_code"], ends=ends))
+        prompt = golden(f"{call['name']}.prompt")
+        exists = golden.find(f"{call['name']}.attention_mask")
+        exists = torch.ones_like(prompt) if exists is None else exists
+        prompts = [p[e.bool()].tolist() for p, e in zip(prompt, exists, strict=True)]
+        with skipping(model, call["removed_layers"] or []):
+            whole = decode(model, prompts, settings_for(model, **arguments, stop_early=False), official=True)
+            early = decode(model, prompts, settings_for(model, **arguments))
+        assert [row.token_ids for row in early] == [row.token_ids for row in whole]
+        assert [row.ended for row in early] == [row.ended for row in whole]
+        assert all(e.forward_passes <= w.forward_passes for e, w in zip(early, whole, strict=True))
+        checked += 1
+    assert checked > 10

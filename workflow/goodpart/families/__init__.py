@@ -5,7 +5,9 @@ Each family is one module with the same names:
 * `transformers_config(raw)`: config.json as a transformers config (GoodpartError if unsupported);
 * `MODEL_CLASS()`: the transformers class (imported late: it costs seconds);
 * `KEY_MAPPING`: parameter names in the file -> names in the class, as regular expressions;
+* `LAYERS_KEY`, `LAYERS_PREFIX`: config.json's key of the number of layers, how their tensors' names start;
 * `COLUMN_SHIFT`: 1 where the logits at position i - 1 predict token i, 0 where those at i do;
+* `rotate(q, k, cos, sin)`: the rotary embedding as the class applies it;
 * `special_tokens(raw, tokenizer)`: the ids of mask, pad, and everything that ends a completion;
 * `Settings`: the arguments of its sampler, checked when made (GoodpartError).
 
@@ -23,6 +25,7 @@ from typing import Any
 from goodpart.errors import GoodpartError
 
 FAMILIES = ("llada", "dream", "qwen2")
+CACHES = ("none", "prefix", "dual")  # of the diffusion families' samplers
 MODEL_TYPES = {"llada": "llada", "Dream": "dream", "qwen2": "qwen2"}  # config.json -> family
 
 
@@ -60,6 +63,12 @@ def family_of(raw: dict[str, Any], where: str) -> str:
             f"{where}: model_type {kind!r} is not supported; supported are {', '.join(MODEL_TYPES)}"
         )
     return MODEL_TYPES[kind]
+
+
+def check_cache(cache: str) -> None:
+    """GoodpartError for a cache that does not exist."""
+    if cache not in CACHES:
+        raise GoodpartError(f"cache {cache!r} is unknown: one of {', '.join(CACHES)}")
 
 
 def token_id(tokenizer: Any, token: str) -> int | None:

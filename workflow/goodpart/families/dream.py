@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from goodpart.errors import GoodpartError
-from goodpart.families import SpecialTokens, qwen2
+from goodpart.families import SpecialTokens, check_cache, qwen2
 
 COLUMN_SHIFT = 1  # token i is predicted at position i - 1
+LAYERS_KEY, LAYERS_PREFIX = qwen2.LAYERS_KEY, qwen2.LAYERS_PREFIX
 KEY_MAPPING: dict[str, str] = {}
 
 
@@ -17,7 +18,11 @@ ALGORITHMS = ("origin", "maskgit_plus", "topk_margin", "entropy")
 
 @dataclass(frozen=True)
 class Settings:
-    """Arguments of the official `diffusion_generate`; `steps` None means one step a generated token."""
+    """Arguments of the official `diffusion_generate`; `steps` None means one step a generated token.
+
+    `block_length`: decode block by block, each with its share of the steps (None: the whole canvas, as the
+    official code). `cache`: `none`, `prefix` or `dual` (see `goodpart.caches`), which approximate.
+    """
 
     max_new_tokens: int
     steps: int | None = None
@@ -27,9 +32,19 @@ class Settings:
     alg: str = "entropy"
     alg_temp: float | None = None
     eps: float = 1e-3
+    block_length: int | None = None
+    cache: str = "none"
     stop_early: bool = True
 
     def __post_init__(self) -> None:
+        check_cache(self.cache)
+        length = self.block_length or self.max_new_tokens
+        if self.max_new_tokens % length:
+            raise GoodpartError(
+                f"max_new_tokens {self.max_new_tokens} is not a multiple of block_length {length}"
+            )
+        if self.total_steps % (self.max_new_tokens // length):
+            raise GoodpartError(f"steps {self.total_steps} is not a multiple of the number of blocks")
         if self.alg not in ALGORITHMS:
             raise GoodpartError(f"alg {self.alg!r} is unknown: one of {', '.join(ALGORITHMS)}")
 
@@ -48,6 +63,7 @@ def transformers_config(raw: dict[str, Any]) -> Any:
 
 
 MODEL_CLASS = qwen2.MODEL_CLASS
+rotate = qwen2.rotate
 
 
 def special_tokens(raw: dict[str, Any], tokenizer: Any) -> SpecialTokens:

@@ -11,9 +11,10 @@ from functools import cache
 from typing import Any
 
 from goodpart.errors import GoodpartError
-from goodpart.families import SpecialTokens, token_id
+from goodpart.families import SpecialTokens, check_cache, token_id
 
 COLUMN_SHIFT = 0  # logits at position i predict token i
+LAYERS_KEY, LAYERS_PREFIX = "n_layers", "model.transformer.blocks."
 
 KEY_MAPPING = {
     r"^model\.transformer\.wte\.": "model.embed_tokens.",
@@ -53,7 +54,10 @@ REQUIRED = {
 
 @dataclass(frozen=True)
 class Settings:
-    """Arguments of the official `generate`; `steps` None means one step a generated token."""
+    """Arguments of the official `generate`; `steps` None means one step a generated token.
+
+    `cache`: `none`, or Fast-dLLM's `prefix` or `dual` (see `goodpart.caches`), which approximate.
+    """
 
     max_new_tokens: int
     block_length: int = 32
@@ -63,9 +67,13 @@ class Settings:
     remasking: str = "low_confidence"
     logits_eos_inf: bool = False
     confidence_eos_eot_inf: bool = False
+    cache: str = "none"
     stop_early: bool = True
 
     def __post_init__(self) -> None:
+        check_cache(self.cache)
+        if self.cache != "none" and self.cfg_scale > 0:
+            raise GoodpartError("cfg_scale above 0 and a cache do not go together; leave one out")
         if self.max_new_tokens % self.block_length:
             raise GoodpartError(
                 f"max_new_tokens {self.max_new_tokens} is not a multiple of block_length {self.block_length}"
@@ -152,7 +160,7 @@ def MODEL_CLASS() -> type:
                 proj(hidden_states).view(shape).transpose(1, 2)
                 for proj in (self.q_proj, self.k_proj, self.v_proj)
             )
-            q, k = (r.to(v.dtype) for r in llama.apply_rotary_pos_emb(q, k, *position_embeddings))
+            q, k = rotate(q, k, *position_embeddings)
             if past_key_values is not None:
                 k, v = past_key_values.update(k, v, self.layer_idx)
             attend = llama.ALL_ATTENTION_FUNCTIONS.get_interface(
@@ -172,6 +180,14 @@ def MODEL_CLASS() -> type:
             self.post_init()
 
     return LLaDA
+
+
+def rotate(q: Any, k: Any, cos: Any, sin: Any) -> tuple[Any, Any]:
+    """Rotate q and k [B, heads, T, head width] by float32 angles, in float32; back in their own dtype."""
+    from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
+
+    turned_q, turned_k = apply_rotary_pos_emb(q, k, cos, sin)
+    return turned_q.to(q.dtype), turned_k.to(k.dtype)
 
 
 def special_tokens(raw: dict[str, Any], tokenizer: Any) -> SpecialTokens:

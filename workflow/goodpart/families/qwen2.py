@@ -9,6 +9,7 @@ from goodpart.errors import GoodpartError
 from goodpart.families import SpecialTokens, token_id
 
 COLUMN_SHIFT = 1
+LAYERS_KEY, LAYERS_PREFIX = "num_hidden_layers", "model.layers."
 KEY_MAPPING: dict[str, str] = {}
 
 
@@ -58,6 +59,13 @@ def MODEL_CLASS() -> type:
     from transformers.models.qwen2.modeling_qwen2 import Qwen2ForCausalLM
 
     return Qwen2ForCausalLM
+
+
+def rotate(q: Any, k: Any, cos: Any, sin: Any) -> tuple[Any, Any]:
+    """Rotate q and k [B, heads, T, head width] in their own dtype, as transformers does."""
+    from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
+
+    return apply_rotary_pos_emb(q, k, cos, sin)
 
 
 def special_tokens(raw: dict[str, Any], tokenizer: Any) -> SpecialTokens:

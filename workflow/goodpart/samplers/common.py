@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from goodpart.caches import BlockCache
 from goodpart.models import Model
 
 Observe = Callable[[int, torch.Tensor], None]  # (denoising step, ids [B, T] fed to the model)
@@ -72,6 +73,16 @@ def canvas_of(
     return ids.to(device), exists.to(device), width
 
 
+def fed_columns(cache: str, fills: bool, first: int, end: int, length: int) -> tuple[int, int]:
+    """Canvas columns (first, behind the last) that a pass feeds to decode columns `first` to `end` - 1.
+
+    All of them without a cache and where the pass `fills` it, at the start of a block.
+    """
+    if cache == "none" or fills:
+        return 0, length
+    return first, length if cache == "prefix" else end
+
+
 def top_ranked(confidence: torch.Tensor, quota: torch.Tensor, official: bool) -> torch.Tensor:
     """Mark the `quota` [B] highest entries of each row of `confidence` [B, T].
 
@@ -101,13 +112,16 @@ def row_has_ended(ids: torch.Tensor, start: int, mask: int, ends: torch.Tensor) 
 class Rows:
     """The rows of a batch that are still being decoded, and the results of those that are not."""
 
-    def __init__(self, model: Model, prompts: Sequence[Sequence[int]], length: int) -> None:
+    def __init__(
+        self, model: Model, prompts: Sequence[Sequence[int]], length: int, cache: str = "none"
+    ) -> None:
         tokens = model.tokens
         assert tokens.mask is not None
         self.model, self.prompts, self.mask = model, prompts, tokens.mask
         self.ids, self.exists, self.start = canvas_of(prompts, length, tokens.mask, tokens.pad, model.device)
         self.active = list(range(len(prompts)))
         self.padding = self._padding()
+        self.cache = None if cache == "none" else BlockCache()
         self._ends = torch.tensor(sorted(tokens.ends), device=self.ids.device)
         self._done: dict[int, Decoded] = {}
 
@@ -119,7 +133,35 @@ class Rows:
             self.active = [r for r, e in zip(self.active, ended.tolist(), strict=True) if not e]
             self.ids, self.exists = self.ids[~ended], self.exists[~ended]
             self.padding = self._padding()
+            if self.cache is not None:
+                self.cache.keep(~ended)
         return ~ended
+
+    def hidden(self, first: int, last: int, positions: torch.Tensor | None = None) -> torch.Tensor:
+        """Normed hidden states [B, last - first, D] of one pass over canvas columns `first` to `last` - 1.
+
+        Less than the whole canvas needs a cache, which an earlier pass over the whole has filled.
+        `positions` [B, T]: position ids of the canvas, where they are not its columns.
+        """
+        decoder = self.model.module.model
+        if self.cache is None:
+            return decoder(
+                input_ids=self.ids, attention_mask=self.padding, position_ids=positions, use_cache=False
+            ).last_hidden_state
+        self.cache.first = first
+        if positions is None:
+            positions = torch.arange(self.ids.shape[1], device=self.ids.device)[None]
+        return decoder(
+            input_ids=self.ids[:, first:last],
+            attention_mask=None if self.padding is None else self._visible(last - first),
+            position_ids=positions[:, first:last],
+            past_key_values=self.cache,
+            use_cache=True,
+        ).last_hidden_state
+
+    def _visible(self, queries: int) -> torch.Tensor:
+        """Which canvas positions each of `queries` fed ones may see [B, 1, queries, T]."""
+        return self.exists[:, None, None, :].expand(-1, 1, queries, -1)
 
     def _padding(self) -> torch.Tensor | None:
         """Attention mask [B, T] of the active rows, or None where none of them is padded."""

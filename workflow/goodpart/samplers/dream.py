@@ -1,4 +1,8 @@
-"""Dream's sampler: a time grid over the whole canvas, four rules for what to commit (Ye et al., 2025)."""
+"""Dream's sampler: a time grid, four rules for what to commit (Ye et al., 2025).
+
+The grid covers the whole canvas, as in the official code, or each block in turn (`block_length`), which is
+what a cache needs (Wu et al., 2025).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import torch
 
 from goodpart.families.dream import Settings
 from goodpart.models import Model
-from goodpart.samplers.common import Decoded, Draws, Observe, Rows, top_ranked
+from goodpart.samplers.common import Decoded, Draws, Observe, Rows, fed_columns, top_ranked
 
 
 @torch.inference_mode()
@@ -25,18 +29,25 @@ def decode(
     official stream here. Otherwise each row has its own, as in a batch of one.
     """
     draws = Draws(seeds)
-    rows = Rows(model, prompts, settings.max_new_tokens)
-    steps = settings.total_steps
+    rows = Rows(model, prompts, settings.max_new_tokens, settings.cache)
+    length = settings.block_length or settings.max_new_tokens
+    blocks = settings.max_new_tokens // length
+    steps = settings.total_steps // blocks
     grid = torch.linspace(1, settings.eps, steps + 1)
-    for step in range(steps):
+    for number in range(settings.total_steps):
         if not rows.active:
             break
+        block, step = divmod(number, steps)
+        first = rows.start + block * length
         x = rows.ids
         masked = x == rows.mask
+        masked[:, first + length :] = False
         row, column = masked.nonzero(as_tuple=True)
-        logits = _logits(model, rows, row, column)
+        # Token i is predicted at position i - 1, which is fed with the block.
+        fed = fed_columns(settings.cache, step == 0, max(first - 1, 0), first + length, x.shape[1])
+        logits = _logits(model, rows, row, column, fed)
         if observe:
-            observe(step, x)
+            observe(number, x)
         share = 1 - grid[step + 1] / grid[step]  # of the masks, to commit in this step
         last = step == steps - 1
         if settings.alg == "origin":
@@ -56,19 +67,19 @@ def decode(
             commit = _commit(score, quota, settings.alg_temp, draws, rows) & masked
             x[row, column] = torch.where(commit[row, column], token, x[row, column])
         if settings.stop_early and not draws.official:
-            rows.retire(step + 1)
-    return rows.results(steps)
+            rows.retire(number + 1)
+    return rows.results(settings.total_steps)
 
 
-def _logits(model: Model, rows: Rows, row: torch.Tensor, column: torch.Tensor) -> torch.Tensor:
-    """Logits [N, V] for the masked positions: token i is predicted at position i - 1."""
-    padding, positions = rows.padding, None
-    if padding is not None:
-        positions = (padding.cumsum(1) - 1).masked_fill(~rows.exists, 1)
-    hidden = model.module.model(
-        input_ids=rows.ids, attention_mask=padding, position_ids=positions, use_cache=False
-    ).last_hidden_state
-    return model.module.lm_head(hidden[row, (column - 1).clamp_min(0)])
+def _logits(
+    model: Model, rows: Rows, row: torch.Tensor, column: torch.Tensor, fed: tuple[int, int]
+) -> torch.Tensor:
+    """Logits [N, V] for N masked positions, from a pass over columns `fed`: token i from position i - 1."""
+    positions = None
+    if rows.padding is not None:
+        positions = (rows.padding.cumsum(1) - 1).masked_fill(~rows.exists, 1)
+    hidden = rows.hidden(*fed, positions)
+    return model.module.lm_head(hidden[row, (column - 1 - fed[0]).clamp_min(0)])
 
 
 def _sample(

@@ -8,7 +8,7 @@ import torch
 
 from goodpart.families.llada import Settings
 from goodpart.models import Model
-from goodpart.samplers.common import Decoded, Draws, Observe, Rows, top_ranked
+from goodpart.samplers.common import Decoded, Draws, Observe, Rows, fed_columns, top_ranked
 
 
 def quotas(masks: torch.Tensor, steps: int) -> torch.Tensor:
@@ -32,7 +32,7 @@ def decode(
     its completion is settled; with the official stream all rows run to the last step.
     """
     draws = Draws(seeds)
-    rows = Rows(model, prompts, settings.max_new_tokens)
+    rows = Rows(model, prompts, settings.max_new_tokens, settings.cache)
     steps = settings.total_steps // settings.blocks
     for block in range(settings.blocks):
         end = rows.start + (block + 1) * settings.block_length
@@ -44,7 +44,8 @@ def decode(
             masked = x == rows.mask
             masked[:, end:] = False
             row, column = masked.nonzero(as_tuple=True)
-            logits = _logits(model, rows, row, column, settings.cfg_scale)
+            fed = fed_columns(settings.cache, step == 0, end - settings.block_length, end, x.shape[1])
+            logits = _logits(model, rows, row, column, fed, settings.cfg_scale)
             if observe:
                 observe(number, x)
             token, confidence = _candidates(logits, row, column, rows, settings, draws)
@@ -58,15 +59,19 @@ def decode(
 
 
 def _logits(
-    model: Model, rows: Rows, row: torch.Tensor, column: torch.Tensor, cfg_scale: float
+    model: Model,
+    rows: Rows,
+    row: torch.Tensor,
+    column: torch.Tensor,
+    fed: tuple[int, int],
+    cfg_scale: float,
 ) -> torch.Tensor:
-    """Logits [N, V] at the N positions (row, column) that can be committed in this step."""
+    """Logits [N, V] at the N positions (row, column) to commit at; the pass is over columns `fed`."""
     decoder, head = model.module.model, model.module.lm_head
-    x, padding = rows.ids, rows.padding
     if cfg_scale <= 0:
-        hidden = decoder(input_ids=x, attention_mask=padding, use_cache=False).last_hidden_state
-        return head(hidden[row, column])
+        return head(rows.hidden(*fed)[row, column - fed[0]])
     # Classifier-free guidance: a second pass with the prompt, and its padding, masked.
+    x, padding = rows.ids, rows.padding
     blank = x.clone()
     blank[:, : rows.start] = rows.mask
     padding = None if padding is None else padding.repeat(2, 1)
