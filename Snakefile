@@ -9,8 +9,12 @@
 #   results/generations/{model}/{decode}/{benchmark}/{policy}/k{k}/{first}-{last}.parquet
 #   results/scores/{model}/{decode}/{benchmark}/{policy}/k{k}.parquet
 #   results/cells.parquet                                          one row a (model, decode, benchmark, policy, k)
+#   results/controlled_study.parquet                               similarities and retentions of models that differ in one thing
+#   results/exports/{model}/{policy}/k{k}/                         a skipped model as a checkpoint, when asked for
 #   results/training/{tiny model}/                                 only by `snakemake tiny_models`
 #   paper_figs/table1.{csv,md,tex}   paper_figs/figure3.{pdf,png,csv}
+#   paper_figs/controlled_study.{pdf,png,csv}   paper_figs/controlled_study_table.{csv,md}
+#   paper_figs/training_curves.{pdf,png,csv}
 #
 # {policy} names an entry of config.yaml; full depth is full/k0, shared by all policies. {decode} names a
 # decoding preset.
@@ -39,6 +43,8 @@ include: "workflow/rules/generations.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/controlled_study.smk"
+include: "workflow/rules/exports.smk"
 include: "workflow/rules/training.smk"
 
 

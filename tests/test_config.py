@@ -122,7 +122,7 @@ def test_a_benchmark_without_items(tmp_path):
 def test_more_items_than_there_are():
     config = broken()
     config["benchmarks"]["tiny-gsm8k"]["n"] = 1000
-    assert "benchmarks.tiny-gsm8k.n: 1000 is more than the 256 items there are" in message(config)
+    assert "benchmarks.tiny-gsm8k.n: 1000 is more than the 217 items there are" in message(config)
 
 
 def test_two_models_for_one_column():
@@ -156,3 +156,61 @@ def test_the_papers_configuration_dry_runs(workflow):
     assert jobs["scores"] == 4 * (7 + 4 + 4 + 4)
     assert jobs["hidden_states"] == 4
     assert not (workflow.folder / "results-paper").exists()
+
+
+def test_a_folder_of_pickled_weights_is_no_checkpoint(tmp_path):
+    source = ROOT / CONFIG["models"]["qwen2.5-tiny"]["path"]
+    (tmp_path / "config.json").write_bytes((source / "config.json").read_bytes())
+    config = broken()
+    config["models"]["qwen2.5-tiny"]["path"] = str(tmp_path)
+    assert "models.qwen2.5-tiny.path: " in message(copy.deepcopy(config))
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    assert "only pickled weights (pytorch_model.bin); these are never loaded" in message(config)
+
+
+def test_mistakes_of_the_controlled_study():
+    config = broken()
+    study = config["controlled_study"]
+    study["models"] = ["qwen2.5-tiny", "dream-tiny-bass"]
+    study["benchmarks"] = ["tiny-gsm8k-128", "tiny-mbpp-129"]
+    study["policy"] = "similarty"
+    study["layers_skipped"] = [0, 15]
+    study["contrasts"] = [{"differs": "x", "first": "qwen2.5-tiny", "second": "llada-tiny-instruct"}]
+    said = message(config)
+    assert (
+        "controlled_study.models: 'dream-tiny-bass' is not in models; did you mean 'dream-tiny-base'?" in said
+    )
+    assert "controlled_study.benchmarks: 'tiny-mbpp-129' is not in benchmarks" in said
+    assert "controlled_study.policy: did you mean 'similarity'?" in said
+    assert "controlled_study.layers_skipped: 15 is more than 28 layers allow" in said
+    assert "controlled_study.contrasts: 'llada-tiny-instruct' is not among its models" in said
+    config = broken()
+    config["controlled_study"]["layers_skipped"] = [2, 4]
+    assert "controlled_study.layers_skipped" in message(config)
+    config = broken()
+    del config["controlled_study"]
+    check(config, ROOT)
+
+
+def test_entries_share_nothing_that_an_override_could_change_twice():
+    """YAML aliases would: the merge of a --configfile writes into the mapping that both entries hold."""
+    text = (ROOT / "config.yaml").read_text()
+    seen = set()
+
+    def walk(value):
+        if isinstance(value, dict):
+            assert id(value) not in seen
+            seen.add(id(value))
+            for item in value.values():
+                walk(item)
+
+    walk(yaml.safe_load(text))
+
+
+def test_the_larger_tiny_benchmarks_are_the_small_ones_with_more_items():
+    for name in ("gsm8k", "math500", "humaneval", "mbpp"):
+        small, large = (CONFIG["benchmarks"][f"tiny-{name}{end}"] for end in ("", "-128"))
+        assert {key: small[key] for key in large if key != "n"} == {
+            key: value for key, value in large.items() if key != "n"
+        }
+        assert CONFIG["tiny_models"]["checked"]["max_new_tokens"][name] == small["max_new_tokens"]

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from goodpart.errors import GoodpartError
 from goodpart.models import load
+from goodpart.tiny.architectures import initial_model, public_config, public_names
 
 PARITY = Path(__file__).parent / "data" / "parity"
 
@@ -110,3 +113,47 @@ def test_bfloat16_rotates_in_float32(llada):
     table = decoder.rotary_emb(q, positions)
     for made, name in zip(apply_rotary_pos_emb(q, k, *table), "qk", strict=True):
         assert torch.equal(made.to(torch.bfloat16), golden[f"rope.bfloat16.{name}_out"])
+
+
+LOADING = """
+import json, re, sys, threading, time
+import torch, transformers
+from goodpart.families import llada
+from goodpart.models import load
+
+llada.MODEL_CLASS()
+def private():
+    return int(re.search(r"RssAnon:\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
+
+before, peak, done = private(), 0, False
+def watch():
+    global peak
+    while not done:
+        peak = max(peak, private())
+        time.sleep(0.002)
+
+thread = threading.Thread(target=watch)
+thread.start()
+model = load(sys.argv[1], dtype=sys.argv[2], device="cpu")
+done = True
+thread.join()
+weights = sum(p.numel() * p.element_size() for p in model.module.parameters())
+print(json.dumps({"weights": weights, "peak": peak - before}))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_loading_takes_little_more_memory_than_the_weights(tmp_path, dtype):
+    """Private memory peaks under 1.15 times the weights, in the file's dtype and in another."""
+    shape = {"width": 512, "layers": 6, "heads": 8, "kv_heads": 8, "mlp": 1536}
+    config = public_config("llada", shape) | {"embedding_size": 60_000, "vocab_size": 60_000}
+    model = initial_model("llada", config, 0)
+    state = {name: tensor.to(torch.bfloat16) for name, tensor in model.state_dict().items()}
+    save_file(public_names("llada", state), tmp_path / "model.safetensors", metadata={"format": "pt"})
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    command = [sys.executable, "-c", LOADING, str(tmp_path), dtype]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(run.stdout.splitlines()[-1])
+    assert found["weights"] > 150e6
+    assert found["peak"] < 1.15 * found["weights"]

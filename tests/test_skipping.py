@@ -89,6 +89,28 @@ def test_capturing_changes_no_token(model):
     assert len(captured.states) == model.layers + 1
 
 
+def test_layers_that_change_by_step(model):
+    """The same layers at every step are a static set; others act in their steps alone, and are put back."""
+    kind = {"block_length": 8} if model.family == "llada" else {}
+    ids = [model.tokenizer(PROMPT)["input_ids"]]
+    settings = settings_for(model, max_new_tokens=16, **kind)
+    if model.family == "qwen2":
+        with pytest.raises(GoodpartError, match="and a cache exclude each other"):
+            decode(model, ids, settings, skip_at=lambda step: [1])
+        return
+    with skipping(model, [1, 4]):
+        static = decode(model, ids, settings)[0].canvas
+    assert torch.equal(decode(model, ids, settings, skip_at=lambda step: [1, 4])[0].canvas, static)
+    full = decode(model, ids, settings)[0].canvas
+    assert torch.equal(decode(model, ids, settings, skip_at=lambda step: [])[0].canvas, full)
+    everything = range(model.layers - 1)
+    late = decode(model, ids, settings, skip_at=lambda step: everything if step else [])[0]
+    assert not torch.equal(late.canvas, full)
+    assert model.layers == len(model.module.model.layers) == model.module.config.num_hidden_layers
+    with pytest.raises(GoodpartError, match="and a cache exclude each other"):
+        decode(model, ids, settings_for(model, max_new_tokens=16, cache="dual", **kind), skip_at=lambda s: [])
+
+
 def test_qwen_equals_plain_transformers():
     from transformers import AutoModelForCausalLM
 

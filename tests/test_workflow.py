@@ -28,6 +28,12 @@ SMALL = {
     },
     "benchmarks": {"tiny-math500": {"n": 4}, "tiny-mbpp": {"n": 4}},
     "capture": {"benchmarks": ["tiny-mbpp"], "prompts": 2, "steps": 2},
+    "controlled_study": {
+        "models": ["qwen2.5-tiny", "dream-tiny-base"],
+        "benchmarks": ["tiny-math500", "tiny-mbpp"],
+        "layers_skipped": [0, 2],
+        "contrasts": [{"differs": "both", "first": "dream-tiny-base", "second": "qwen2.5-tiny"}],
+    },
 }
 # Records the package's modules that each job has imported when it ends.
 RECORDER = """
@@ -43,6 +49,11 @@ def record():
 
 atexit.register(record)
 """
+
+
+def study_targets():
+    """All of the controlled study, or nothing where code cannot be scored."""
+    return ["controlled_study"] if shutil.which("bwrap") else []
 
 
 class Small(Workflow):
@@ -70,7 +81,9 @@ def small(tmp_path_factory):
     (folder / "hook").mkdir()
     (folder / "hook" / "sitecustomize.py").write_text(RECORDER)
     (folder / "records").mkdir()
-    run = workflow.run(PYTHONPATH=str(folder / "hook"), RECORDS=str(folder / "records"))
+    run = workflow.run(
+        "all", *study_targets(), PYTHONPATH=str(folder / "hook"), RECORDS=str(folder / "records")
+    )
     assert run.returncode == 0, run.stdout[-5000:]
     return workflow
 
@@ -122,15 +135,35 @@ def test_generations_were_made_with_the_layers_of_the_skip_set(small):
         assert not list(shard.parent.glob(".*"))  # the journal is gone
 
 
+def test_an_export_is_a_checkpoint_without_the_layers(small):
+    config = json.loads((small.folder / "results/exports/qwen2.5-tiny/similarity/k2/config.json").read_text())
+    assert config["num_hidden_layers"] == 26
+
+
 def test_the_cache_opens_in_polars_and_holds_every_depth(small):
     folder = small.folder / "results" / "hidden_states" / "dream-tiny-base" / "default" / "tiny-mbpp"
     files = sorted(folder.glob("*.parquet"))
     assert len(files) == 2
     table = polars.read_parquet(files[0])
     assert set(table["depth"]) == set(range(29))
-    assert set(table["step"]) == {0, 12}
+    assert set(table["step"]) == {0, 16}
     assert set(table.filter(step=0)["kind"]) == {"prompt", "masked"}
     assert table.schema["hidden"] == polars.Array(polars.Float32, 64)
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+def test_the_controlled_study_shows_its_models_side_by_side(small):
+    study = polars.read_parquet(small.folder / "results" / "controlled_study.parquet")
+    assert set(study.filter(kind="model")["name"]) == {"qwen2.5-tiny", "dream-tiny-base"}
+    cells = polars.read_parquet(small.folder / "results" / "cells.parquet")
+    for model in ("qwen2.5-tiny", "dream-tiny-base"):
+        for benchmark in ("tiny-math500", "tiny-mbpp"):
+            [one] = study.filter(name=model, measure="accuracy", benchmark=benchmark, at=2)["value"]
+            assert one == cells.filter(model=model, benchmark=benchmark, asked_k=2)["accuracy"][0]
+    text = (small.folder / "paper_figs" / "controlled_study_table.md").read_text()
+    assert "both: dream-tiny-base - qwen2.5-tiny" in text
+    curves = (small.folder / "paper_figs" / "training_curves.csv").read_text()
+    assert "dream-tiny-base,4200," in curves
 
 
 def test_one_more_k_of_one_model_makes_its_cells_only(edited):
@@ -138,7 +171,7 @@ def test_one_more_k_of_one_model_makes_its_cells_only(edited):
     edited.configure(config)
     assert edited.planned() == {
         "skip_set": 1,
-        "generations_0_3": 1,
+        "generations_run_0_3": 1,
         "scores": 2,
         "cells": 1,
         "table1": 1,
@@ -173,7 +206,7 @@ def test_a_changed_scorer_runs_its_scores_only(edited):
     file.write_text(file.read_text() + "\n# changed\n")
     planned = edited.planned()
     assert planned["hidden_states"] == 1
-    assert planned["generations_0_3"] == 2
+    assert planned["generations_run_0_3"] == 2
 
 
 def test_declared_sources_are_the_imported_modules(small):
@@ -193,9 +226,14 @@ def test_declared_sources_are_the_imported_modules(small):
             declared[log] = code
             union.setdefault((record["rule"], code), set()).update(imported[log])
     assert {rule for rule, _ in union} >= {
-        "items", "hidden_states", "statistics", "skip_set", "generations_0_3", "scores", "cells",
-        "table1", "figure3",
+        "items", "hidden_states", "statistics", "skip_set", "generations_run_0_3", "scores", "cells",
+        "table1", "figure3", "export",
     }  # fmt: skip
+    if study_targets():
+        assert {rule for rule, _ in union} >= {
+            "controlled_study_measures", "controlled_study_figure", "controlled_study_table",
+            "training_curves",
+        }  # fmt: skip
     for (rule, code), modules in union.items():
         real = {name for name in modules if name != "__main__"}
         assert set(code) == set(sources_of(real)), rule
@@ -283,19 +321,21 @@ def test_metadata_names_are_what_the_source_test_reads(small):
     assert all("results" in name or "paper_figs" in name for name in names)
 
 
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 def test_the_tiny_models_are_trained_by_rules_and_promoted(tmp_path):
     """Two steps of each recipe: every checkpoint in its public format, started from the right one."""
     workflow = Small(tmp_path)
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     recipes = {name: {"steps": 2, "batch": 4} for name in config["tiny_models"]["recipes"]}
-    workflow.configure({"tiny_models": {"recipes": recipes}})
+    checked = {"items": 2, "required": 0}
+    workflow.configure({"tiny_models": {"recipes": recipes, "compiled": False, "checked": checked}})
     run = workflow.run("tiny_models")
     assert run.returncode == 0, run.stdout[-5000:]
     training = tmp_path / "results" / "training"
     for file in (ROOT / "workflow" / "resources" / "benchmarks").iterdir():
         assert (training / "corpus" / file.name).read_bytes() == file.read_bytes()
     first, second = (load_file(training / name / "model.safetensors") for name in
-                     ("dream-tiny-base", "dream-tiny-instruct"))  # fmt: skip
+                     ("qwen2.5-tiny", "dream-tiny-base"))  # fmt: skip
     assert first.keys() == second.keys()
     moved = max(float((first[name].float() - second[name].float()).abs().max()) for name in first)
     assert 0 < moved < 0.1  # two steps away from where it started, not a model of its own

@@ -11,6 +11,7 @@ from typing import Any
 from goodpart.errors import GoodpartError
 from goodpart.families import FAMILIES, family_module, family_of
 from goodpart.files import read_json
+from goodpart.models import check_weights
 from goodpart.paths import FULL_DEPTH
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
@@ -84,10 +85,14 @@ def _meaning_mistakes(config: dict[str, Any], root: Path) -> Iterable[str]:
         yield f"  run.decode: {_nearest(run['decode'], config['decodes'])}"
     if FULL_DEPTH in config["policies"]:
         yield f"  policies.{FULL_DEPTH}: the name is taken by full depth; choose another"
+    study = config.get("controlled_study", {})
+    yield from _study_mistakes(study, config)
+    for name in {*run["models"], *study.get("models", [])}:
+        if name in config["models"]:
+            yield from _model_mistakes(name, config, root)
     taken: dict[str, str] = {}
     for name in run["models"]:
         if name in config["models"]:
-            yield from _model_mistakes(name, config, root)
             column = config["models"][name].get("paper_column")
             if column in taken:
                 yield (
@@ -96,10 +101,11 @@ def _meaning_mistakes(config: dict[str, Any], root: Path) -> Iterable[str]:
                 )
             elif column:
                 taken[column] = name
-    for name in {*run["benchmarks"], *calibration_benchmarks(config)}:
+    studied = study.get("benchmarks", [])
+    for name in {*run["benchmarks"], *calibration_benchmarks(config), *studied}:
         if name in config["benchmarks"]:
             yield from _benchmark_mistakes(name, config, root)
-        elif name not in run["benchmarks"]:
+        elif name not in {*run["benchmarks"], *studied}:
             yield f"  capture.benchmarks: {name!r} is not in benchmarks; choose one that is"
     for name in calibration_benchmarks(config):
         if name in config["benchmarks"] and "calibration" not in config["benchmarks"][name]:
@@ -110,6 +116,21 @@ def _meaning_mistakes(config: dict[str, Any], root: Path) -> Iterable[str]:
             yield f"  policies.{name}.kind: there is no goodpart/policies/{kind}.py"
 
 
+def _study_mistakes(study: dict[str, Any], config: dict[str, Any]) -> Iterable[str]:
+    """Mistakes of `controlled_study`, which is optional."""
+    for kind in ("models", "benchmarks"):
+        for name in study.get(kind, []):
+            if name not in config[kind]:
+                yield f"  controlled_study.{kind}: {name!r} is not in {kind}; {_nearest(name, config[kind])}"
+    if study and study["policy"] not in config["policies"]:
+        yield f"  controlled_study.policy: {_nearest(study['policy'], config['policies'])}"
+    for contrast in study.get("contrasts", []):
+        for name in (contrast["first"], contrast["second"]):
+            if name not in study["models"]:
+                known = _nearest(name, study["models"])
+                yield f"  controlled_study.contrasts: {name!r} is not among its models; {known}"
+
+
 def _model_mistakes(name: str, config: dict[str, Any], root: Path) -> Iterable[str]:
     model, at = config["models"][name], f"  models.{name}"
     if ("path" in model) == ("hub" in model):
@@ -117,13 +138,14 @@ def _model_mistakes(name: str, config: dict[str, Any], root: Path) -> Iterable[s
         return
     if "path" in model:
         folder = root / model["path"]
-        if not (folder / "config.json").is_file() or not list(folder.glob("model*.safetensors*")):
+        if not (folder / "config.json").is_file():
             yield (
                 f"{at}.path: {model['path']} is not a checkpoint (config.json and model.safetensors); "
                 "correct the path, or name a hub model with hub: owner/name"
             )
             return
         try:
+            check_weights(folder)
             raw = read_json(folder / "config.json")
             family = family_of(raw, f"{model['path']}/config.json")
         except GoodpartError as error:
@@ -134,19 +156,24 @@ def _model_mistakes(name: str, config: dict[str, Any], root: Path) -> Iterable[s
         layers = raw.get("n_layers", raw.get("num_hidden_layers"))
         if layers != model["layers"]:
             yield f"{at}.layers: {model['layers']}, but the checkpoint has {layers}; write that"
-    for policy in config["run"]["policies"]:
+    study = config.get("controlled_study", {"models": []})
+    asked = [(policy, at, model["layers_skipped"]) for policy in config["run"]["policies"]]
+    if name in study["models"]:
+        asked.append((study["policy"], "  controlled_study", study["layers_skipped"]))
+    for policy, where, ks in asked:
         adjacent = config["policies"].get(policy, {}).get("adjacent", False)
         most = model["layers"] - 1 if adjacent else (model["layers"] + 1) // 2
-        for k in model["layers_skipped"]:
+        for k in ks:
             if k > most:
                 yield (
-                    f"{at}.layers_skipped: {k} is more than {model['layers']} layers allow under the "
+                    f"{where}.layers_skipped: {k} is more than {model['layers']} layers allow under the "
                     f"policy {policy!r} ({most} at most); remove it"
                 )
 
 
 def _benchmark_mistakes(name: str, config: dict[str, Any], root: Path) -> Iterable[str]:
     benchmark, at = config["benchmarks"][name], f"  benchmarks.{name}"
+    calibration = calibration_benchmarks(config)
     if importlib.util.find_spec(f"goodpart.benchmarks.{benchmark['kind']}") is None:
         yield f"{at}.kind: there is no goodpart/benchmarks/{benchmark['kind']}.py"
     for split in ("evaluation", "calibration"):
@@ -164,7 +191,9 @@ def _benchmark_mistakes(name: str, config: dict[str, Any], root: Path) -> Iterab
     if benchmark["n"] != "all" and benchmark["n"] > benchmark["evaluation"]["rows"]:
         rows = benchmark["evaluation"]["rows"]
         yield f"{at}.n: {benchmark['n']} is more than the {rows} items there are; lower it"
-    families = {config["models"][m]["family"] for m in config["run"]["models"] if m in config["models"]}
+    # The study's own benchmarks may not fit a decoding preset of another scale; only its jobs would mind.
+    models = config["run"]["models"] if name in {*config["run"]["benchmarks"], *calibration} else []
+    families = {config["models"][m]["family"] for m in models if m in config["models"]}
     for family in FAMILIES:
         if family in families:
             try:

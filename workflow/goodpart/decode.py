@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from goodpart.errors import GoodpartError
 from goodpart.families import family_module, sampler_module
 from goodpart.models import Model
 from goodpart.samplers.common import Decoded, Observe
+from goodpart.skipping import SkipAt
 
 
 def settings_for(model: Model, **arguments: Any) -> Any:
@@ -26,13 +28,22 @@ def decode(
     seeds: Sequence[int] | None = None,
     official: bool = False,
     observe: Observe | None = None,
+    skip_at: SkipAt | None = None,
 ) -> list[Decoded]:
     """Complete a batch of prompts (token ids), in order.
 
     `seeds`: one a prompt (0, 1, ... by default), so that a completion depends neither on its batch nor on
     its place in it; with `official` the global random stream is drawn from as the official code does.
     `observe(step, ids)` is called after each forward pass of a denoising step, ids [B, T] being its input.
+    `skip_at(step)`: layers to skip in that denoising step (numbered from 0); for the same layers at every
+    step use `skipping`. Raises GoodpartError with a cache, where a layer's keys and values would be missing
+    after a step without it.
     """
+    if skip_at is not None and getattr(settings, "cache", "transformers'") != "none":
+        raise GoodpartError(
+            "layers that change from step to step and a cache exclude each other: a step without a layer "
+            "leaves no keys and values of it for the next; decode a diffusion model with cache: none"
+        )
     own = list(range(len(prompts))) if seeds is None else list(seeds)
     sampler = sampler_module(model.family)
-    return sampler.decode(model, prompts, settings, None if official else own, observe)
+    return sampler.decode(model, prompts, settings, None if official else own, observe, skip_at)

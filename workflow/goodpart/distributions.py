@@ -25,10 +25,12 @@ def final_hidden(model: Model, ids: torch.Tensor, exists: torch.Tensor | None = 
     """
     import torch
 
+    from goodpart.samplers.common import unpadded_positions
+
     padding = None if exists is None or bool(exists.all()) else exists.long()
     positions = None
     if padding is not None and model.family != "llada":
-        positions = (padding.cumsum(1) - 1).masked_fill(padding == 0, 1)
+        positions = unpadded_positions(padding)
     with torch.inference_mode():
         return model.module.model(
             input_ids=ids, attention_mask=padding, position_ids=positions, use_cache=False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from goodpart.errors import GoodpartError
@@ -52,3 +52,16 @@ def skipping(model: Model, layers: Sequence[int]) -> Iterator[Model]:
         config.num_hidden_layers = len(blocks)
         if types is not None:
             config.layer_types = types
+
+
+SkipAt = Callable[[int], Sequence[int]]  # denoising step -> layers to skip in its forward passes
+
+
+@contextmanager
+def skipping_at(model: Model, skip_at: SkipAt | None, step: int) -> Iterator[None]:
+    """Skip the layers of one denoising step; none without `skip_at`."""
+    if skip_at is None:
+        yield
+        return
+    with skipping(model, skip_at(step)):
+        yield

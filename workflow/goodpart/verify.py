@@ -126,6 +126,7 @@ def _forward(model: Model, golden: Golden, name: str, tolerance: float) -> str:
     import torch
 
     from goodpart.capture import capturing
+    from goodpart.samplers.common import unpadded_positions
 
     ignored = name.endswith("_mask_ignored")  # the padded ids of another case, without its mask
     source = f"forward.{name.removesuffix('_mask_ignored')}"
@@ -138,8 +139,7 @@ def _forward(model: Model, golden: Golden, name: str, tolerance: float) -> str:
     if not ignored:
         positions = golden.find(f"{source}.position_ids")
         if positions is not None and exists is not None:
-            made = (exists.cumsum(1) - 1).masked_fill(exists == 0, 1)
-            _same(made.tolist(), positions.tolist(), "position ids")
+            _same(unpadded_positions(exists).tolist(), positions.tolist(), "position ids")
         # The last golden hidden state is behind the final norm; the raw one comes on its own.
         hidden = golden(f"{source}.hidden_states").to(real.device)
         normed = model.module.model.norm(captured.states[-1])

@@ -31,6 +31,7 @@ MODELS, BENCHMARKS, POLICIES = (
 DECODE = config["run"]["decode"]
 FULL = paths.FULL_DEPTH
 CALIBRATION = settings_of.calibration_benchmarks(config)
+STUDY = config.get("controlled_study", {"models": [], "benchmarks": []})
 TINY = config.get("tiny_models", {"recipes": {}})
 
 
@@ -80,12 +81,11 @@ def kind_code(entry, group, kind):
 
 
 def checkpoint(model):
-    """Files of a local checkpoint; none for a model of the hub."""
+    """Files of a local checkpoint that loading reads; none for a model of the hub."""
     folder = config["models"][model].get("path")
     files = sorted(Path(folder).glob("*.*")) if folder else []
-    return [
-        str(file) for file in files if file.suffix in (".json", ".safetensors", ".jinja", ".txt")
-    ]
+    kinds, unread = (".json", ".safetensors", ".jinja", ".txt"), ("recipe.json", "evaluation.json")
+    return [str(file) for file in files if file.suffix in kinds and file.name not in unread]
 
 
 def model_entry(model):
@@ -104,9 +104,9 @@ def decoding(decode, model, benchmarks):
     ]
 
 
-def columns():
+def columns(models):
     """model -> the column of the paper that it stands for, or null, as JSON."""
-    return json.dumps({model: config["models"][model].get("paper_column") for model in MODELS})
+    return json.dumps({model: config["models"][model].get("paper_column") for model in models})
 
 
 def source_file(wildcards):
@@ -153,12 +153,39 @@ def initial_weights(wildcards):
     return [result(paths.TRAINED, tiny_model=start)] if start else []
 
 
+def trained_folders(models):
+    """Local checkpoints that come with the curve of their training."""
+    folders = [config["models"][model].get("path") for model in models]
+    return [folder for folder in folders if folder and Path(folder, "curve.csv").exists()]
+
+
+def tiny_family(wildcards):
+    """Family of a tiny recipe."""
+    return TINY["recipes"][wildcards.tiny_model]["family"]
+
+
+def recipe(wildcards):
+    """The recipe of a tiny model, as JSON."""
+    return json.dumps(TINY["recipes"][wildcards.tiny_model], sort_keys=True)
+
+
+def checked_decoding(wildcards):
+    """Decoding settings that a trained checkpoint is checked with, a benchmark, as JSON."""
+    chosen = config["decodes"][DECODE].get(tiny_family(wildcards), {})
+    lengths = TINY["checked"]["max_new_tokens"]
+    return json.dumps(
+        {kind: {**chosen, "max_new_tokens": n} for kind, n in lengths.items()}, sort_keys=True
+    )
+
+
 def item_ranges():
-    """(first, last) -> the benchmarks that have a shard of these items."""
+    """(group, first, last) -> benchmarks that have a shard of these items, those of the study apart."""
     ranges = {}
-    for benchmark in BENCHMARKS:
-        for item_range in settings_of.shards(config, benchmark):
-            ranges.setdefault(item_range, []).append(benchmark)
+    groups = {"run": BENCHMARKS, "study": [b for b in STUDY["benchmarks"] if b not in BENCHMARKS]}
+    for group, members in groups.items():
+        for benchmark in members:
+            for first, last in settings_of.shards(config, benchmark):
+                ranges.setdefault((group, first, last), []).append(benchmark)
     return ranges
 
 

@@ -16,7 +16,30 @@ rule figure3:
     conda:
         "../../envs/analysis.yaml"
     params:
-        models=columns(),
+        models=columns(MODELS),
     shell:
         "python -m goodpart.figures.figure3 --tokens {input.tokens:q} --models {params.models:q}"
         " --output {output:q} --log {log:q}"
+
+
+rule training_curves:
+    input:
+        checkpoints=trained_folders(STUDY["models"]),
+        code=code("figures.training_curves"),
+    output:
+        figure_files("training_curves", ["pdf", "png", "csv"]),
+    log:
+        log_file("training_curves"),
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        models=lambda wildcards, input: json.dumps(
+            {
+                Path(folder).name: config["models"][model].get("paper_column")
+                for model in STUDY["models"]
+                if (folder := config["models"][model].get("path")) in input.checkpoints
+            }
+        ),
+    shell:
+        "python -m goodpart.figures.training_curves --checkpoints {input.checkpoints:q}"
+        " --models {params.models:q} --output {output:q} --log {log:q}"

@@ -3,11 +3,11 @@
 # up those of the same settings, so a new benchmark costs its own items only.
 
 
-for (first, last), members in item_ranges().items():
+for (group, first, last), members in item_ranges().items():
 
     rule:
         name:
-            f"generations_{first}_{last}"
+            f"generations_{group}_{first}_{last}"
         input:
             item_files=[result(paths.ITEMS, benchmark=b, split="evaluation") for b in members],
             skip_set=skip_set,
@@ -19,7 +19,7 @@ for (first, last), members in item_ranges().items():
                 for b in members
             ],
         log:
-            log_file(f"generations_{first}_{last}", "model", "decode", "policy", "k"),
+            log_file(f"generations_{group}_{first}_{last}", "model", "decode", "policy", "k"),
         conda:
             "../../envs/models.yaml"
         threads: 1

@@ -19,9 +19,10 @@ rule tiny_corpus:
         seed=TINY.get("seed"),
         held_out=TINY.get("items"),
         calibration=TINY.get("calibration"),
+        largest=TINY.get("largest"),
     shell:
         "python -m goodpart.rules.tiny_corpus --seed {params.seed} --items {params.held_out}"
-        " --calibration {params.calibration} --output {output:q} --log {log:q}"
+        " --calibration {params.calibration} --largest {params.largest} --output {output:q} --log {log:q}"
 
 
 rule train:
@@ -29,7 +30,9 @@ rule train:
         corpus=result(paths.CORPUS),
         initial=initial_weights,
         code=lambda wildcards: code(
-            "rules.train", f"families.{TINY['recipes'][wildcards.tiny_model]['family']}"
+            "rules.train",
+            *(f"{part}.{tiny_family(wildcards)}" for part in ("families", "samplers")),
+            *(f"benchmarks.{kind}" for kind in TINY["checked"]["max_new_tokens"]),
         ),
     output:
         directory(result(paths.TRAINED)),
@@ -41,8 +44,13 @@ rule train:
         "../../envs/models.yaml"
     threads: 1
     params:
-        recipe=lambda wildcards: json.dumps(TINY["recipes"][wildcards.tiny_model], sort_keys=True),
+        recipe=recipe,
         initial=lambda wildcards, input: ["--initial", input.initial] if input.initial else [],
+        compiled="--compiled" if TINY.get("compiled") else "",
+        decoding=checked_decoding,
+        checked=TINY.get("checked", {}).get("items"),
+        required=TINY.get("checked", {}).get("required"),
     shell:
         "python -m goodpart.rules.train --recipe {params.recipe:q} --corpus {input.corpus:q}"
-        " {params.initial} --threads {threads} --output {output:q} --log {log:q}"
+        " {params.initial} {params.compiled} --decoding {params.decoding:q} --items {params.checked}"
+        " --required {params.required} --threads {threads} --output {output:q} --log {log:q}"

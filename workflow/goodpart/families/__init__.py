@@ -11,8 +11,8 @@ Each family is one module with the same names:
 * `special_tokens(raw, tokenizer)`: the ids of mask, pad, and everything that ends a completion;
 * `Settings`: the arguments of its sampler, checked when made (GoodpartError).
 
-`goodpart.samplers` has a module of the same name whose `decode(model, prompts, settings, seeds, observe)`
-generates. Both are imported by name, so that a change of one family leaves the others' results alone.
+`goodpart.samplers` has a module of the same name, with `decode(model, prompts, settings, seeds, observe,
+skip_at)`. Both are imported by name, so that a change of one family leaves the others' results alone.
 """
 
 from __future__ import annotations

@@ -73,6 +73,12 @@ def canvas_of(
     return ids.to(device), exists.to(device), width
 
 
+def unpadded_positions(exists: torch.Tensor) -> torch.Tensor:
+    """Position ids [B, T] that count only what exists [B, T], 1 at padding: Dream's and Qwen2's rule."""
+    exists = exists.long()
+    return (exists.cumsum(1) - 1).masked_fill(exists == 0, 1)
+
+
 def fed_columns(cache: str, fills: bool, first: int, end: int, length: int) -> tuple[int, int]:
     """Canvas columns (first, behind the last) that a pass feeds to decode columns `first` to `end` - 1.
 

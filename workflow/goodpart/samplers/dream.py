@@ -12,7 +12,16 @@ import torch
 
 from goodpart.families.dream import Settings
 from goodpart.models import Model
-from goodpart.samplers.common import Decoded, Draws, Observe, Rows, fed_columns, top_ranked
+from goodpart.samplers.common import (
+    Decoded,
+    Draws,
+    Observe,
+    Rows,
+    fed_columns,
+    top_ranked,
+    unpadded_positions,
+)
+from goodpart.skipping import SkipAt, skipping_at
 
 
 @torch.inference_mode()
@@ -22,6 +31,7 @@ def decode(
     settings: Settings,
     seeds: Sequence[int] | None,
     observe: Observe | None = None,
+    skip_at: SkipAt | None = None,
 ) -> list[Decoded]:
     """Decode a batch of prompts (token ids) to `Decoded`, in order; arguments as for LLaDA's sampler.
 
@@ -45,7 +55,8 @@ def decode(
         row, column = masked.nonzero(as_tuple=True)
         # Token i is predicted at position i - 1, which is fed with the block.
         fed = fed_columns(settings.cache, step == 0, max(first - 1, 0), first + length, x.shape[1])
-        logits = _logits(model, rows, row, column, fed)
+        with skipping_at(model, skip_at, number):
+            logits = _logits(model, rows, row, column, fed)
         if observe:
             observe(number, x)
         share = 1 - grid[step + 1] / grid[step]  # of the masks, to commit in this step
@@ -75,9 +86,7 @@ def _logits(
     model: Model, rows: Rows, row: torch.Tensor, column: torch.Tensor, fed: tuple[int, int]
 ) -> torch.Tensor:
     """Logits [N, V] for N masked positions, from a pass over columns `fed`: token i from position i - 1."""
-    positions = None
-    if rows.padding is not None:
-        positions = (rows.padding.cumsum(1) - 1).masked_fill(~rows.exists, 1)
+    positions = None if rows.padding is None else unpadded_positions(rows.exists)
     hidden = rows.hidden(*fed, positions)
     return model.module.lm_head(hidden[row, (column - 1 - fed[0]).clamp_min(0)])
 

@@ -9,6 +9,7 @@ import torch
 from goodpart.families.llada import Settings
 from goodpart.models import Model
 from goodpart.samplers.common import Decoded, Draws, Observe, Rows, fed_columns, top_ranked
+from goodpart.skipping import SkipAt, skipping_at
 
 
 def quotas(masks: torch.Tensor, steps: int) -> torch.Tensor:
@@ -24,12 +25,14 @@ def decode(
     settings: Settings,
     seeds: Sequence[int] | None,
     observe: Observe | None = None,
+    skip_at: SkipAt | None = None,
 ) -> list[Decoded]:
     """Decode a batch of prompts (token ids) to `Decoded`, in order.
 
     `seeds`: one a prompt, or None for the official global random stream. `observe` is called after each
     forward pass, before anything is committed. With `settings.stop_early` a row leaves the batch once
-    its completion is settled; with the official stream all rows run to the last step.
+    its completion is settled; with the official stream all rows run to the last step. `skip_at`: see
+    `goodpart.decode`.
     """
     draws = Draws(seeds)
     rows = Rows(model, prompts, settings.max_new_tokens, settings.cache)
@@ -45,7 +48,8 @@ def decode(
             masked[:, end:] = False
             row, column = masked.nonzero(as_tuple=True)
             fed = fed_columns(settings.cache, step == 0, end - settings.block_length, end, x.shape[1])
-            logits = _logits(model, rows, row, column, fed, settings.cfg_scale)
+            with skipping_at(model, skip_at, number):
+                logits = _logits(model, rows, row, column, fed, settings.cfg_scale)
             if observe:
                 observe(number, x)
             token, confidence = _candidates(logits, row, column, rows, settings, draws)

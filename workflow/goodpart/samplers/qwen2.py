@@ -9,6 +9,7 @@ import torch
 from goodpart.families.qwen2 import Settings
 from goodpart.models import Model
 from goodpart.samplers.common import Decoded, Observe, canvas_of, finish
+from goodpart.skipping import SkipAt
 
 
 @torch.inference_mode()
@@ -18,11 +19,13 @@ def decode(
     settings: Settings,
     seeds: Sequence[int] | None,
     observe: Observe | None = None,
+    skip_at: SkipAt | None = None,
 ) -> list[Decoded]:
     """Decode a batch of prompts (token ids) to `Decoded`, in order.
 
     Greedy decoding takes the whole batch. Sampling takes a prompt at a time, each from its own seed
-    (`seeds` None: the global stream), since `generate` draws for all rows at once.
+    (`seeds` None: the global stream), since `generate` draws for all rows at once. `skip_at` is always None:
+    `generate` caches, and `goodpart.decode` refuses it.
     """
     from transformers import GenerationConfig
 

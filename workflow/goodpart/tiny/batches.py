@@ -45,8 +45,8 @@ def batches(
     """Yield batches for ever, from batch number `first` on: batch i depends on the seed and i alone.
 
     `canvas`: None for autoregressive training; for diffusion, the generated length of an evaluation.
-    Half of the batches fill the canvas with eos behind the answer, as decoding does, and half stop at
-    the longest answer, so that the model does not learn eos above all.
+    A batch fills it with eos behind the answers, as decoding does, up to a length drawn between its longest
+    answer and the whole canvas, so that the model does not learn eos above all.
     `easy`, `easy_steps`: benchmarks that the first batches hold alone, without filling the canvas. A model
     that starts from noise learns there to copy from the prompt; without, its loss stays on a plateau.
     """
@@ -76,12 +76,14 @@ def batches(
         groups = [rows[i : i + size] for i in range(0, len(rows), size)]
         order = list(range(POOL))
         rng.shuffle(order)
-        fill = [rng.random() < 0.5 for _ in range(POOL)]
+        fill = [rng.random() for _ in range(POOL)]
         start = first % POOL if pool == first // POOL else 0
         for number in order[start:]:
             group = groups[number]
             if canvas is not None:
-                room = canvas if fill[number] and not easing else max(len(a) for _, a in group)
+                room = max(len(a) for _, a in group)
+                if not easing:
+                    room += round(fill[number] * (canvas - room))
                 group = [(p, a + [eos] * (room - len(a))) for p, a in group]
             width = max(len(p) + len(a) for p, a in group)
             ids = torch.full((len(group), width), eos)

@@ -7,15 +7,17 @@ templates. Overlap is judged by content (the prompt's text), not by an id.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Sequence
 
 from goodpart.tiny.tasks import GENERATORS, Task
 
 
-def held_out(benchmark: str, seed: int, n: int, n_calibration: int) -> dict[str, list[Task]]:
-    """Draw `n` items to evaluate (`test`) and `n_calibration` to calibrate on (`train`).
+def held_out(benchmark: str, seed: int, n: int, n_calibration: int, largest: int) -> dict[str, list[Task]]:
+    """Draw `n` items to evaluate and `n_calibration` to calibrate on (`train`).
 
-    No prompt occurs twice, within a split or across the two. Raises ValueError when the templates
+    Of the n, items whose numbers go beyond `largest` are the split `hard`, the others `test`. No prompt
+    occurs twice, within a split or across them. Raises ValueError when the templates
     cannot give that many different prompts.
     """
     rng = random.Random(f"{benchmark}-{seed}")
@@ -25,8 +27,14 @@ def held_out(benchmark: str, seed: int, n: int, n_calibration: int) -> dict[str,
         tasks.setdefault(task.prompt, task)
         if len(tasks) == n + n_calibration:
             drawn = list(tasks.values())
-            return {"test": drawn[:n], "train": drawn[n:]}
+            test = [task for task in drawn[:n] if _largest(task) <= largest]
+            hard = [task for task in drawn[:n] if _largest(task) > largest]
+            return {"test": test, "hard": hard, "train": drawn[n:]}
     raise ValueError(f"{benchmark}: the templates give fewer than {n + n_calibration} items")
+
+
+def _largest(task: Task) -> int:
+    return max(map(int, re.findall(r"\d+", f"{task.prompt} {task.response} 0")))
 
 
 def training_tasks(
@@ -47,11 +55,11 @@ def rows(benchmark: str, split: str, tasks: list[Task]) -> list[dict]:
     for i, task in enumerate(tasks):
         row = dict(task.row)
         if benchmark == "math500":
-            row |= {"subject": "Tiny", "level": 1, "unique_id": f"{split}/tiny/{i}.json"}
+            row |= {"subject": "Tiny", "unique_id": f"{split}/tiny/{i}.json"}
         elif benchmark == "humaneval":
             row = {"task_id": f"TinyEval/{split}-{i}"} | row
         elif benchmark == "mbpp":
-            row = {"task_id": i + (0 if split == "test" else 100_000)} | row
+            row = {"task_id": i + {"test": 0, "train": 100_000, "hard": 200_000}[split]} | row
         out.append(row)
     return out
 

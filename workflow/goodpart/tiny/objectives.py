@@ -14,7 +14,8 @@ PROMPT_WEIGHT = 0.2  # of a prompt's tokens in next-token prediction: random sto
 
 def next_token_loss(model: Any, batch: Batch) -> torch.Tensor:
     """Mean cross-entropy of token i + 1 at position i, prompt tokens weighted by PROMPT_WEIGHT."""
-    logits = model(input_ids=batch.ids, attention_mask=batch.exists.long()).logits[:, :-1]
+    exists = batch.exists.long()
+    logits = model(input_ids=batch.ids, attention_mask=exists, use_cache=False).logits[:, :-1]
     losses = cross_entropy(logits.transpose(1, 2), batch.ids[:, 1:], reduction="none")
     weight = batch.exists * torch.where(batch.response, 1.0, PROMPT_WEIGHT)
     return (losses * weight[:, 1:]).sum() / weight[:, 1:].sum()
@@ -34,7 +35,8 @@ def diffusion_loss(
     t = t[torch.randperm(rows, generator=generator)].clamp_min(1e-2)[:, None]
     masked = batch.response & (torch.rand(batch.ids.shape, generator=generator) < t)
     noisy = batch.ids.masked_fill(masked, mask)
-    hidden = model.model(input_ids=noisy, attention_mask=batch.exists.long()).last_hidden_state
+    exists = batch.exists.long()
+    hidden = model.model(input_ids=noisy, attention_mask=exists, use_cache=False).last_hidden_state
     row, column = masked.nonzero(as_tuple=True)
     logits = model.lm_head(hidden[row, column - shift])
     losses = cross_entropy(logits, batch.ids[row, column], reduction="none")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -10,23 +11,56 @@ from typing import Any
 
 from goodpart.errors import GoodpartError
 from goodpart.files import read_json, sha256, write_text, written
-from goodpart.parquet import read_table
-from goodpart.paths import CELLS, FULL_DEPTH
+from goodpart.parquet import read_metadata, read_table
+from goodpart.paths import CONTROLLED_STUDY
 from goodpart.runtime import parser, run
 
-KEPT = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+KEPT = (
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "recipe.json",
+    "curve.csv",
+    "evaluation.json",
+)
+STUDY = "snakemake --cores 2 controlled_study"
 
 
-def accuracies(results: Path, model: str) -> list[str]:
-    """Full-depth accuracy on each benchmark, from the cells of a run with these weights."""
-    cells = read_table(results / CELLS).to_pylist()
-    chosen = [c for c in cells if c["model"] == model and c["policy"] == FULL_DEPTH]
-    return [f"| {c['benchmark']} | {c['n']} | {c['accuracy']:.2f} |" for c in chosen]
+def similarity_lines(study: Path, name: str) -> list[str]:
+    """The card's lines on layer similarities and skip sets, from the controlled study."""
+    rows = [r for r in read_table(study).to_pylist() if r["kind"] == "model" and r["name"] == name]
+    layers = [r for r in rows if r["measure"] == "layer_cosine" and r["at"] is not None]
+    if not layers:
+        return []
+    policy = read_metadata(study)["selection"]["policy"]
+    got = {r["at"]: r["got_k"] for r in rows if r["measure"] == "retention" and r["at"]}
+    return [
+        f"Cosine of each layer's input and output (prompt positions, first denoising step; `{STUDY}`):",
+        "",
+        "| layer | cosine |",
+        "| --- | --- |",
+        *(f"| {r['at']} | {r['value']:.3f} |" for r in layers),
+        "",
+        f"Layers that the policy `{policy}` finds, of those asked: "
+        + ", ".join(f"{found} of {asked}" for asked, found in sorted(got.items()))
+        + f" (`{STUDY}`).",
+        "",
+    ]
 
 
-def card(name: str, folder: Path, recipe: dict[str, Any], measured: list[str]) -> str:
-    """The model card (Markdown)."""
+def card(name: str, folder: Path, study: Path | None) -> str:
+    """The model card (Markdown) of a promoted checkpoint."""
+    recipe: dict[str, Any] = read_json(folder / "recipe.json")
+    evaluation = read_json(folder / "evaluation.json")
+    with (folder / "curve.csv").open(newline="") as file:
+        curve = list(csv.DictReader(file))
+    tokens, masked = (sum(int(row[key]) for row in curve) for key in ("tokens", "response_tokens"))
+    minutes = sum(int(row["tokens"]) / float(row["tokens_per_second"]) for row in curve) / 60
     shape = recipe["shape"]
+    train = f"snakemake --cores 2 results/training/{name}"
+    role = "diffused" if recipe["objective"] == "diffusion" else "response"
     lines = [
         f"# {name}",
         "",
@@ -35,29 +69,28 @@ def card(name: str, folder: Path, recipe: dict[str, Any], measured: list[str]) -
         "knows nothing but the four tiny benchmarks' templates.",
         "",
         f"- SHA-256 of model.safetensors: `{sha256(folder / 'model.safetensors')}`",
-        f"- Objective: {recipe['objective'].replace('_', ' ')}, {recipe['steps']} steps of {recipe['batch']} "
-        f"examples, seed {recipe['seed']}, {100 * recipe['chat_fraction']:.0f} % in the chat template"
-        + (f"; started from {recipe['initial']}." if "initial" in recipe else "; random initial weights."),
-        f"- Made by `snakemake --cores 2 results/training/{name}`; the curve is in curve.csv, the recipe in "
-        "recipe.json and config.yaml. Held-out items (`workflow/resources/benchmarks`) were excluded from "
-        "training by content.",
+        f"- Objective: {recipe['objective'].replace('_', ' ')}; "
+        + (f"started from {recipe['initial']}" if "initial" in recipe else "random initial weights")
+        + f"; {100 * recipe['chat_fraction']:.0f} % of the examples in the chat template.",
+        f"- {recipe['steps']} steps of {recipe['batch']} examples, seed {recipe['seed']}: {tokens:,} tokens, "
+        f"{masked:,} of them {role}; {minutes:.0f} minutes on one core.",
+        f"- Made by `{train}`; the curve is in curve.csv, the recipe in recipe.json and config.yaml. "
+        "Held-out items (`workflow/resources/benchmarks`) were excluded from training by content.",
         "- License: Apache-2.0, as the repository.",
         "",
+        f"Full-depth accuracy on the first {evaluation['items']} held-out items of each benchmark (checked "
+        f"by the training rule; `{STUDY}` measures it again from these weights):",
+        "",
+        "| benchmark | accuracy |",
+        "| --- | --- |",
+        *(f"| {benchmark} | {value:.3f} |" for benchmark, value in evaluation["accuracy"].items()),
+        "",
     ]
-    if measured:
-        lines += [
-            "Full-depth accuracy on held-out items (`snakemake results/cells.parquet`):",
-            "",
-            "| benchmark | items | accuracy |",
-            "| --- | --- | --- |",
-            *measured,
-            "",
-        ]
-    return "\n".join(lines)
+    return "\n".join(lines + (similarity_lines(study, name) if study else []))
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Copy the checkpoint, or with --card-only write its card anew once it has been evaluated."""
+    """Copy the checkpoint, or with --card-only write its card anew once the study has been made."""
     name = arguments.model
     target = arguments.models / name
     if not arguments.card_only:
@@ -68,13 +101,10 @@ def main(arguments: argparse.Namespace) -> None:
             shutil.rmtree(target)
         with written(target) as partial:
             partial.mkdir()
-            for file in (*KEPT, "recipe.json", "curve.csv"):
+            for file in KEPT:
                 shutil.copyfile(source / file, partial / file)
-    measured = []
-    if (arguments.results / CELLS).exists() and arguments.card_only:
-        measured = accuracies(arguments.results, name)
-    recipe = read_json(target / "recipe.json")
-    write_text(target / "README.md", card(name, target, recipe, measured))
+    study = arguments.results / CONTROLLED_STUDY if arguments.card_only else None
+    write_text(target / "README.md", card(name, target, study))
     print(json.dumps({"model": name, "sha256": sha256(target / "model.safetensors")}))
 
 
@@ -83,5 +113,5 @@ if __name__ == "__main__":
     options.add_argument("model", help="name of the recipe")
     options.add_argument("--results", type=Path, default=Path("results"))
     options.add_argument("--models", type=Path, default=Path("workflow/resources/models"))
-    options.add_argument("--card-only", action="store_true", help="write the card from results/cells.parquet")
+    options.add_argument("--card-only", action="store_true", help="with the study of these weights")
     run(main, options.parse_args())

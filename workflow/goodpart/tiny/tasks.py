@@ -3,7 +3,10 @@
 Each generator draws one task from a `random.Random` and returns a `Task`: the row that a benchmark
 file holds (GSM8K's `question`/`answer`, MATH-500's `problem`/`solution`/`answer`, HumanEval's
 `prompt`/`test`/`entry_point`, MBPP's `text`/`code`/`test_list`) and the (prompt, response) pair
-that a model is trained on. Answers come from Python, never from a template.
+that a model is trained on. `verify` solves the items again without these templates.
+
+Numbers are small on purpose: most items stay within one digit, a share goes to two, so that a native
+diffusion model of this size gets the first and no model all of the second.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import add, floordiv, mul, sub
 from typing import Any
 
 NAMES = "Tom Ann Ben Eva Sam Mia Leo Zoe Max Ida Jon Amy Dan Lea Tim Sue Bob Kim Ron Liv".split()
@@ -18,9 +22,15 @@ OBJECTS = (
     "apples pens books cards coins cups eggs hats keys maps nuts pears rings shells stamps toys"
 ).split()
 CONTAINERS = "boxes bags jars rows".split()
-LETTERS = "x y z n t k m p".split()
+GAINS, LOSSES = "buys finds gets".split(), "loses sells drops".split()
+LETTERS = "x y z n k m".split()
 FUNCTIONS = "calc step move fold pick turn form mark join find make work".split()
 WORDS = "sun map red fig owl jam ink sky bee oak".split()
+HARD = 0.2  # share of items whose numbers go up to LARGEST instead of 9
+LARGEST = 30
+RATIONALE = 18  # characters, of a token each, so that answers fit 24 tokens and equations' 16
+
+Step = tuple[int, str, int]
 
 
 @dataclass(frozen=True)
@@ -32,114 +42,195 @@ class Task:
     response: str
 
 
+def _apply(step: Step) -> int:
+    a, op, b = step
+    return {"+": add, "-": sub, "*": mul, "/": floordiv}[op](a, b)
+
+
+def _limit(rng: random.Random) -> int:
+    return LARGEST if rng.random() < HARD else 9
+
+
+def _line(step: Step) -> str:
+    return f"{step[0]}{step[1]}{step[2]}={_apply(step)}"
+
+
 def word_problem(rng: random.Random) -> Task:
-    """A one- or two-step word problem with a rationale, as a GSM8K row."""
-    name, thing = rng.choice(NAMES), rng.choice(OBJECTS)
-    a, b = rng.randint(2, 12), rng.randint(2, 9)
-    kind = rng.randrange(5)
-    if kind == 0:
-        verb = rng.choice(["buys", "finds", "gets"])
-        story = f"{name} has {a} {thing}. {name} {verb} {b} more."
-        steps = [(a, "+", b)]
-    elif kind == 1:
-        a = b + rng.randint(1, 12)
-        verb = rng.choice(["loses", "sells", "drops"])
-        story = f"{name} has {a} {thing}. {name} {verb} {b}."
-        steps = [(a, "-", b)]
-    elif kind == 2:
-        a = rng.randint(2, 5)
-        box = rng.choice(CONTAINERS)
-        story = f"{name} has {a} {box} with {b} {thing} each."
-        steps = [(a, "*", b)]
-    elif kind == 3:
-        c = rng.randint(2, min(9, a + b - 1))
-        gain, loss = rng.choice(["buys", "finds", "gets"]), rng.choice(["loses", "sells", "drops"])
-        story = f"{name} has {a} {thing}. {name} {gain} {b} and {loss} {c}."
-        steps = [(a, "+", b), (a + b, "-", c)]
-    else:
-        a, c = rng.randint(2, 5), rng.randint(2, 9)
-        box = rng.choice(CONTAINERS)
-        story = f"{name} has {a} {box} with {b} {thing} each and finds {c} more."
-        steps = [(a, "*", b), (a * b, "+", c)]
-    lines = [f"{p} {op} {q} = {_apply(p, op, q)}" for p, op, q in steps]
-    answer = _apply(*steps[-1])
-    question = f"{story} How many {thing} does {name} have?"
-    rationale = "\n".join(lines)
-    return Task(
-        {"question": question, "answer": f"{rationale}\n#### {answer}"},
-        question,
-        f"{rationale}\nFinal Answer: {answer}",
-    )
+    """A two- or three-step word problem with a rationale, as a GSM8K row."""
+    limit = _limit(rng)
+    while True:
+        story, steps = rng.choice((_chain, _groups, _comparison, _shares))(rng, limit)
+        results = [_apply(step) for step in steps]
+        rationale = "\n".join(map(_line, steps))
+        if all(1 <= value <= limit for value in results) and len(rationale) <= RATIONALE:
+            break
+    answer = f"{rationale}\n#### {results[-1]}"
+    return Task({"question": story, "answer": answer}, story, answer)
 
 
-def _apply(a: int, op: str, b: int) -> int:
-    return {"+": a + b, "-": a - b, "*": a * b}[op]
+def _events(rng: random.Random, held: int, n: int, limit: int) -> tuple[list[str], list[Step]]:
+    """`n` gains and losses of someone who holds `held`: their phrases and steps."""
+    phrases, steps = [], []
+    for _ in range(n):
+        gain, number = rng.random() < 0.5, rng.randint(1, max(2, limit // 2))
+        phrases.append(f"{rng.choice(GAINS if gain else LOSSES)} {number}")
+        steps.append((held, "+" if gain else "-", number))
+        held = _apply(steps[-1])
+    return phrases, steps
+
+
+def _chain(rng: random.Random, limit: int) -> tuple[str, list[Step]]:
+    held = rng.randint(1, limit)
+    phrases, steps = _events(rng, held, rng.choice((2, 2, 3)), limit)
+    told = f"{', '.join(phrases[:-1])} and {phrases[-1]}"
+    return f"{rng.choice(NAMES)} has {held} {rng.choice(OBJECTS)}, {told}. How many now?", steps
+
+
+def _groups(rng: random.Random, limit: int) -> tuple[str, list[Step]]:
+    a, b = rng.randint(2, limit // 2), rng.randint(2, limit // 2)
+    phrases, steps = _events(rng, a * b, rng.choice((1, 1, 2)), limit)
+    story = f"{rng.choice(NAMES)} has {a} {rng.choice(CONTAINERS)} of {b} {rng.choice(OBJECTS)}"
+    return f"{story}, {' and '.join(phrases)}. How many now?", [(a, "*", b), *steps]
+
+
+def _comparison(rng: random.Random, limit: int) -> tuple[str, list[Step]]:
+    name, other = rng.sample(NAMES, 2)
+    a, b = rng.randint(1, limit // 2), rng.randint(1, limit // 2)
+    more = rng.random() < 0.6
+    second = (a, "+" if more else "-", b)
+    story = f"{name} has {a} {rng.choice(OBJECTS)}. {other} has {b} {'more' if more else 'fewer'}."
+    return f"{story} How many together?", [second, (a, "+", _apply(second))]
+
+
+def _shares(rng: random.Random, limit: int) -> tuple[str, list[Step]]:
+    parts, each = rng.randint(2, limit // 2), rng.randint(1, limit // 2)
+    total = parts * each
+    gain = rng.random() < 0.5
+    number = rng.randint(1, min(max(2, limit // 2), total - 1))
+    held = total - number if gain else total + number
+    steps: list[Step] = [(held, "+" if gain else "-", number), (total, "/", parts)]
+    verb = rng.choice(GAINS if gain else LOSSES)
+    story = f"{rng.choice(NAMES)} has {held} {rng.choice(OBJECTS)}, {verb} {number} and fills {parts}"
+    return f"{story} {rng.choice(CONTAINERS)}. How many in each?", steps
 
 
 def equation(rng: random.Random) -> Task:
-    """A linear equation in one unknown with a boxed answer, as a MATH-500 row."""
-    v = rng.choice(LETTERS)
-    x, a, b = rng.randint(1, 20), rng.randint(2, 5), rng.randint(1, 9)
-    kind = rng.randrange(5)
-    if kind == 0:
-        left, right, work = f"{v} + {b}", x + b, [f"{v} = {x + b} - {b}"]
-    elif kind == 1:
-        x = x + b
-        left, right, work = f"{v} - {b}", x - b, [f"{v} = {x - b} + {b}"]
-    elif kind == 2:
-        x = rng.randint(1, 9)
-        left, right, work = f"{a}{v}", a * x, [f"{v} = {a * x} / {a}"]
-    elif kind == 3:
-        x = rng.randint(1, 9)
-        left, right = f"{a}{v} + {b}", a * x + b
-        work = [f"{a}{v} = {right} - {b} = {a * x}", f"{v} = {a * x} / {a}"]
-    else:
-        x = rng.randint(1, 9)
-        b = rng.randint(1, min(9, a * x))
-        left, right = f"{a}{v} - {b}", a * x - b
-        work = [f"{a}{v} = {right} + {b} = {a * x}", f"{v} = {a * x} / {a}"]
-    problem = f"Solve ${left} = {right}$ for ${v}$."
-    solution = "\n".join(work) + f" = \\boxed{{{x}}}"
-    row = {"problem": problem, "solution": solution, "answer": str(x)}
+    """An equation in one unknown, solved in one or two steps, with a boxed answer: a MATH-500 row."""
+    limit, v = _limit(rng), rng.choice(LETTERS)
+    while True:
+        x, a, b = rng.randint(1, limit), rng.randint(2, 9), rng.randint(1, 9)
+        sides, steps = rng.choice(EQUATIONS)(v, x, a, b)
+        numbers = [n for step in steps for n in (step[0], _apply(step))]
+        lines = [_line(step) for step in steps]
+        fits = len("\n".join(lines)) <= RATIONALE - 7
+        if fits and all(0 <= n <= limit for n in numbers) and _apply(steps[-1]) == x:
+            break
+    problem = f"Solve ${sides}$."
+    shown, value = lines[-1].split("=")
+    solution = "\n".join([*lines[:-1], f"{shown}=\\boxed{{{value}}}"])
+    row = {"problem": problem, "solution": solution, "answer": str(x), "level": len(steps)}
     return Task(row, problem, solution)
+
+
+# (unknown's letter, its value, two numbers) -> the equation and the steps to its solution.
+EQUATIONS: tuple[Callable[[str, int, int, int], tuple[str, list[Step]]], ...] = (
+    lambda v, x, a, b: (f"{v}+{b}={x + b}", [(x + b, "-", b)]),
+    lambda v, x, a, b: (f"{v}-{b}={x - b}", [(x - b, "+", b)]),
+    lambda v, x, a, b: (f"{a}{v}={a * x}", [(a * x, "/", a)]),
+    lambda v, x, a, b: (f"{v}/{a}={x // a}", [(x // a, "*", a)]),
+    lambda v, x, a, b: (f"{a}{v}+{b}={a * x + b}", [(a * x + b, "-", b), (a * x, "/", a)]),
+    lambda v, x, a, b: (f"{a}{v}-{b}={a * x - b}", [(a * x - b, "+", b), (a * x, "/", a)]),
+    lambda v, x, a, b: (f"{a}({v}+{b})={a * (x + b)}", [(a * (x + b), "/", a), (x + b, "-", b)]),
+    lambda v, x, a, b: (f"{v}/{a}+{b}={x // a + b}", [(x // a + b, "-", b), (x // a, "*", a)]),
+)
 
 
 @dataclass(frozen=True)
 class Function:
-    """A one-line function: its sentence, argument, expression, and arguments to test it on."""
+    """A short function: its sentence, argument, body (lines behind the `def`), and arguments to test it on.
+
+    `meaning` computes what the sentence asks for without the body; the tests come from it.
+    """
 
     sentence: str
     argument: str
-    expression: str
+    body: str
     samples: tuple[Any, ...]
-
-    def value(self, sample: Any) -> Any:
-        """Evaluate the reference expression (ours, from the templates below) on one argument."""
-        return eval(self.expression, {}, {self.argument: sample})  # noqa: S307
+    meaning: Callable[[Any], Any]
 
 
 def _function(rng: random.Random) -> Function:
     a, b, c = rng.randint(2, 9), rng.randint(1, 9), rng.randint(1, 9)
-    x = rng.choice(LETTERS)
-    numbers = tuple(rng.sample(range(0, 20), 3))
-    lists = tuple(rng.sample(range(1, 20), rng.randint(3, 5)) for _ in range(3))
+    x = rng.choice([v for v in LETTERS if v != "n"])
+    numbers = tuple(rng.sample(range(0, 12), 4))
+    lists = tuple(rng.sample(range(1, 12), rng.randint(3, 5)) for _ in range(3))
     words = tuple(rng.sample(WORDS, 3))
     word = rng.choice(WORDS)
+
+    def one(sentence: str, expression: str, samples: tuple[Any, ...], meaning: Callable) -> Function:
+        return Function(sentence, x, f"    return {expression}", samples, meaning)
+
+    def loop(sentence: str, start: str, step: str, samples: tuple[Any, ...], meaning: Callable) -> Function:
+        body = f"    n = {start}\n    for i in {x}:\n        n += {step}\n    return n"
+        return Function(sentence, x, body, samples, meaning)
+
     kinds: list[Callable[[], Function]] = [
-        lambda: Function(f"{x} times {a} plus {b}", x, f"{x} * {a} + {b}", numbers),
-        lambda: Function(f"{x} times {a} minus {b}", x, f"{x} * {a} - {b}", numbers),
+        lambda: one(f"{x} times {a} plus {b}", f"{x} * {a} + {b}", numbers, lambda v: b + v * a),
+        lambda: one(f"{x} plus {b}, all times {a}", f"({x} + {b}) * {a}", numbers, lambda v: a * v + a * b),
         lambda: Function(
-            f"{a} if {x} is more than {c} and {b} if not", x, f"{a} if {x} > {c} else {b}", numbers
+            f"{a} if {x} is more than {c} and {b} if not",
+            x,
+            f"    if {x} > {c}:\n        return {a}\n    return {b}",
+            (*numbers, c, c + 1),
+            lambda v: (b, a)[v - c > 0],
         ),
-        lambda: Function(f"the sum of {x} plus {b}", x, f"sum({x}) + {b}", lists),
-        lambda: Function(f"the largest item of {x} minus {b}", x, f"max({x}) - {b}", lists),
-        lambda: Function(f"the smallest item of {x} times {a}", x, f"min({x}) * {a}", lists),
-        lambda: Function(f"the items of {x} times {a}", x, f"[i * {a} for i in {x}]", lists),
         lambda: Function(
-            f"the items of {x} that are more than {c}", x, f"[i for i in {x} if i > {c}]", lists
+            f"{x} plus {a} if {x} is less than {c} and {x} if not",
+            x,
+            f"    if {x} < {c}:\n        return {x} + {a}\n    return {x}",
+            (*numbers, c, c - 1),
+            lambda v: v + a * (c > v),
         ),
-        lambda: Function(f"{x} repeated {a} times", x, f"{x} * {a}", words),
-        lambda: Function(f"the word {word} after {x}", x, f'{x} + "{word}"', words),
+        lambda: loop(f"the sum of the items of {x} times {a}", "0", f"i * {a}", lists, lambda v: a * sum(v)),
+        lambda: loop(
+            f"the sum of the items of {x} plus {b} each",
+            "0",
+            f"i + {b}",
+            lists,
+            lambda v: sum(v) + b * len(v),
+        ),
+        lambda: loop(
+            f"each letter of {x} {a} times",
+            '""',
+            f"i * {a}",
+            words,
+            lambda v: "".join(letter for letter in v for _ in range(a)),
+        ),
+        lambda: one(f"the largest of {x} minus {b}", f"max({x}) - {b}", lists, lambda v: sorted(v)[-1] - b),
+        lambda: one(f"the smallest of {x} times {a}", f"min({x}) * {a}", lists, lambda v: sorted(v)[0] * a),
+        lambda: one(f"the length of {x} plus {b}", f"len({x}) + {b}", lists, lambda v: b + sum(1 for _ in v)),
+        lambda: one(
+            f"a list of the items of {x} times {a}",
+            f"[i * {a} for i in {x}]",
+            lists,
+            lambda v: list(map(a.__mul__, v)),
+        ),
+        lambda: one(
+            f"a list of the items of {x} more than {c}",
+            f"[i for i in {x} if i > {c}]",
+            (*lists, [c, c + 1]),
+            lambda v: list(filter(c.__lt__, v)),
+        ),
+        lambda: one(
+            f"a list of the items of {x} less than {c}",
+            f"[i for i in {x} if i < {c}]",
+            (*lists, [c, c - 1]),
+            lambda v: list(filter(c.__gt__, v)),
+        ),
+        lambda: one(f"{x} {a} times", f"{x} * {a}", words, lambda v: "".join([v] * a)),
+        lambda: one(f"{word} after {x}", f'{x} + "{word}"', words, lambda v: "".join([v, word])),
+        lambda: one(f"{word} before {x}", f'"{word}" + {x}', words, lambda v: "".join([word, v])),
+        lambda: one(f"{x} backwards", f"{x}[::-1]", words, lambda v: "".join(reversed(v))),
     ]
     return rng.choice(kinds)()
 
@@ -148,23 +239,22 @@ def completion(rng: random.Random) -> Task:
     """A function to complete from its signature and docstring, as a HumanEval row."""
     name, f = rng.choice(FUNCTIONS), _function(rng)
     prompt = f'def {name}({f.argument}):\n    """Return {f.sentence}."""\n'
-    body = f"    return {f.expression}"
-    checks = "".join(f"    assert candidate({s!r}) == {f.value(s)!r}\n" for s in f.samples)
+    checks = "".join(f"    assert candidate({s!r}) == {f.meaning(s)!r}\n" for s in f.samples)
     row = {
         "prompt": prompt,
-        "canonical_solution": body + "\n",
+        "canonical_solution": f.body + "\n",
         "test": f"def check(candidate):\n{checks}",
         "entry_point": name,
     }
-    return Task(row, prompt, body)
+    return Task(row, prompt, f.body)
 
 
 def function(rng: random.Random) -> Task:
     """A function to write from a sentence, tested by assertions, as an MBPP row."""
     name, f = rng.choice(FUNCTIONS), _function(rng)
-    text = f"Write a function {name}({f.argument}) to return {f.sentence}."
-    code = f"def {name}({f.argument}):\n    return {f.expression}"
-    tests = [f"assert {name}({s!r}) == {f.value(s)!r}" for s in f.samples]
+    text = f"Write {name}({f.argument}) to return {f.sentence}."
+    code = f"def {name}({f.argument}):\n{f.body}"
+    tests = [f"assert {name}({s!r}) == {f.meaning(s)!r}" for s in f.samples]
     row = {
         "text": text,
         "code": code,

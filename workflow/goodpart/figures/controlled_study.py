@@ -1,0 +1,71 @@
+"""The controlled study as a figure: layer-wise and token-wise cosine by relative depth, retention by k."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from goodpart.figures import style
+from goodpart.parquet import read_table
+from goodpart.runtime import parser, run
+
+PANELS = {
+    "layer_cosine": ("Relative depth", "Cosine of a layer's input and output"),
+    "depth_cosine": ("Relative depth", "Cosine of consecutive tokens"),
+    "retention": ("Layers skipped", "Retention (%)"),
+}
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Draw three panels, one line a model, its interval as a band or bars."""
+    columns: dict[str, str | None] = json.loads(arguments.models)
+    table = read_table(arguments.study).to_pandas()
+    table = table[(table["kind"] == "model") & table["at"].notna()]
+    style.use()
+    import matplotlib.pyplot as plt
+
+    palette = style.colours(columns)
+    figure, axes = plt.subplots(1, 3, figsize=(style.WIDE, 2.5))
+    rows = []
+    for axis, (measure, (x_label, y_label)) in zip(axes, PANELS.items(), strict=True):
+        for i, model in enumerate(columns):
+            line = table[(table["measure"] == measure) & (table["name"] == model)].sort_values("at")
+            last = line["at"].max()
+            if measure == "retention":
+                # Bars of several models at one k stay apart.
+                x = line["got_k"] + 0.12 * (i - (len(columns) - 1) / 2)
+                bars = [line["value"] - line["low"], line["high"] - line["value"]]
+                axis.errorbar(x, line["value"], bars, color=palette[model], elinewidth=0.7, marker=".")
+            else:
+                x = line["at"] / last
+                axis.plot(x, line["value"], color=palette[model], label=model)
+                axis.fill_between(x, line["low"], line["high"], color=palette[model], alpha=0.25, lw=0)
+            rows += [
+                [
+                    model,
+                    measure,
+                    int(row.at),
+                    int(row.n),
+                    *(f"{v:.6f}" for v in (row.value, row.low, row.high)),
+                ]
+                for row in line.itertuples()
+            ]
+        axis.set_xlabel(x_label)
+        axis.set_ylabel(y_label)
+    axes[0].axhline(arguments.threshold, color="0.6", lw=0.7, ls=":")
+    axes[2].axhline(100, color="0.6", lw=0.7, ls=":")
+    figure.tight_layout()
+    lines, names = axes[0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="lower center", bbox_to_anchor=(0.5, 0.98), ncols=len(names))
+    style.save(figure, arguments.output, ["model", "measure", "at", "n", "value", "low", "high"], rows)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    options = parser(__doc__)
+    options.add_argument("--study", type=Path, required=True, help="controlled_study.parquet")
+    options.add_argument("--models", required=True, help="model -> the paper's column or null, as JSON")
+    options.add_argument("--threshold", type=float, required=True, help="of the skip policy: a dotted line")
+    options.add_argument("--output", type=Path, nargs=3, required=True, help="PDF, PNG and CSV")
+    run(main, options.parse_args())

@@ -1,0 +1,54 @@
+"""Training losses of the tiny checkpoints against the tokens they have seen."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from goodpart.figures import style
+from goodpart.runtime import parser, run
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Draw one panel an objective, since their losses are not comparable, one line a model."""
+    import pandas as pd
+
+    from goodpart.files import read_json
+
+    style.use()
+    import matplotlib.pyplot as plt
+
+    columns: dict[str, str | None] = json.loads(arguments.models)
+    palette = style.colours(columns)
+    figure, axes = plt.subplots(1, 2, figsize=(style.WIDE, 2.5))
+    panels = {"next_token": (axes[0], "Next-token loss"), "diffusion": (axes[1], "Diffusion loss")}
+    rows = []
+    for folder in arguments.checkpoints:
+        axis, label = panels[read_json(folder / "recipe.json")["objective"]]
+        curve = pd.read_csv(folder / "curve.csv")
+        seen = curve["tokens"].cumsum() / 1e6
+        smooth = curve["loss"].rolling(5, min_periods=1).mean()
+        axis.plot(seen, curve["loss"], color=palette[folder.name], alpha=0.25, lw=0.6)
+        axis.plot(seen, smooth, color=palette[folder.name], label=folder.name)
+        axis.set_yscale("log")
+        axis.set_xlabel("Tokens seen (millions)")
+        axis.set_ylabel(f"{label} (nats)")
+        axis.legend()
+        rows += [
+            [folder.name, step, f"{tokens:.6f}", f"{loss:.6f}"]
+            for step, tokens, loss in zip(curve["step"], seen, curve["loss"], strict=True)
+        ]
+    figure.tight_layout()
+    style.save(figure, arguments.output, ["model", "step", "million_tokens", "loss"], rows)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    options = parser(__doc__)
+    options.add_argument("--checkpoints", type=Path, nargs="+", required=True, help="checkpoint folders")
+    options.add_argument(
+        "--models", required=True, help="folder's name -> the paper's column or null, as JSON"
+    )
+    options.add_argument("--output", type=Path, nargs=3, required=True, help="PDF, PNG and CSV")
+    run(main, options.parse_args())

@@ -1,0 +1,84 @@
+# Models that differ in one thing at a time, side by side: `snakemake --cores 2 controlled_study`.
+
+
+rule controlled_study:
+    input:
+        figure_files("controlled_study", ["pdf", "png", "csv"]),
+        figure_files("controlled_study_table", ["csv", "md"]),
+        figure_files("training_curves", ["pdf", "png", "csv"]),
+
+
+rule controlled_study_measures:
+    input:
+        statistics=[
+            result(paths.STATISTICS, model=m, decode=DECODE, benchmark=b, statistic=s)
+            for m in STUDY["models"]
+            for b in CALIBRATION
+            for s in ("layers", "tokens")
+        ],
+        skip_sets=[
+            result(paths.SKIP_SET, model=m, policy=STUDY["policy"], k=k)
+            for m in STUDY["models"]
+            for k in STUDY["layers_skipped"]
+            if k
+        ],
+        scores=[
+            result(
+                paths.SCORES,
+                model=m,
+                decode=DECODE,
+                benchmark=b,
+                policy=STUDY["policy"] if k else FULL,
+                k=k,
+            )
+            for m in STUDY["models"]
+            for b in STUDY["benchmarks"]
+            for k in STUDY["layers_skipped"]
+        ],
+        code=code("rules.controlled_study"),
+    output:
+        result(paths.CONTROLLED_STUDY),
+    log:
+        log_file("controlled_study_measures"),
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        selection=json.dumps({**STUDY, "calibration": CALIBRATION, "decode": DECODE}),
+        level=config["table"]["level"],
+        resamples=config["table"]["resamples"],
+    shell:
+        "python -m goodpart.rules.controlled_study --selection {params.selection:q}"
+        " --level {params.level} --resamples {params.resamples} --output {output:q} --log {log:q}"
+
+
+rule controlled_study_figure:
+    input:
+        study=result(paths.CONTROLLED_STUDY),
+        code=code("figures.controlled_study"),
+    output:
+        figure_files("controlled_study", ["pdf", "png", "csv"]),
+    log:
+        log_file("controlled_study_figure"),
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        models=columns(STUDY["models"]),
+        threshold=config["policies"].get(STUDY.get("policy"), {}).get("threshold"),
+    shell:
+        "python -m goodpart.figures.controlled_study --study {input.study:q} --models {params.models:q}"
+        " --threshold {params.threshold} --output {output:q} --log {log:q}"
+
+
+rule controlled_study_table:
+    input:
+        study=result(paths.CONTROLLED_STUDY),
+        code=code("rules.controlled_study_table"),
+    output:
+        figure_files("controlled_study_table", ["csv", "md"]),
+    log:
+        log_file("controlled_study_table"),
+    conda:
+        "../../envs/analysis.yaml"
+    shell:
+        "python -m goodpart.rules.controlled_study_table --study {input.study:q}"
+        " --output {output:q} --log {log:q}"
