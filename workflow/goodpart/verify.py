@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,19 +73,19 @@ class Golden:
 def parity_cases(model: Model, golden: Golden, tolerance: float = TOLERANCE) -> Iterator[Case]:
     """All comparisons of one folder; the last one fails if a golden tensor was compared with nothing."""
     for name in golden.names("forward.", ".logits"):
-        yield Case(f"forward.{name}", lambda n=name: _forward(model, golden, n, tolerance))
+        yield Case(f"forward.{name}", partial(_forward, model, golden, name, tolerance))
     for name in golden.names("skip.", ".logits"):
-        yield Case(f"skip.{name}", lambda n=name: _removal(model, golden, n, tolerance))
+        yield Case(f"skip.{name}", partial(_removal, model, golden, name, tolerance))
     for name in golden.names("rope.", ".q_in"):
-        yield Case(f"rope.{name}", lambda n=name: _rotation(model, golden, n, tolerance))
+        yield Case(f"rope.{name}", partial(_rotation, model, golden, name, tolerance))
     for call in golden.calls:
         kind = call["name"].split(".")[0]
         check = {"generate": _generation, "fastdllm": _cached, "loglik": _likelihood}.get(kind)
         if check is None:
-            yield Case(call["name"], lambda k=kind: _fail(f"there is no check for {k}"))
+            yield Case(call["name"], partial(_fail, f"there is no check for {kind}"))
         else:
-            yield Case(call["name"], lambda c=call, f=check: f(model, golden, c, tolerance))
-    yield Case("all golden tensors compared", lambda: _complete(golden))
+            yield Case(call["name"], partial(check, model, golden, call, tolerance))
+    yield Case("all golden tensors compared", partial(_complete, golden))
 
 
 def _fail(what: str) -> str:
@@ -220,6 +221,7 @@ def _generation(model: Model, golden: Golden, call: dict[str, Any], tolerance: f
     steps = torch.stack(fed)
     if inputs.shape[1] == 2 * len(prompts):
         blank = steps.clone()
+        assert model.tokens.mask is not None
         blank[..., : prompt.shape[1]] = model.tokens.mask
         steps = torch.cat([steps, blank], 1)
     _same(steps.flatten(1).tolist(), inputs.flatten(1).tolist(), "ids by step")

@@ -85,8 +85,8 @@ class Study:
         """Add one value with its interval."""
         value, drawn = values
         low, high = percentile_interval(drawn, self.level)
-        found = {"value": value, "low": low, "high": high}
-        found = {key: None if math.isnan(x) else x for key, x in found.items()}
+        numbers = {"value": value, "low": low, "high": high}
+        found = {key: None if math.isnan(x) else x for key, x in numbers.items()}
         self.rows.append({"kind": kind, "name": name, "measure": measure, "n": n, **found, **where})
 
     def contrasts(
