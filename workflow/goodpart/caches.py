@@ -24,16 +24,14 @@ class BlockCache:
         self, key: torch.Tensor, value: torch.Tensor, layer_idx: int, *_: Any, **__: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Put in keys and values of the fed positions; return those of the whole canvas."""
-        if self.first == 0 and (layer_idx not in self.keys or self._whole(key, layer_idx)):
+        known = self.keys.get(layer_idx)
+        if known is None or known.shape == key.shape:
             self.keys[layer_idx], self.values[layer_idx] = key, value
         else:
             fed = slice(self.first, self.first + key.shape[2])
             self.keys[layer_idx][:, :, fed] = key
             self.values[layer_idx][:, :, fed] = value
         return self.keys[layer_idx], self.values[layer_idx]
-
-    def _whole(self, key: torch.Tensor, layer_idx: int) -> bool:
-        return key.shape[2] == self.keys[layer_idx].shape[2]
 
     def keep(self, rows: torch.Tensor) -> None:
         """Keep some rows [B] (bool) of the batch."""

@@ -20,7 +20,7 @@ def refuse_too_weak(name: str, reached: dict[str, float], required: float) -> No
     if weak:
         raise GoodpartError(
             f"{name}: {', '.join(weak)} at full depth, and {required:.2f} is required; train it for more "
-            "steps (tiny_models.recipes), or lower tiny_models.required"
+            "steps (tiny_models.recipes), or lower tiny_models.checked.required"
         )
 
 
