@@ -78,9 +78,9 @@ def log_likelihood(
         row, column = masked.nonzero(as_tuple=True)
         for part in _chunks(len(row)):
             r, c = row[part], column[part]
-            logits = _head(model, hidden[r, c - _shift(model)])
+            logits = model.logits(hidden[r, c - _shift(model)])
             if cfg_scale > 0:
-                without = _head(model, hidden[r + batch_size, c - _shift(model)])
+                without = model.logits(hidden[r + batch_size, c - _shift(model)])
                 logits = without + (cfg_scale + 1) * (logits - without)
             picked = logits.float().log_softmax(-1).gather(1, ids[r, c][:, None])[:, 0]
             total += float((picked / ratio[r]).sum())
@@ -128,7 +128,7 @@ def kl_from_full_depth(
     with torch.inference_mode():
         for part in _chunks(len(row)):
             at = (row[part], column[part] - _shift(model))
-            p, q = (_head(model, hidden[at]).float().log_softmax(-1) for hidden in (full, short))
+            p, q = (model.logits(hidden[at]).float().log_softmax(-1) for hidden in (full, short))
             parts.append((p.exp() * (p - q)).sum(-1))
     return torch.cat(parts) if parts else torch.empty(0)
 
@@ -137,13 +137,6 @@ def _shift(model: Model) -> int:
     from goodpart.families import family_module
 
     return family_module(model.family).COLUMN_SHIFT
-
-
-def _head(model: Model, hidden: torch.Tensor) -> torch.Tensor:
-    import torch
-
-    with torch.inference_mode():
-        return model.module.lm_head(hidden)
 
 
 def _chunks(n: int) -> Iterator[slice]:

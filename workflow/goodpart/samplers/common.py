@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import torch
 
@@ -12,6 +13,9 @@ from goodpart.caches import BlockCache
 from goodpart.models import Model
 
 Observe = Callable[[int, torch.Tensor], None]  # (denoising step, ids [B, T] fed to the model)
+Choose = Callable[[torch.Tensor], torch.Tensor]  # confidence [B, T] -> what is committed [B, T]
+
+SYNC_EVERY = 32  # denoising steps inside a block between two looks at the canvas of a GPU
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,11 @@ class Draws:
     """
 
     seeds: Sequence[int] | None
+    device: torch.device
 
     def __post_init__(self) -> None:
         self.generators = (
-            None if self.seeds is None else [torch.Generator().manual_seed(s) for s in self.seeds]
+            None if self.seeds is None else [torch.Generator(self.device).manual_seed(s) for s in self.seeds]
         )
 
     @property
@@ -104,6 +109,16 @@ def top_ranked(confidence: torch.Tensor, quota: torch.Tensor, official: bool) ->
     return torch.zeros_like(chosen).scatter_(1, order, chosen)
 
 
+def picked(values: torch.Tensor, column: torch.Tensor) -> torch.Tensor:
+    """Values [B, T, ...] at the columns [B, W]: [B, W, ...]."""
+    return values[torch.arange(len(column), device=column.device)[:, None], column]
+
+
+def waits_at_every_step(device: torch.device) -> bool:
+    """Whether reading a tensor from the host is free. On a GPU it holds up the passes that are queued."""
+    return device.type != "cuda"
+
+
 def row_has_ended(ids: torch.Tensor, start: int, mask: int, ends: torch.Tensor) -> torch.Tensor:
     """Which rows [B] hold an end marker at or after `start` with no mask before it.
 
@@ -128,15 +143,62 @@ class Rows:
         self.active = list(range(len(prompts)))
         self.padding = self._padding()
         self.cache = None if cache == "none" else BlockCache()
+        self.counts: list[int] = []  # a row: masked columns that the head runs on, or a few more
+        self._waits = waits_at_every_step(model.device)
         self._ends = torch.tensor(sorted(tokens.ends), device=self.ids.device)
         self._done: dict[int, Decoded] = {}
+
+    def open_columns(self, begin: int, end: int, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Columns [B, W] where a token can be committed, and which of them are masked [B, W].
+
+        A row's masked columns, those of `begin` to `end` - 1, come first, from left to right; W is the most
+        that any row has. On a GPU it is what it was at step 0 of the block, or `SYNC_EVERY` steps ago: too
+        many, but known to the host.
+        """
+        masked = self.ids == self.mask
+        masked[:, :begin] = False
+        masked[:, end:] = False
+        if self._waits or step % SYNC_EVERY == 0:
+            self.counts = masked.sum(1).tolist()
+        order = masked.to(torch.uint8).sort(dim=1, descending=True, stable=True).indices
+        column = order[:, : max(self.counts)]
+        return column, masked.gather(1, column)
+
+    def uniform(self, draws: Draws, width: int, last: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+        """Uniform numbers [B, W, *last] for W = `width` open columns, each row's from its own generator.
+
+        A row draws for its own count of columns; behind them stands 1/2.
+        """
+        device = self.ids.device
+        made = torch.full((len(self.active), width, *last), 0.5, dtype=dtype, device=device)
+        for i, (row, count) in enumerate(zip(self.active, self.counts, strict=True)):
+            made[i, :count] = torch.rand((count, *last), dtype=dtype, device=device, generator=draws.row(row))
+        return made
+
+    def may_retire(self, step: int, steps: int) -> bool:
+        """Whether to look, after `step` of `steps`, for rows that have ended: not where it costs a wait."""
+        return self._waits or step == steps - 1 or (step + 1) % SYNC_EVERY == 0
+
+    def commit(
+        self, column: torch.Tensor, token: torch.Tensor, confidence: torch.Tensor, chosen: Choose
+    ) -> None:
+        """Put tokens [B, W] in the columns [B, W] that `chosen(score [B, T])` marks [B, T].
+
+        `confidence` [B, W] is -inf where nothing may be committed.
+        """
+        score = torch.full(self.ids.shape, -torch.inf, dtype=confidence.dtype, device=self.ids.device)
+        score.scatter_(1, column, confidence)
+        marked = chosen(score) & (score > -torch.inf)
+        now = self.ids.gather(1, column)
+        self.ids.scatter_(1, column, torch.where(marked.gather(1, column), token, now))
 
     def retire(self, passes: int) -> torch.Tensor:
         """Take out the rows that have ended after `passes` forward passes; return which stay [B]."""
         ended = row_has_ended(self.ids, self.start, self.mask, self._ends)
         if ended.any():
             self._finish(ended.nonzero()[:, 0].tolist(), passes)
-            self.active = [r for r, e in zip(self.active, ended.tolist(), strict=True) if not e]
+            stays = [not e for e in ended.tolist()]
+            self.active, self.counts = (list(compress(x, stays)) for x in (self.active, self.counts))
             self.ids, self.exists = self.ids[~ended], self.exists[~ended]
             self.padding = self._padding()
             if self.cache is not None:
@@ -150,24 +212,24 @@ class Rows:
         `positions` [B, T]: position ids of the canvas, where they are not its columns.
         """
         decoder = self.model.module.model
-        if self.cache is None:
-            return decoder(
-                input_ids=self.ids, attention_mask=self.padding, position_ids=positions, use_cache=False
-            ).last_hidden_state
-        self.cache.first = first
         if positions is None:
             positions = torch.arange(self.ids.shape[1], device=self.ids.device)[None]
+        if self.cache is not None:
+            self.cache.first = first
         return decoder(
             input_ids=self.ids[:, first:last],
-            attention_mask=None if self.padding is None else self._visible(last - first),
+            attention_mask=self.visible(last - first),
             position_ids=positions[:, first:last],
             past_key_values=self.cache,
-            use_cache=True,
+            use_cache=self.cache is not None,
         ).last_hidden_state
 
-    def _visible(self, queries: int) -> torch.Tensor:
-        """Which canvas positions each of `queries` fed ones may see [B, 1, queries, T]."""
-        return self.exists[:, None, None, :].expand(-1, 1, queries, -1)
+    def visible(self, queries: int) -> torch.Tensor | None:
+        """Which canvas positions each of `queries` fed ones may see [B, 1, queries, T]; None for all.
+
+        Given in full, since transformers would wait for a GPU to see whether a 2-D mask hides anything.
+        """
+        return None if self.padding is None else self.exists[:, None, None, :].expand(-1, 1, queries, -1)
 
     def _padding(self) -> torch.Tensor | None:
         """Attention mask [B, T] of the active rows, or None where none of them is padded."""
