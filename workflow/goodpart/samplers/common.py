@@ -110,8 +110,12 @@ def top_ranked(confidence: torch.Tensor, quota: torch.Tensor, official: bool) ->
 
 
 def picked(values: torch.Tensor, column: torch.Tensor) -> torch.Tensor:
-    """Values [B, T, ...] at the columns [B, W]: [B, W, ...]."""
-    return values[torch.arange(len(column), device=column.device)[:, None], column]
+    """Values [B, T, ...] at the columns [B, W]: [B, W, ...].
+
+    A column outside takes the nearest: those that are not masked may lie outside what a pass was fed.
+    """
+    rows = torch.arange(len(column), device=column.device)[:, None]
+    return values[rows, column.clamp(0, values.shape[1] - 1)]
 
 
 def waits_at_every_step(device: torch.device) -> bool:

@@ -85,7 +85,7 @@ def _logits(model: Model, rows: Rows, column: torch.Tensor, fed: tuple[int, int]
     """Logits [B, W, V] for the columns [B, W], from a pass over `fed`: token i from position i - 1."""
     positions = None if rows.padding is None else unpadded_positions(rows.exists)
     hidden = rows.hidden(*fed, positions)
-    return model.logits(picked(hidden, (column - 1 - fed[0]).clamp_min(0)))
+    return model.logits(picked(hidden, column - 1 - fed[0]))
 
 
 def _sample(
