@@ -43,15 +43,24 @@ class Settings:
             raise GoodpartError(
                 f"max_new_tokens {self.max_new_tokens} is not a multiple of block_length {length}"
             )
-        if self.total_steps % (self.max_new_tokens // length):
+        if self.total_steps % self.blocks:
             raise GoodpartError(f"steps {self.total_steps} is not a multiple of the number of blocks")
         if self.alg not in ALGORITHMS:
             raise GoodpartError(f"alg {self.alg!r} is unknown: one of {', '.join(ALGORITHMS)}")
 
     @property
+    def blocks(self) -> int:
+        """Number of blocks."""
+        return self.max_new_tokens // (self.block_length or self.max_new_tokens)
+
+    @property
     def total_steps(self) -> int:
         """Total number of denoising steps."""
         return self.max_new_tokens if self.steps is None else self.steps
+
+    def reach(self, step: int) -> int:
+        """Generated positions up to the end of the block that is decoded in this step."""
+        return (step * self.blocks // self.total_steps + 1) * (self.max_new_tokens // self.blocks)
 
 
 def transformers_config(raw: dict[str, Any]) -> Any:

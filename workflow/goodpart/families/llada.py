@@ -95,6 +95,10 @@ class Settings:
         """Total number of denoising steps."""
         return self.max_new_tokens if self.steps is None else self.steps
 
+    def reach(self, step: int) -> int:
+        """Generated positions up to the end of the block that is decoded in this step."""
+        return (step * self.blocks // self.total_steps + 1) * self.block_length
+
 
 def transformers_config(raw: dict[str, Any]) -> Any:
     """LLaDA's config.json (`raw`) as a bidirectional LlamaConfig.

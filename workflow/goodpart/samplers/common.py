@@ -26,6 +26,7 @@ class Decoded:
     ended: bool
     forward_passes: int
     canvas: torch.Tensor  # [T] ids of prompt and generated positions, padding removed
+    commit_steps: list[int]  # of each generated position, the step that committed it; -1 for none
 
 
 def item_seed(run_seed: int, item_id: str, sample: int) -> int:
@@ -146,6 +147,7 @@ class Rows:
         self.ids, self.exists, self.start = canvas_of(prompts, length, tokens.mask, tokens.pad, model.device)
         self.active = list(range(len(prompts)))
         self.padding = self._padding()
+        self.committed = torch.full_like(self.ids, -1)  # the denoising step that committed each position
         self.cache = None if cache == "none" else BlockCache()
         self.counts: list[int] = []  # a row: masked columns that the head runs on, or a few more
         self._waits = waits_at_every_step(model.device)
@@ -184,7 +186,7 @@ class Rows:
         return self._waits or step == steps - 1 or (step + 1) % SYNC_EVERY == 0
 
     def commit(
-        self, column: torch.Tensor, token: torch.Tensor, confidence: torch.Tensor, chosen: Choose
+        self, step: int, column: torch.Tensor, token: torch.Tensor, confidence: torch.Tensor, chosen: Choose
     ) -> None:
         """Put tokens [B, W] in the columns [B, W] that `chosen(score [B, T])` marks [B, T].
 
@@ -193,6 +195,7 @@ class Rows:
         score = torch.full(self.ids.shape, -torch.inf, dtype=confidence.dtype, device=self.ids.device)
         score.scatter_(1, column, confidence)
         marked = chosen(score) & (score > -torch.inf)
+        self.committed.masked_fill_(marked, step)
         now = self.ids.gather(1, column)
         self.ids.scatter_(1, column, torch.where(marked.gather(1, column), token, now))
 
@@ -204,6 +207,7 @@ class Rows:
             stays = [not e for e in ended.tolist()]
             self.active, self.counts = (list(compress(x, stays)) for x in (self.active, self.counts))
             self.ids, self.exists = self.ids[~ended], self.exists[~ended]
+            self.committed = self.committed[~ended]
             self.padding = self._padding()
             if self.cache is not None:
                 self.cache.keep(~ended)
@@ -248,10 +252,11 @@ class Rows:
         for i in indices:
             row = self.active[i]
             gap = self.start - len(self.prompts[row])
-            self._done[row] = finish(self.ids[i, gap:], self.start - gap, self.model, passes)
+            steps = self.committed[i, self.start :].tolist()
+            self._done[row] = finish(self.ids[i, gap:], self.start - gap, self.model, passes, steps)
 
 
-def finish(ids: torch.Tensor, start: int, model: Model, passes: int) -> Decoded:
+def finish(ids: torch.Tensor, start: int, model: Model, passes: int, steps: list[int]) -> Decoded:
     """Cut one row of ids [T] (padding removed, generation from `start` on) at its first end marker."""
     generated = ids[start:].tolist()
     ends = model.tokens.ends
@@ -261,4 +266,5 @@ def finish(ids: torch.Tensor, start: int, model: Model, passes: int) -> Decoded:
         ended=stop is not None,
         forward_passes=passes,
         canvas=ids.cpu(),
+        commit_steps=steps,
     )

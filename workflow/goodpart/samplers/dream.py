@@ -42,9 +42,8 @@ def decode(
     """
     draws = Draws(seeds, model.device)
     rows = Rows(model, prompts, settings.max_new_tokens, settings.cache)
-    length = settings.block_length or settings.max_new_tokens
-    blocks = settings.max_new_tokens // length
-    steps = settings.total_steps // blocks
+    length = settings.max_new_tokens // settings.blocks
+    steps = settings.total_steps // settings.blocks
     shares = 1 - (grid := torch.linspace(1, settings.eps, steps + 1))[1:] / grid[:-1]
     shares = shares.to(model.device)  # of the masks, to commit in each step
     for number in range(settings.total_steps):
@@ -63,7 +62,7 @@ def decode(
         if settings.alg == "origin":
             moves = masked if last else masked & (_uniform(draws, rows, masked) < shares[step])
             token, _ = _sample(logits, moves, settings, draws, rows)
-            rows.commit(column, token, torch.where(moves, 0.0, -torch.inf), torch.isfinite)
+            rows.commit(number, column, token, torch.where(moves, 0.0, -torch.inf), torch.isfinite)
         else:
             token, confidence = _sample(logits, masked, settings, draws, rows)
             masks = masked.sum(1)
@@ -75,7 +74,7 @@ def decode(
                 # The highest of scores with Gumbel noise are a draw without replacement from their softmax.
                 noise = _uniform(draws, rows, masked)
                 confidence = confidence / settings.alg_temp - (-noise.log()).log()
-            rows.commit(column, token, confidence, partial(_commit, quota, settings, draws))
+            rows.commit(number, column, token, confidence, partial(_commit, quota, settings, draws))
         if settings.stop_early and not draws.official and rows.may_retire(step, steps):
             rows.retire(number + 1)
     return rows.results(settings.total_steps)

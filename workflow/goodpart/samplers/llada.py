@@ -55,7 +55,11 @@ def decode(
             token, confidence = _candidates(logits, column, rows, settings, draws)
             confidence = confidence.masked_fill(~masked, -torch.inf)
             rows.commit(
-                column, token, confidence, partial(top_ranked, quota=quota[:, step], official=draws.official)
+                number,
+                column,
+                token,
+                confidence,
+                partial(top_ranked, quota=quota[:, step], official=draws.official),
             )
             if settings.stop_early and not draws.official and rows.may_retire(step, steps):
                 quota = quota[rows.retire(number + 1)]

@@ -52,10 +52,12 @@ def decode(
                     torch.manual_seed(seeds[group[0]])
                 out = model.module.generate(ids, attention_mask=exists.long(), generation_config=config)
             for row, prompt in zip(out, chosen, strict=True):
-                gap = start - len(prompt)
-                made = finish(row[gap:], start - gap, model, 0)
-                passes = min(len(made.token_ids) + made.ended, settings.max_new_tokens)
-                results.append(Decoded(made.token_ids, made.ended, passes, made.canvas))
+                ids = row[start - len(prompt) :]
+                made = ids[len(prompt) :].tolist()
+                # What stands behind an end marker is padding of the batch.
+                passes = next((i for i, token in enumerate(made, 1) if token in tokens.ends), len(made))
+                ids = ids[: len(prompt) + passes]
+                results.append(finish(ids, len(prompt), model, passes, list(range(passes))))
     finally:
         model.module.generation_config = saved
     return results
