@@ -8,7 +8,7 @@ from conftest import ROOT
 from goodpart.decode import settings_for
 from goodpart.models import load
 from goodpart.prompts import render
-from goodpart.rules.generations import Journal, batches, generate
+from goodpart.rules.generations import Asked, Journal, batches, generate
 from goodpart.samplers import llada as sampler
 
 ITEMS = [
@@ -25,8 +25,11 @@ def model():
 def rows(model, journal, batch_size=2):
     prompts = render(model.tokenizer, [item["prompt"] for item in ITEMS], True)
     settings = settings_for(model, max_new_tokens=16, block_length=8)
-    keys = [item["item_id"] for item in ITEMS]
-    made = generate(model, ITEMS, prompts, keys, settings, 0, batch_size, journal)
+    asked = [
+        Asked(item["item_id"], item["item_id"], 0, 0, prompt)
+        for item, prompt in zip(ITEMS, prompts, strict=True)
+    ]
+    made = generate(model, asked, settings, batch_size, journal)
     return [{k: v for k, v in row.items() if k != "seconds"} for row in made]
 
 

@@ -6,14 +6,16 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from goodpart.errors import GoodpartError
 
 T = TypeVar("T")
 logger = logging.getLogger("goodpart")
+SAY_EVERY = 20  # seconds between two lines of progress in a job's log
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -58,8 +60,22 @@ def limit_threads(threads: int) -> None:
     torch.set_num_threads(processors(threads))
 
 
-def progress(items: Iterable[T], label: str, total: int | None = None, **options: Any) -> Iterator[T]:
-    """Iterate with a progress bar on a terminal, silently elsewhere."""
+def progress(items: Sequence[T], label: str, size: Callable[[T], int] = lambda item: 1) -> Iterator[T]:
+    """Iterate, with a progress bar on a terminal; the log gets count, rate and time left now and then.
+
+    `size`: what an item counts for.
+    """
     from tqdm import tqdm
 
-    return iter(tqdm(items, desc=label, total=total, disable=None, leave=False, **options))
+    total, done = sum(map(size, items)), 0
+    began = said = time.monotonic()
+    with tqdm(desc=label, total=total, disable=None, leave=False) as bar:
+        for item in items:
+            yield item
+            done += size(item)
+            bar.update(size(item))
+            now = time.monotonic()
+            if now - said >= SAY_EVERY:
+                said, rate = now, done / (now - began)
+                left = tqdm.format_interval((total - done) / rate)
+                logger.info("%s: %d of %d, %.3g a second, %s left", label, done, total, rate, left)

@@ -129,6 +129,17 @@ def skip_set(wildcards):
     return [] if wildcards.policy == FULL else result(paths.SKIP_SET).format(**wildcards)
 
 
+def full_depth(wildcards, benchmarks, first, last):
+    """Full depth's shards of some items, to measure the KL on; none where it is not measured."""
+    if wildcards.policy == FULL or first >= config["generation"]["kl_items"]:
+        return []
+    full = {"model": wildcards.model, "decode": wildcards.decode, "policy": FULL, "k": 0}
+    return [
+        result(paths.GENERATIONS, benchmark=benchmark, first=first, last=last, **full)
+        for benchmark in benchmarks
+    ]
+
+
 def shards_of(wildcards):
     """The generated shards of one cell."""
     return [

@@ -11,6 +11,9 @@ for (group, first, last), members in item_ranges().items():
         input:
             item_files=[result(paths.ITEMS, benchmark=b, split="evaluation") for b in members],
             skip_set=skip_set,
+            full=lambda wildcards, members=members, first=first, last=last: full_depth(
+                wildcards, members, first, last
+            ),
             checkpoint=lambda wildcards: checkpoint(wildcards.model),
             code=lambda wildcards: family_code("rules.generations", wildcards.model),
         output:
@@ -32,9 +35,13 @@ for (group, first, last), members in item_ranges().items():
             settings=lambda wildcards, members=members: decoding(
                 wildcards.decode, wildcards.model, members
             ),
+            samples=[config["benchmarks"][b]["samples"] for b in members],
             skip_set=lambda wildcards, input: (
                 ["--skip-set", input.skip_set] if input.skip_set else []
             ),
+            full=lambda wildcards, input: ["--full", *input.full] if input.full else [],
+            kl_items=config["generation"]["kl_items"],
+            kl_states=config["generation"]["kl_states"],
             first=first,
             last=last,
             seed=config["seed"],
@@ -42,6 +49,7 @@ for (group, first, last), members in item_ranges().items():
             context=config["generation"]["context"],
         shell:
             "python -m goodpart.rules.generations --model {params.model:q} --items {input.item_files:q}"
-            " --settings {params.settings:q} {params.skip_set} --first {params.first} --last {params.last}"
+            " --settings {params.settings:q} --samples {params.samples} {params.skip_set:q} {params.full:q}"
+            " --kl-items {params.kl_items} --kl-states {params.kl_states} --first {params.first} --last {params.last}"
             " --seed {params.seed} --batch-size {params.batch_size} --context {params.context}"
             " --threads {threads} --output {output:q} --log {log:q}"

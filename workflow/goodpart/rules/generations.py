@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +20,12 @@ from goodpart import sources
 from goodpart.decode import decode, settings_for
 from goodpart.errors import GoodpartError
 from goodpart.files import read_json
+from goodpart.kl import kl_of_items, states
 from goodpart.models import Model, load
 from goodpart.parquet import provenance, read_metadata, read_table, write_rows
 from goodpart.prompts import render
 from goodpart.runtime import limit_threads, logger, parser, progress, run
-from goodpart.samplers.common import item_seed
+from goodpart.samplers.common import Decoded, item_seed
 from goodpart.skipping import skipping
 
 SCHEMA = pa.schema(
@@ -36,6 +40,11 @@ SCHEMA = pa.schema(
         ("truncated", pa.bool_()),
         ("forward_passes", pa.int32()),
         ("seconds", pa.float64()),
+        # Every generated position as it was when the row was done, and the step that committed it (-1: none).
+        ("canvas", pa.list_(pa.int32())),
+        ("commit_steps", pa.list_(pa.int32())),
+        # Mean KL(full depth || this) in nats on states of full depth; null where it was not measured.
+        ("kl", pa.float64()),
     ]
 )
 
@@ -53,14 +62,19 @@ def checkpoint_state(name: str) -> list[list[Any]]:
 
 
 class Journal:
-    """Finished items of an unfinished shard, one JSON line each, beside the shard's file.
+    """Finished completions of an unfinished shard, one JSON line each, beside the shard's file.
 
-    Lines are keyed by everything that an item's completion depends on; a cut last line is ignored.
+    Lines are keyed by everything that a completion depends on; a cut last line is ignored. Completions of
+    other shards of the same folder, whose range was another, are known too.
     """
 
     def __init__(self, shard: Path) -> None:
         self.path = shard.with_name(f".{shard.stem}.journal.jsonl")
         self.rows: dict[str, dict[str, Any]] = {}
+        for other in sorted(shard.parent.glob("*-*.parquet")):
+            with contextlib.suppress(GoodpartError):  # a damaged file is none of this shard's business
+                keys = read_metadata(other).get("keys", [])
+                self.rows.update(zip(keys, read_table(other).to_pylist(), strict=True))
         if self.path.exists():
             for line in self.path.read_text(encoding="utf-8").splitlines():
                 try:
@@ -70,7 +84,7 @@ class Journal:
                 self.rows[entry["key"]] = entry["row"]
 
     def add(self, finished: list[tuple[str, dict[str, Any]]]) -> None:
-        """Append finished items and make sure that they are on disk."""
+        """Append finished completions and make sure that they are on disk."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
             for key, row in finished:
@@ -91,44 +105,80 @@ def batches(lengths: list[int], size: int) -> Iterator[list[int]]:
         yield order[first : first + size]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """One completion that is asked for: a sample of an item."""
+
+    key: str  # digest of everything that it depends on
+    item_id: str
+    sample: int
+    seed: int
+    prompt: list[int]
+
+
 def generate(
-    model: Model,
-    items: list[dict[str, Any]],
-    prompts: list[list[int]],
-    keys: list[str],
-    settings: Any,
-    run_seed: int,
-    batch_size: int,
-    journal: Journal,
+    model: Model, asked: list[Asked], settings: Any, batch_size: int, journal: Journal
 ) -> list[dict[str, Any]]:
-    """Rows of SCHEMA for all items, in order; those in the journal are not generated again."""
-    pending = [i for i, key in enumerate(keys) if key not in journal.rows]
-    if len(pending) < len(items):
-        logger.info("%d of %d items are in the journal", len(items) - len(pending), len(items))
-    groups = list(batches([len(prompts[i]) for i in pending], batch_size))
-    for group in progress(groups, "generations"):
-        chosen = [pending[i] for i in group]
-        seeds = [item_seed(run_seed, items[i]["item_id"], 0) for i in chosen]
+    """Rows of SCHEMA for all that is asked, in order; those in the journal are not generated again."""
+    pending = [one for one in asked if one.key not in journal.rows]
+    if len(pending) < len(asked):
+        logger.info("%d of %d completions are there already", len(asked) - len(pending), len(asked))
+    groups = [[pending[i] for i in g] for g in batches([len(one.prompt) for one in pending], batch_size)]
+    for group in progress(groups, "completions", len):
         began = time.perf_counter()
-        decoded = decode(model, [prompts[i] for i in chosen], settings, seeds=seeds)
-        seconds = (time.perf_counter() - began) / len(chosen)
-        finished = []
-        for i, seed, made in zip(chosen, seeds, decoded, strict=True):
-            row = {
-                "item_id": items[i]["item_id"],
-                "sample": 0,
-                "seed": seed,
-                "prompt_tokens": len(prompts[i]),
-                "completion": model.tokenizer.decode(made.token_ids, skip_special_tokens=True),
-                "token_ids": made.token_ids,
-                "ended": made.ended,
-                "truncated": not made.ended,
-                "forward_passes": made.forward_passes,
-                "seconds": seconds,
-            }
-            finished.append((keys[i], row))
-        journal.add(finished)
-    return [journal.rows[key] for key in keys]
+        decoded = decode(model, [one.prompt for one in group], settings, seeds=[one.seed for one in group])
+        seconds = (time.perf_counter() - began) / len(group)
+        finished = zip(group, decoded, strict=True)
+        journal.add([(one.key, completion(model, one, made, seconds)) for one, made in finished])
+    return [{**journal.rows[one.key], "kl": None} for one in asked]
+
+
+def completion(model: Model, one: Asked, made: Decoded, seconds: float) -> dict[str, Any]:
+    """The row of SCHEMA of one completion that took `seconds`."""
+    return {
+        "item_id": one.item_id,
+        "sample": one.sample,
+        "seed": one.seed,
+        "prompt_tokens": len(one.prompt),
+        "completion": model.tokenizer.decode(made.token_ids, skip_special_tokens=True),
+        "token_ids": made.token_ids,
+        "ended": made.ended,
+        "truncated": not made.ended,
+        "forward_passes": made.forward_passes,
+        "seconds": seconds,
+        "canvas": made.canvas[len(one.prompt) :].tolist(),
+        "commit_steps": made.commit_steps,
+        "kl": None,
+    }
+
+
+def with_kl(
+    model: Model,
+    rows: list[dict[str, Any]],
+    asked: list[Asked],
+    full: list[dict[str, Any]],
+    layers: list[int],
+    settings: Any,
+    count: int,
+    batch_size: int,
+) -> list[dict[str, Any]]:
+    """The rows with `kl` for as many as there are in `full`, full depth's rows of the first ones."""
+    recorded = [
+        state
+        for i, (one, base) in enumerate(zip(asked, full, strict=False))
+        for state in states(
+            i,
+            one.prompt,
+            base["canvas"],
+            base["commit_steps"],
+            base["forward_passes"],
+            settings,
+            model.tokens.mask,
+            count,
+        )
+    ]
+    found = kl_of_items(model, len(full), recorded, lambda item, step: layers, batch_size)
+    return [{**row, "kl": value} for row, value in zip_longest(rows, found)]
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -144,48 +194,57 @@ def main(arguments: argparse.Namespace) -> None:
     if model.tokenizer is None:
         raise GoodpartError(f"{entry['name']}: the checkpoint has no tokenizer files")
     used = [f"goodpart.{part}.{model.family}" for part in ("families", "samplers")]
-    code = sources.digest(["goodpart.rules.generations", *used])
-    base = [entry, checkpoint_state(entry["name"]), layers, arguments.seed, code]
-    for items_file, text, output in zip(arguments.items, arguments.settings, arguments.output, strict=True):
-        decoding = json.loads(text)
+    code = sources.digest(["goodpart.decode", "goodpart.prompts", "goodpart.skipping", *used])
+    base = [SCHEMA.names, entry, checkpoint_state(entry["name"]), layers, arguments.seed, code]
+    for number, (items_file, output) in enumerate(zip(arguments.items, arguments.output, strict=True)):
+        decoding, samples = json.loads(arguments.settings[number]), arguments.samples[number]
         settings = settings_for(model, **decoding)
-        count = arguments.last - arguments.first + 1
-        table = read_table(items_file, ["item_id", "prompt"]).slice(arguments.first, count)
-        items = table.to_pylist()
-        if len(items) < count:
+        items = read_table(items_file, ["item_id", "prompt"]).to_pylist()
+        items = items[arguments.first : arguments.last + 1]
+        if len(items) < arguments.last + 1 - arguments.first:
             raise GoodpartError(f"{items_file}: fewer items than {arguments.last + 1}")
         prompts = render(model.tokenizer, [item["prompt"] for item in items], entry["chat"])
+        asked = []
         for item, prompt in zip(items, prompts, strict=True):
             if len(prompt) + settings.max_new_tokens > arguments.context:
                 raise GoodpartError(
                     f"{item['item_id']}: {len(prompt)} prompt tokens and {settings.max_new_tokens} new ones "
                     f"are more than generation.context ({arguments.context}); lower max_new_tokens"
                 )
-        keys = [
-            digest(base, decoding, item["item_id"], prompt)
-            for item, prompt in zip(items, prompts, strict=True)
-        ]
-        if output.exists() and read_metadata(output).get("key") == digest(keys):
-            logger.info("%s: complete, kept", output)
-            continue
+            for sample in range(samples):
+                seed = item_seed(arguments.seed, item["item_id"], sample)
+                key = digest(base, decoding, item["item_id"], sample, prompt)
+                asked.append(Asked(key, item["item_id"], sample, seed, prompt))
+        full = arguments.full[number] if arguments.full else None
+        measured = max(0, min(arguments.kl_items - arguments.first, len(items))) * samples if full else 0
+        facts = {"keys": [one.key for one in asked], "kl": [arguments.kl_states, measured]}
+        if output.exists():
+            with contextlib.suppress(GoodpartError):
+                made = read_metadata(output)
+                if all(made.get(name) == value for name, value in facts.items()):
+                    logger.info("%s: complete, kept", output)
+                    continue
         journal = Journal(output)
         with skipping(model, layers):
-            rows = generate(
-                model, items, prompts, keys, settings, arguments.seed, arguments.batch_size, journal
+            rows = generate(model, asked, settings, arguments.batch_size, journal)
+        if measured:
+            columns = ["canvas", "commit_steps", "forward_passes"]
+            first = read_table(full, columns).to_pylist()[:measured]
+            rows = with_kl(
+                model, rows, asked, first, layers, settings, arguments.kl_states, arguments.batch_size
             )
-        facts = provenance(
-            key=digest(keys),
-            model=entry["name"],
-            revision=entry["revision"],
-            family=model.family,
-            dtype=str(model.dtype).removeprefix("torch."),
-            decode=decoding,
-            layers_skipped=layers,
-            seed=arguments.seed,
-        )
-        write_rows(output, rows, SCHEMA, facts)
+        facts |= {
+            "model": entry["name"],
+            "revision": entry["revision"],
+            "family": model.family,
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "decode": decoding,
+            "layers_skipped": layers,
+            "seed": arguments.seed,
+        }
+        write_rows(output, rows, SCHEMA, provenance(**facts))
         journal.remove()
-        logger.info("%s: %d items, %.1f s", output, len(rows), sum(row["seconds"] for row in rows))
+        logger.info("%s: %d completions, %.1f s", output, len(rows), sum(row["seconds"] for row in rows))
 
 
 if __name__ == "__main__":
@@ -193,6 +252,10 @@ if __name__ == "__main__":
     options.add_argument("--model", required=True, help="name, revision, ... of the checkpoint, as JSON")
     options.add_argument("--items", type=Path, nargs="+", required=True, help="one file a benchmark")
     options.add_argument("--settings", nargs="+", required=True, help="decoding, as JSON a benchmark")
+    options.add_argument("--samples", type=int, nargs="+", required=True, help="an item, a benchmark")
+    options.add_argument("--full", type=Path, nargs="*", default=[], help="full depth's shards, for the KL")
+    options.add_argument("--kl-items", type=int, default=0, help="items of a benchmark whose KL is measured")
+    options.add_argument("--kl-states", type=int, default=1, help="denoising steps of each of them")
     options.add_argument("--skip-set", type=Path, help="JSON file with the layers to skip")
     options.add_argument("--first", type=int, required=True, help="first item")
     options.add_argument("--last", type=int, required=True, help="last item, included")
