@@ -1,16 +1,22 @@
 """The journal of an unfinished shard, and batches: nothing finished is generated again."""
 
 import json
+import subprocess
+import sys
 
+import pyarrow as pa
 import pytest
 
 from conftest import ROOT
-from goodpart.decode import settings_for
+from goodpart.decode import decode, settings_for
 from goodpart.models import load
+from goodpart.parquet import read_table, write_rows
 from goodpart.prompts import render
+from goodpart.rules import generations as rule
 from goodpart.rules.generations import Asked, Journal, batches, generate
 from goodpart.samplers import llada as sampler
 
+MODELS = ROOT / "workflow" / "resources" / "models"
 ITEMS = [
     {"item_id": f"test/{i}", "prompt": f"Tom has {i} eggs. Tom buys 2 more. How many eggs does Tom have?"}
     for i in (3, 12, 4, 5, 11)
@@ -19,7 +25,7 @@ ITEMS = [
 
 @pytest.fixture(scope="module")
 def model():
-    return load(str(ROOT / "workflow" / "resources" / "models" / "llada-tiny-instruct"), device="cpu")
+    return load(str(MODELS / "llada-tiny-instruct"), device="cpu")
 
 
 def rows(model, journal, batch_size=2):
@@ -70,3 +76,124 @@ def test_a_journal_of_other_settings_is_not_used(model, tmp_path):
 
 def test_batches_hold_similar_lengths():
     assert list(batches([5, 1, 4, 2, 3], 2)) == [[1, 3], [4, 2], [0]]
+
+
+DRIVER = """
+import json, os, random, signal, sys, time
+import goodpart.rules.generations as rule
+from goodpart.runtime import parser  # imported before the forks, as is torch
+import torch, transformers  # noqa
+arguments = json.loads(sys.argv[1])
+folder, kills = arguments["folder"], arguments["kills"]
+journal = folder + "/shard/.0-11.journal.jsonl"
+rng = random.Random(arguments["seed"])
+
+torch.set_num_threads(1)
+model = rule.load(arguments["model"], device="cpu")
+rule.load = lambda *_, **__: model  # loaded once, before the forks
+
+def child():
+    pid = os.fork()
+    if pid:
+        return pid
+    sys.argv = ["generations", *arguments["command"]]
+    options = rule.options()
+    rule.main(options.parse_args())
+    os._exit(0)
+
+def finished():
+    try:
+        return sum(1 for line in open(folder + "/kept.jsonl") if line.endswith("\\n"))
+    except FileNotFoundError:
+        return 0
+
+for number in range(kills):
+    pid, before = child(), finished()
+    # At a random moment between the completion before and the next.
+    while finished() < min(before + 1, 11) and os.waitpid(pid, os.WNOHANG) == (0, 0):
+        if os.path.exists(journal) and not os.path.exists(folder + "/kept.jsonl"):
+            os.link(journal, folder + "/kept.jsonl")  # the journal is removed at the end; this is not
+        time.sleep(0.002)
+    time.sleep(rng.random() * 0.3)
+    try:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    except (ProcessLookupError, ChildProcessError):
+        pass
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child(), 0)[1]))
+"""
+
+
+def shard_command(folder, batch_size=1, last=11, first=0):
+    entry = {
+        "name": str(MODELS / "dream-tiny-base"),
+        "revision": None,
+        "dtype": None,
+        "device": "cpu",
+        "layers": 28,
+        "chat": False,
+    }
+    return [
+        "--model", json.dumps(entry), "--items", str(folder / "items.parquet"),
+        "--settings", json.dumps({"max_new_tokens": 12}), "--samples", "1", "--first", str(first),
+        "--last", str(last), "--seed", "0", "--batch-size", str(batch_size), "--context", "512",
+        "--output", str(folder / "shard" / f"{first}-{last}.parquet"),
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def twelve_items(tmp_path):
+    items = [{"item_id": f"test/{i}", "prompt": f"Solve $x+{i}=12$."} for i in range(12)]
+    schema = pa.schema([("item_id", pa.string()), ("prompt", pa.string())])
+    write_rows(tmp_path / "items.parquet", items, schema, {})
+    return tmp_path
+
+
+def completions(path):
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in read_table(path).to_pylist()]
+
+
+def test_ten_kills_lose_and_repeat_no_finished_completion(twelve_items):
+    folder = twelve_items
+    job = {
+        "model": str(MODELS / "dream-tiny-base"),
+        "folder": str(folder),
+        "kills": 10,
+        "seed": 5,
+        "command": shard_command(folder),
+    }
+    done = subprocess.run([sys.executable, "-c", DRIVER, json.dumps(job)], check=False, timeout=300)
+    assert done.returncode == 0
+    assert sorted(p.name for p in (folder / "shard").iterdir()) == ["0-11.parquet"]
+    lines = (folder / "kept.jsonl").read_text().splitlines()
+    keys = [json.loads(line)["key"] for line in lines if line.endswith("}}")]
+    assert len(keys) == len(set(keys)) == 12
+    killed = completions(folder / "shard" / "0-11.parquet")
+    (folder / "shard" / "0-11.parquet").unlink()
+    rule.main(rule.options().parse_args(shard_command(folder)))
+    assert completions(folder / "shard" / "0-11.parquet") == killed
+
+
+def test_raising_n_keeps_what_a_shorter_shard_holds(twelve_items, monkeypatch):
+    options = rule.options()
+    rule.main(options.parse_args(shard_command(twelve_items, last=7)))
+    short = completions(twelve_items / "shard" / "0-7.parquet")
+    made = []
+    monkeypatch.setattr(
+        rule,
+        "decode",
+        lambda model, prompts, *a, **k: made.extend(prompts) or decode(model, prompts, *a, **k),
+    )
+    rule.main(options.parse_args(shard_command(twelve_items, last=11)))
+    long = completions(twelve_items / "shard" / "0-11.parquet")
+    assert long[:8] == short
+    assert len(made) == 4
+    # Other shards and batches of the same items say the same.
+    rule.main(options.parse_args(shard_command(twelve_items, batch_size=5, first=4, last=11)))
+    assert completions(twelve_items / "shard" / "4-11.parquet") == long[4:]
+    assert len(made) == 4
+    for file in (twelve_items / "shard").iterdir():
+        file.unlink()
+    rule.main(options.parse_args(shard_command(twelve_items, batch_size=5, first=4, last=11)))
+    assert completions(twelve_items / "shard" / "4-11.parquet") == long[4:]
+    assert len(made) == 12

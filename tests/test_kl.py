@@ -1,6 +1,5 @@
 """KL to full depth on recorded denoising states, against canvases seen while decoding."""
 
-
 import pytest
 import torch
 

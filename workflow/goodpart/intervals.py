@@ -7,25 +7,39 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+Floats = NDArray[np.float64]
+
 
 def retention_interval(
-    baseline: NDArray[np.bool_], skipped: NDArray[np.bool_], level: float, resamples: int, seed: int = 0
+    baseline: Floats, skipped: Floats, level: float, resamples: int, seed: int = 0
 ) -> tuple[float, float]:
     """Percentile interval of 100 x accuracy(skipped) / accuracy(baseline), items resampled in pairs.
 
-    `baseline`, `skipped`: verdicts [n] of the same items. A resample depends on the items only through
-    the four counts of (baseline, skipped), so those are drawn, from a multinomial: the same distribution,
-    without a loop over items. Resamples without a correct baseline have no ratio and are left out.
-    (nan, nan) when the baseline has nothing correct.
+    `baseline`, `skipped`: scores [n] of the same items, 0 or 1 or, with several samples an item, the
+    fraction that is correct. A resample depends on the items only through how often each pair of scores
+    is drawn, so those counts are drawn, from a multinomial: the same distribution, without a loop over
+    items. Resamples without a correct baseline have no ratio and are left out. (nan, nan) when the
+    baseline has nothing correct.
     """
-    counts = np.bincount(2 * baseline.astype(int) + skipped.astype(int), minlength=4)
+    pairs, counts = np.unique(np.stack([baseline, skipped], 1).astype(float), axis=0, return_counts=True)
     n = counts.sum()
-    if n == 0 or counts[2] + counts[3] == 0:
+    if n == 0 or not pairs[:, 0].any():
         return float("nan"), float("nan")
     drawn = np.random.default_rng(seed).multinomial(n, counts / n, size=resamples)
-    below = drawn[:, 2] + drawn[:, 3]
+    below, above = (drawn @ pairs).T
     kept = below > 0
-    return percentile_interval(100 * (drawn[kept, 1] + drawn[kept, 3]) / below[kept], level)
+    return percentile_interval(100 * above[kept] / below[kept], level)
+
+
+def mcnemar(baseline: Floats, skipped: Floats) -> float:
+    """McNemar's exact two-sided p: are as many items lost as gained? Verdicts [n], 0 or 1, of the same items.
+
+    1 where no item's verdict changed.
+    """
+    from scipy.stats import binomtest
+
+    lost, gained = int((baseline > skipped).sum()), int((skipped > baseline).sum())
+    return float(binomtest(lost, lost + gained).pvalue) if lost + gained else 1.0
 
 
 def resampling(sizes: Sequence[int], resamples: int, seed: int = 0) -> NDArray[np.int64]:

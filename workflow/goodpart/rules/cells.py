@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from goodpart import paths
 from goodpart.errors import GoodpartError
 from goodpart.files import read_json
-from goodpart.intervals import retention_interval
+from goodpart.intervals import mcnemar, retention_interval
 from goodpart.parquet import provenance, read_table, read_tables, write_rows
+from goodpart.pass_at_k import mean_pass_at_k
 from goodpart.runtime import parser, run
 
 SCHEMA = pa.schema(
@@ -43,8 +45,15 @@ SCHEMA = pa.schema(
         ("flops_reduction_true", pa.float64()),
         ("truncated", pa.int32()),
         ("status", pa.string()),
+        ("samples", pa.int32()),  # completions an item; correct counts all of them, accuracy is their mean
+        ("pass_at_k", pa.list_(pa.float64())),  # pass@1, pass@2, ... to the number of samples
+        ("p_value", pa.float64()),  # McNemar's, exact, against full depth; null with several samples
+        ("never_ended", pa.int32()),  # completions without an end marker
+        ("kl_items", pa.int32()),  # items that kl is the mean of
     ]
 )
+COMPLETION = ["item_id", "sample"]
+GENERATED = [*COMPLETION, "token_ids", "ended", "truncated", "forward_passes", "kl"]
 
 
 def finite(value: float) -> float | None:
@@ -57,31 +66,38 @@ def cell(
 ) -> dict[str, Any]:
     """Counts and ratios of one cell against its full-depth cell (the same tables for full depth).
 
-    Tables: scores (item_id, correct, status) and generations (item_id, token_ids, forward_passes,
-    truncated), rows of the same items in the same order; GoodpartError if they are not.
+    Tables: scores (item_id, sample, correct, status) and generations (item_id, sample, token_ids, ended,
+    truncated, forward_passes, kl), rows of the same completions in the same order, an item's samples
+    together; GoodpartError if they are not.
     """
-    ids = scores["item_id"].to_pylist()
-    for other in (made, base_scores, base_made):
-        if other["item_id"].to_pylist() != ids:
-            raise GoodpartError("scores and generations hold different items; rerun their rules")
-    n = len(ids)
+    ids = scores.select(COMPLETION)
+    if not all(ids.equals(other.select(COMPLETION)) for other in (made, base_scores, base_made)):
+        raise GoodpartError("scores and generations hold different completions; rerun their rules")
+    n = len(set(ids["item_id"].to_pylist()))
+    samples = len(ids) // n
+    pairs = zip(made["token_ids"].to_pylist(), base_made["token_ids"].to_pylist(), strict=True)
+    measured = made["kl"].drop_null()
     facts: dict[str, Any] = {
         "n": n,
-        "forward_passes": sum(made["forward_passes"].to_pylist()),
-        "truncated": sum(made["truncated"].to_pylist()),
-        "equivalence": sum(
-            a == b
-            for a, b in zip(made["token_ids"].to_pylist(), base_made["token_ids"].to_pylist(), strict=True)
-        )
-        / n,
+        "samples": samples,
+        "forward_passes": pc.sum(made["forward_passes"]).as_py(),
+        "truncated": pc.sum(made["truncated"]).as_py(),
+        "never_ended": pc.sum(pc.invert(made["ended"])).as_py(),
+        "equivalence": sum(a == b for a, b in pairs) / len(ids),
+        "kl": pc.mean(measured).as_py(),
+        "kl_items": len(measured) // samples,
     }
-    states = set(scores["status"].to_pylist()) | set(base_scores["status"].to_pylist())
+    states = {*scores["status"].unique().to_pylist(), *base_scores["status"].unique().to_pylist()}
     if states != {"scored"}:
         return {**facts, "status": next(s for s in sorted(states) if s != "scored")}
-    right = np.array(scores["correct"].to_pylist(), dtype=bool)
-    base = np.array(base_scores["correct"].to_pylist(), dtype=bool)
-    low, high = retention_interval(base, right, level, draws)
+    right, base = (
+        np.array(table["correct"].to_pylist(), dtype=float).reshape(n, samples)
+        for table in (scores, base_scores)
+    )
+    mean, base_mean = right.mean(1), base.mean(1)
+    low, high = retention_interval(base_mean, mean, level, draws)
     retention = 100 * right.sum() / base.sum() if base.any() else math.nan
+    counts = [(samples, int(c)) for c in right.sum(1)]
     return {
         **facts,
         "correct": int(right.sum()),
@@ -89,6 +105,8 @@ def cell(
         "retention": finite(float(retention)),
         "low": finite(low),
         "high": finite(high),
+        "pass_at_k": [float(mean_pass_at_k(counts, k)) for k in range(1, samples + 1)],
+        "p_value": mcnemar(base_mean, mean) if samples == 1 else None,
         "status": "scored",
     }
 
@@ -97,8 +115,8 @@ def tables(results: Path, where: dict[str, Any], shards: list[list[int]]) -> tup
     """Scores and generations of one cell; `where` fills the wildcards of its paths."""
     made = [results / paths.GENERATIONS.format(**where, first=a, last=b) for a, b in shards]
     return (
-        read_table(results / paths.SCORES.format(**where), ["item_id", "correct", "status"]),
-        read_tables(made, ["item_id", "token_ids", "forward_passes", "truncated"]),
+        read_table(results / paths.SCORES.format(**where), [*COMPLETION, "correct", "status"]),
+        read_tables(made, GENERATED),
     )
 
 

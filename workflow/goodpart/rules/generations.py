@@ -247,20 +247,25 @@ def main(arguments: argparse.Namespace) -> None:
         logger.info("%s: %d completions, %.1f s", output, len(rows), sum(row["seconds"] for row in rows))
 
 
+def options() -> argparse.ArgumentParser:
+    """The job's arguments."""
+    made = parser(__doc__)
+    made.add_argument("--model", required=True, help="name, revision, ... of the checkpoint, as JSON")
+    made.add_argument("--items", type=Path, nargs="+", required=True, help="one file a benchmark")
+    made.add_argument("--settings", nargs="+", required=True, help="decoding, as JSON a benchmark")
+    made.add_argument("--samples", type=int, nargs="+", required=True, help="an item, a benchmark")
+    made.add_argument("--full", type=Path, nargs="*", default=[], help="full depth's shards, for the KL")
+    made.add_argument("--kl-items", type=int, default=0, help="items of a benchmark whose KL is measured")
+    made.add_argument("--kl-states", type=int, default=1, help="denoising steps of each of them")
+    made.add_argument("--skip-set", type=Path, help="JSON file with the layers to skip")
+    made.add_argument("--first", type=int, required=True, help="first item")
+    made.add_argument("--last", type=int, required=True, help="last item, included")
+    made.add_argument("--seed", type=int, required=True)
+    made.add_argument("--batch-size", type=int, required=True)
+    made.add_argument("--context", type=int, required=True, help="tokens of prompt and completion")
+    made.add_argument("--output", type=Path, nargs="+", required=True, help="one shard a benchmark")
+    return made
+
+
 if __name__ == "__main__":
-    options = parser(__doc__)
-    options.add_argument("--model", required=True, help="name, revision, ... of the checkpoint, as JSON")
-    options.add_argument("--items", type=Path, nargs="+", required=True, help="one file a benchmark")
-    options.add_argument("--settings", nargs="+", required=True, help="decoding, as JSON a benchmark")
-    options.add_argument("--samples", type=int, nargs="+", required=True, help="an item, a benchmark")
-    options.add_argument("--full", type=Path, nargs="*", default=[], help="full depth's shards, for the KL")
-    options.add_argument("--kl-items", type=int, default=0, help="items of a benchmark whose KL is measured")
-    options.add_argument("--kl-states", type=int, default=1, help="denoising steps of each of them")
-    options.add_argument("--skip-set", type=Path, help="JSON file with the layers to skip")
-    options.add_argument("--first", type=int, required=True, help="first item")
-    options.add_argument("--last", type=int, required=True, help="last item, included")
-    options.add_argument("--seed", type=int, required=True)
-    options.add_argument("--batch-size", type=int, required=True)
-    options.add_argument("--context", type=int, required=True, help="tokens of prompt and completion")
-    options.add_argument("--output", type=Path, nargs="+", required=True, help="one shard a benchmark")
-    run(main, options.parse_args())
+    run(main, options().parse_args())

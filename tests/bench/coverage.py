@@ -1,0 +1,47 @@
+"""How often the 95 % intervals of retention cover the truth: `python tests/bench/coverage.py`.
+
+Simulated verdicts of 128 items, full depth and skipped, with a given baseline accuracy, true retention and
+correlation between an item's two verdicts (or the greatest that these accuracies allow).
+"""
+
+import argparse
+from itertools import product
+
+import numpy as np
+
+from goodpart.intervals import retention_interval
+
+ITEMS = 128
+BASELINES, RETENTIONS, CORRELATIONS = (0.5, 0.8), (0.6, 0.9, 1.0), (0.0, 0.3, 0.6)
+
+
+def probabilities(baseline: float, retention: float, correlation: float) -> np.ndarray:
+    """Of an item's verdicts (full depth, skipped): both wrong, gained, lost, both right."""
+    skipped = baseline * retention
+    spread = np.sqrt(baseline * (1 - baseline) * skipped * (1 - skipped))
+    both = min(baseline * skipped + correlation * spread, baseline, skipped)
+    return np.array([1 - baseline - skipped + both, skipped - both, baseline - both, both])
+
+
+def coverage(
+    baseline: float, retention: float, correlation: float, repetitions: int, resamples: int = 1000
+) -> float:
+    """Fraction of simulated cells whose 95 % interval holds the true retention."""
+    chances = probabilities(baseline, retention, correlation)
+    rng, covered = np.random.default_rng(0), 0
+    for seed, counts in enumerate(rng.multinomial(ITEMS, chances, size=repetitions)):
+        kinds = np.repeat(np.arange(4), counts)
+        low, high = retention_interval(kinds // 2, kinds % 2, 0.95, resamples, seed)
+        covered += low - 1e-9 <= 100 * retention <= high + 1e-9
+    return covered / repetitions
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--repetitions", type=int, default=2000)
+    options.add_argument("--resamples", type=int, default=4000)
+    arguments = options.parse_args()
+    print("| baseline | retention | correlation | coverage |\n| --- | --- | --- | --- |")
+    for setting in product(BASELINES, RETENTIONS, CORRELATIONS):
+        found = coverage(*setting, arguments.repetitions, arguments.resamples)
+        print("| " + " | ".join(f"{value:g}" for value in setting) + f" | {100 * found:.1f} % |", flush=True)
