@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections import Counter
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from goodpart import paths
 from goodpart.errors import GoodpartError
 from goodpart.files import read_json
 from goodpart.intervals import mcnemar, retention_interval
 from goodpart.parquet import provenance, read_table, read_tables, write_rows
-from goodpart.pass_at_k import mean_pass_at_k
+from goodpart.pass_at_k import pass_at_k
 from goodpart.runtime import parser, run
 
 SCHEMA = pa.schema(
@@ -61,6 +63,16 @@ def finite(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
+def same_lists(first: pa.ChunkedArray, second: pa.ChunkedArray) -> NDArray[np.bool_]:
+    """Which rows [n] of two columns of lists are equal, without a Python object a token."""
+    lengths = pc.list_value_length(first).to_numpy()
+    same = lengths == pc.list_value_length(second).to_numpy()
+    a, b = (pc.list_flatten(column.filter(pa.array(same))).to_numpy() for column in (first, second))
+    row = np.repeat(np.flatnonzero(same), lengths[same])
+    same[row[a != b]] = False
+    return same
+
+
 def cell(
     scores: pa.Table, made: pa.Table, base_scores: pa.Table, base_made: pa.Table, level: float, draws: int
 ) -> dict[str, Any]:
@@ -73,9 +85,8 @@ def cell(
     ids = scores.select(COMPLETION)
     if not all(ids.equals(other.select(COMPLETION)) for other in (made, base_scores, base_made)):
         raise GoodpartError("scores and generations hold different completions; rerun their rules")
-    n = len(set(ids["item_id"].to_pylist()))
+    n = pc.count_distinct(ids["item_id"]).as_py()
     samples = len(ids) // n
-    pairs = zip(made["token_ids"].to_pylist(), base_made["token_ids"].to_pylist(), strict=True)
     measured = made["kl"].drop_null()
     facts: dict[str, Any] = {
         "n": n,
@@ -83,7 +94,7 @@ def cell(
         "forward_passes": pc.sum(made["forward_passes"]).as_py(),
         "truncated": pc.sum(made["truncated"]).as_py(),
         "never_ended": pc.sum(pc.invert(made["ended"])).as_py(),
-        "equivalence": sum(a == b for a, b in pairs) / len(ids),
+        "equivalence": float(same_lists(made["token_ids"], base_made["token_ids"]).mean()),
         "kl": pc.mean(measured).as_py(),
         "kl_items": len(measured) // samples,
     }
@@ -91,13 +102,12 @@ def cell(
     if states != {"scored"}:
         return {**facts, "status": next(s for s in sorted(states) if s != "scored")}
     right, base = (
-        np.array(table["correct"].to_pylist(), dtype=float).reshape(n, samples)
-        for table in (scores, base_scores)
+        table["correct"].to_numpy().astype(float).reshape(n, samples) for table in (scores, base_scores)
     )
     mean, base_mean = right.mean(1), base.mean(1)
     low, high = retention_interval(base_mean, mean, level, draws)
     retention = 100 * right.sum() / base.sum() if base.any() else math.nan
-    counts = [(samples, int(c)) for c in right.sum(1)]
+    solved = Counter(right.sum(1).astype(int).tolist())  # correct samples -> items with so many
     return {
         **facts,
         "correct": int(right.sum()),
@@ -105,7 +115,10 @@ def cell(
         "retention": finite(float(retention)),
         "low": finite(low),
         "high": finite(high),
-        "pass_at_k": [float(mean_pass_at_k(counts, k)) for k in range(1, samples + 1)],
+        "pass_at_k": [
+            float(sum(items * pass_at_k(samples, c, k) for c, items in solved.items()) / n)
+            for k in range(1, samples + 1)
+        ],
         "p_value": mcnemar(base_mean, mean) if samples == 1 else None,
         "status": "scored",
     }
