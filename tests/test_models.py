@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from goodpart.decode import decode, settings_for
 from goodpart.errors import GoodpartError
 from goodpart.models import load
 from goodpart.tiny.architectures import initial_model, public_config, public_names
@@ -157,3 +158,31 @@ def test_loading_takes_little_more_memory_than_the_weights(tmp_path, dtype):
     found = json.loads(run.stdout.splitlines()[-1])
     assert found["weights"] > 150e6
     assert found["peak"] < 1.15 * found["weights"]
+
+
+def test_a_qwen_with_tied_embeddings_has_no_head_of_its_own(tmp_path):
+    """Qwen2.5 up to 3B shares its head with the embedding: no tensor is missing there."""
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    torch.manual_seed(0)
+    config = Qwen2Config(
+        vocab_size=96,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        eos_token_id=1,
+        tie_word_embeddings=True,
+    )
+    plain = Qwen2ForCausalLM(config).eval()
+    plain.save_pretrained(tmp_path)
+    model = load(str(tmp_path), dtype="float32", device="cpu")
+    ids = torch.tensor([[5, 9, 30, 77]])
+    with torch.inference_mode():
+        expected = plain(ids).logits
+        hidden = model.module.model(ids).last_hidden_state
+    assert torch.allclose(model.logits(hidden), expected, atol=1e-5)
+    out = plain.generate(ids, max_new_tokens=6, do_sample=False, pad_token_id=1, eos_token_id=1)
+    [made] = decode(model, [[5, 9, 30, 77]], settings_for(model, max_new_tokens=6))
+    assert made.canvas.tolist() == out[0].tolist()

@@ -11,7 +11,7 @@ from goodpart.parquet import read_table
 from goodpart.runtime import parser, run
 
 PANELS = {
-    "layer_cosine": ("Relative depth", "Cosine of a layer's input and output"),
+    "layer_cosine": ("Relative depth", "1 - cosine of a layer's input and output"),
     "depth_cosine": ("Relative depth", "Cosine of consecutive tokens"),
     "retention": ("Layers skipped", "Retention (%)"),
 }
@@ -39,8 +39,12 @@ def main(arguments: argparse.Namespace) -> None:
                 axis.errorbar(x, line["value"], bars, color=palette[model], elinewidth=0.7, marker=".")
             else:
                 x = line["at"] / last
-                axis.plot(x, line["value"], color=palette[model], label=model)
-                axis.fill_between(x, line["low"], line["high"], color=palette[model], alpha=0.25, lw=0)
+                value, low, high = (
+                    1 - line[name] if measure == "layer_cosine" else line[name]
+                    for name in ("value", "low", "high")
+                )
+                axis.plot(x, value, color=palette[model], label=model)
+                axis.fill_between(x, low, high, color=palette[model], alpha=0.25, lw=0)
             rows += [
                 [
                     model,
@@ -53,7 +57,10 @@ def main(arguments: argparse.Namespace) -> None:
             ]
         axis.set_xlabel(x_label)
         axis.set_ylabel(y_label)
-    axes[0].axhline(arguments.threshold, color="0.6", lw=0.7, ls=":")
+    # Most layers differ in the third decimal: a log axis of the distance, similar layers at the top.
+    axes[0].set_yscale("log")
+    axes[0].invert_yaxis()
+    axes[0].axhline(1 - arguments.threshold, color="0.6", lw=0.7, ls=":")
     axes[2].axhline(100, color="0.6", lw=0.7, ls=":")
     figure.tight_layout()
     lines, names = axes[0].get_legend_handles_labels()
