@@ -13,6 +13,7 @@ from goodpart.families import FAMILIES, family_module, family_of
 from goodpart.files import read_json
 from goodpart.models import check_weights
 from goodpart.paths import FULL_DEPTH
+from goodpart.policy_config import asked_ks, fill_policies, policy_mistakes
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 
@@ -28,6 +29,7 @@ def check(config: dict[str, Any], root: Path = Path()) -> None:
     mistakes = list(_schema_mistakes(config, schema))
     if not mistakes:
         _fill_defaults(config, schema, schema)
+        fill_policies(config)
         mistakes = list(_meaning_mistakes(config, root))
     if mistakes:
         raise GoodpartError("\n".join(["the configuration is not valid:", *mistakes]))
@@ -87,7 +89,8 @@ def _meaning_mistakes(config: dict[str, Any], root: Path) -> Iterable[str]:
         yield f"  policies.{FULL_DEPTH}: the name is taken by full depth; choose another"
     study = config.get("controlled_study", {})
     yield from _study_mistakes(study, config)
-    for name in {*run["models"], *study.get("models", [])}:
+    policies = config.get("policy_study", {})
+    for name in {*run["models"], *study.get("models", []), *filter(None, [policies.get("model")])}:
         if name in config["models"]:
             yield from _model_mistakes(name, config, root)
     taken: dict[str, str] = {}
@@ -101,7 +104,7 @@ def _meaning_mistakes(config: dict[str, Any], root: Path) -> Iterable[str]:
                 )
             elif column:
                 taken[column] = name
-    studied = study.get("benchmarks", [])
+    studied = [*study.get("benchmarks", []), *filter(None, [policies.get("benchmark")])]
     for name in {*run["benchmarks"], *calibration_benchmarks(config), *studied}:
         if name in config["benchmarks"]:
             yield from _benchmark_mistakes(name, config, root)
@@ -110,10 +113,7 @@ def _meaning_mistakes(config: dict[str, Any], root: Path) -> Iterable[str]:
     for name in calibration_benchmarks(config):
         if name in config["benchmarks"] and "calibration" not in config["benchmarks"][name]:
             yield f"  benchmarks.{name}.calibration: is missing, and capture.benchmarks names {name}"
-    for name in run["policies"]:
-        kind = config["policies"].get(name, {}).get("kind", "algorithm1")
-        if importlib.util.find_spec(f"goodpart.policies.{kind}") is None:
-            yield f"  policies.{name}.kind: there is no goodpart/policies/{kind}.py"
+    yield from policy_mistakes(config, root)
 
 
 def _study_mistakes(study: dict[str, Any], config: dict[str, Any]) -> Iterable[str]:
@@ -156,12 +156,20 @@ def _model_mistakes(name: str, config: dict[str, Any], root: Path) -> Iterable[s
         layers = raw.get("n_layers", raw.get("num_hidden_layers"))
         if layers != model["layers"]:
             yield f"{at}.layers: {model['layers']}, but the checkpoint has {layers}; write that"
+    asked: list[tuple[str, str, list[int]]] = []
+    if name in config["run"]["models"]:
+        for policy in config["run"]["policies"]:
+            own = "layers_skipped" in config["policies"].get(policy, {})
+            ks = asked_ks(config, policy, name, model["layers_skipped"])
+            asked.append((policy, f"  policies.{policy}" if own else at, ks))
     study = config.get("controlled_study", {"models": []})
-    asked = [(policy, at, model["layers_skipped"]) for policy in config["run"]["policies"]]
     if name in study["models"]:
         asked.append((study["policy"], "  controlled_study", study["layers_skipped"]))
-    for policy, where, ks in asked:
-        adjacent = config["policies"].get(policy, {}).get("adjacent", False)
+    study = config.get("policy_study", {"model": None})
+    if name == study["model"]:
+        asked += [(policy, "  policy_study", study["layers_skipped"]) for policy in study["policies"]]
+    for policy, where, ks in dict.fromkeys((p, w, tuple(ks)) for p, w, ks in asked):
+        adjacent = config["policies"].get(policy, {"adjacent": False}).get("adjacent", True)
         most = model["layers"] - 1 if adjacent else (model["layers"] + 1) // 2
         for k in ks:
             if k > most:

@@ -109,16 +109,19 @@ def kl_from_full_depth(
     layers: Sequence[int],
     where: torch.Tensor,
     exists: torch.Tensor | None = None,
+    full: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """KL(full depth || `layers` skipped) in nats [N] of the next-token distributions at N positions.
 
     ids [B, T] is what the model is fed; `where` [B, T] (bool) marks the tokens that are predicted, in whose
     row-major order the values come; for families that predict token i at position i - 1 none may be in the
-    first column. Computed in float32; values are at least 0 up to rounding.
+    first column. `full`: `final_hidden` at full depth, where it is known already. Computed in float32; values
+    are at least 0 up to rounding.
     """
     import torch
 
-    full = final_hidden(model, ids, exists)
+    if full is None:
+        full = final_hidden(model, ids, exists)
     with skipping(model, layers):
         short = final_hidden(model, ids, exists)
     row, column = where.nonzero(as_tuple=True)

@@ -10,7 +10,11 @@ FULL_DEPTH = "full"  # the policy that k = 0 of every model is stored under, sha
 ITEMS = "items/{benchmark}/{split}.parquet"
 HIDDEN_STATES = "hidden_states/{model}/{decode}/{benchmark}"
 STATISTICS = "statistics/{model}/{decode}/{benchmark}/{statistic}.parquet"
+ANGLES = "angles/{model}/{decode}/{benchmark}.parquet"
+PROMPT_SIMILARITIES = "prompt_similarities/{model}/{decode}/{benchmark}.parquet"
 SKIP_SET = "skip_sets/{model}/{policy}/k{k}.json"
+SKIP_SETS = "skip_sets/{model}/{policy}/k{k}.parquet"  # that differ by prompt or by phase
+SEARCH = "skip_sets/{model}/{policy}/search.json"  # of a policy that asks the model itself
 GENERATIONS = "generations/{model}/{decode}/{benchmark}/{policy}/k{k}/{first}-{last}.parquet"
 SCORES = "scores/{model}/{decode}/{benchmark}/{policy}/k{k}.parquet"
 EXPORT = "exports/{model}/{policy}/k{k}"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from goodpart.errors import GoodpartError
-from goodpart.models import Model
+
+if TYPE_CHECKING:
+    from goodpart.models import Model
 
 
 def check_layers(layers: Sequence[int], total: int) -> list[int]:

@@ -1,6 +1,7 @@
 # What the rules share: the checked configuration, its paths, and the source files of each job.
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -16,8 +17,9 @@ os.environ.update(
 )
 
 from goodpart import config as settings_of
-from goodpart import paths, sources
+from goodpart import paths, policy_config, sources
 from goodpart.errors import GoodpartError
+from goodpart.policies import policy_module, varies
 
 try:
     settings_of.check(config)
@@ -32,6 +34,8 @@ DECODE = config["run"]["decode"]
 FULL = paths.FULL_DEPTH
 CALIBRATION = settings_of.calibration_benchmarks(config)
 STUDY = config.get("controlled_study", {"models": [], "benchmarks": []})
+POLICY_STUDY = config.get("policy_study", {})
+CELLS = policy_config.run_cells(config)
 TINY = config.get("tiny_models", {"recipes": {}})
 
 
@@ -124,9 +128,62 @@ def items_subset(wildcards):
     return ["--n", min(config["capture"]["prompts"], entry["calibration"]["rows"])]
 
 
+def skip_set_file(model, policy, k):
+    """The file of one skip set: JSON, or Parquet where it differs by prompt or by phase."""
+    pattern = paths.SKIP_SETS if varies(config["policies"][policy]) else paths.SKIP_SET
+    return result(pattern, model=model, policy=policy, k=k)
+
+
 def skip_set(wildcards):
     """The skip set to apply; none at full depth."""
-    return [] if wildcards.policy == FULL else result(paths.SKIP_SET).format(**wildcards)
+    return [] if wildcards.policy == FULL else skip_set_file(*wildcards_of_set(wildcards))
+
+
+def wildcards_of_set(wildcards):
+    """Model, policy and k of a job."""
+    return wildcards.model, wildcards.policy, wildcards.k
+
+
+def policies_where(condition):
+    """A regular expression of the names of the policies whose entry meets a condition."""
+    names = [re.escape(p) for p, entry in config["policies"].items() if condition(entry)]
+    return "|".join(names) or "none"
+
+
+def measured(wildcards):
+    """The files that a policy chooses a skip set from."""
+    entry = config["policies"][wildcards.policy]
+    needs = policy_module(entry["kind"]).NEEDS
+    if needs == "layers":
+        return []
+    if needs == "file":
+        return entry["path"].format(model=wildcards.model, k=wildcards.k)
+    if needs == "divergence":
+        return result(paths.SEARCH, model=wildcards.model, policy=wildcards.policy)
+    if entry.get("mode") == "per_prompt":
+        pattern, benchmarks = paths.PROMPT_SIMILARITIES, policy_benchmarks(wildcards.policy)
+    elif needs == "angles":
+        pattern, benchmarks = paths.ANGLES, CALIBRATION
+    else:
+        pattern, benchmarks = paths.STATISTICS.replace("{statistic}", "layers"), CALIBRATION
+    return [result(pattern, model=wildcards.model, decode=DECODE, benchmark=b) for b in benchmarks]
+
+
+def policy_benchmarks(policy):
+    """Benchmarks whose prompts have sets of their own under a policy: all that are evaluated with it."""
+    cells = [*CELLS, *policy_config.study_cells(config)]
+    used = [benchmark for _, benchmark, name, _ in cells if name == policy]
+    used += STUDY["benchmarks"] if STUDY.get("policy") == policy else []
+    return list(dict.fromkeys(used or BENCHMARKS))
+
+
+def policy_entry(wildcards):
+    """The entry of a policy, without what says where it is evaluated, as JSON."""
+    entry = config["policies"][wildcards.policy]
+    ours = {
+        key: value for key, value in entry.items() if key not in ("benchmarks", "layers_skipped")
+    }
+    return json.dumps(ours, sort_keys=True)
 
 
 def full_depth(wildcards, benchmarks, first, last):
@@ -148,14 +205,36 @@ def shards_of(wildcards):
     ]
 
 
-def cell_files(pattern, model, benchmark):
-    """Files of one pattern for every cell of a model on a benchmark."""
-    kinds = [(FULL, 0)]
-    kinds += [(p, k) for p in POLICIES for k in config["models"][model]["layers_skipped"] if k]
-    return [
-        result(pattern, model=model, decode=DECODE, benchmark=benchmark, policy=policy, k=k)
-        for policy, k in kinds
-    ]
+def cell_inputs(cells):
+    """Scores, generations and skip sets of cells (model, benchmark, policy, k), by the name of the input."""
+    found = {"scores": [], "generations": [], "skip_sets": []}
+    for model, benchmark, policy, k in cells:
+        where = {"model": model, "decode": DECODE, "benchmark": benchmark, "policy": policy, "k": k}
+        found["scores"].append(result(paths.SCORES, **where))
+        for first, last in settings_of.shards(config, benchmark):
+            found["generations"].append(result(paths.GENERATIONS, **where, first=first, last=last))
+        if k:
+            found["skip_sets"].append(skip_set_file(model, policy, k))
+    return {name: list(dict.fromkeys(files)) for name, files in found.items()}
+
+
+def cells_selection(cells):
+    """What rules.cells must know of some cells, as JSON."""
+    models, benchmarks, policies = (list(dict.fromkeys(c[i] for c in cells)) for i in range(3))
+    columns = {m: config["models"][m].get("paper_column") for m in models}
+    return json.dumps(
+        {
+            "decode": DECODE,
+            "models": {
+                m: {"paper_column": columns[m], "layers": config["models"][m]["layers"]}
+                for m in models
+            },
+            "benchmarks": {b: settings_of.shards(config, b) for b in benchmarks},
+            "policies": {p: config["policies"][p] for p in policies if p != FULL},
+            "cells": cells,
+        },
+        sort_keys=True,
+    )
 
 
 def initial_weights(wildcards):
@@ -189,14 +268,34 @@ def checked_decoding(wildcards):
     )
 
 
+def benchmark_groups():
+    """group -> benchmarks that one job serves: those of the run, and those of each study that are not."""
+    compared = [b for b in [POLICY_STUDY.get("benchmark")] if b and b not in BENCHMARKS]
+    studied = [b for b in STUDY["benchmarks"] if b not in [*BENCHMARKS, *compared]]
+    return {"run": BENCHMARKS, "policies": compared, "study": studied}
+
+
 def item_ranges():
-    """(group, first, last) -> benchmarks that have a shard of these items, those of the study apart."""
+    """(group, policies, first, last) -> benchmarks that have a shard of these items.
+
+    `policies` is a regular expression. A policy of some of the run's benchmarks only has jobs of its own.
+    """
+    limited = {p: config["policies"][p].get("benchmarks") for p in POLICIES}
+    limited = {p: only for p, only in limited.items() if only}
+    others = f"(?!(?:{'|'.join(map(re.escape, limited))})/)" if limited else ""
+    anything = r"[\w.-]+"
+    groups = [(group, anything, members) for group, members in benchmark_groups().items()]
+    groups[0] = ("run", others + anything, BENCHMARKS)
+    for number, (policy, only) in enumerate(limited.items()):
+        inside = [b for b in BENCHMARKS if b in only]
+        outside = [b for b in BENCHMARKS if b not in only]
+        groups += [(f"limited{number}", re.escape(policy), inside)]
+        groups += [(f"others{number}", re.escape(policy), outside)]
     ranges = {}
-    groups = {"run": BENCHMARKS, "study": [b for b in STUDY["benchmarks"] if b not in BENCHMARKS]}
-    for group, members in groups.items():
+    for group, policies, members in groups:
         for benchmark in members:
             for first, last in settings_of.shards(config, benchmark):
-                ranges.setdefault((group, first, last), []).append(benchmark)
+                ranges.setdefault((group, policies, first, last), []).append(benchmark)
     return ranges
 
 

@@ -17,7 +17,7 @@ rule controlled_study_measures:
             for s in ("layers", "tokens")
         ],
         skip_sets=[
-            result(paths.SKIP_SET, model=m, policy=STUDY["policy"], k=k)
+            skip_set_file(m, STUDY["policy"], k)
             for m in STUDY["models"]
             for k in STUDY["layers_skipped"]
             if k

@@ -3,7 +3,7 @@
 # up those of the same settings, so a new benchmark costs its own items only.
 
 
-for (group, first, last), members in item_ranges().items():
+for (group, policies, first, last), members in item_ranges().items():
 
     rule:
         name:
@@ -23,6 +23,8 @@ for (group, first, last), members in item_ranges().items():
             ],
         log:
             log_file(f"generations_{group}_{first}_{last}", "model", "decode", "policy", "k"),
+        wildcard_constraints:
+            policy=policies,
         conda:
             "../../envs/models.yaml"
         threads: 1

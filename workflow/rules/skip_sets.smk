@@ -1,12 +1,10 @@
-# Static skip sets, one file for each number of layers, from the similarities of the default decoding.
+# Skip sets, one file for each number of layers: static ones (JSON) from the similarities of the default
+# decoding, or what else a policy needs; those that differ by prompt or by phase of denoising (Parquet).
 
 
 rule skip_set:
     input:
-        layers=[
-            result(paths.STATISTICS, decode=DECODE, benchmark=b, statistic="layers")
-            for b in CALIBRATION
-        ],
+        measured=measured,
         code=lambda wildcards: kind_code(
             "rules.skip_set", "policies", config["policies"][wildcards.policy]["kind"]
         ),
@@ -14,12 +12,105 @@ rule skip_set:
         result(paths.SKIP_SET),
     log:
         log_file("skip_set", "model", "policy", "k"),
+    wildcard_constraints:
+        policy=policies_where(lambda entry: not varies(entry)),
     conda:
         "../../envs/analysis.yaml"
     params:
-        settings=lambda wildcards: json.dumps(config["policies"][wildcards.policy], sort_keys=True),
+        settings=policy_entry,
         layers=lambda wildcards: config["models"][wildcards.model]["layers"],
     shell:
         "python -m goodpart.rules.skip_set --model {wildcards.model} --policy {wildcards.policy}"
         " --settings {params.settings:q} --layers {params.layers} --k {wildcards.k}"
-        " --layers-files {input.layers:q} --output {output:q} --log {log:q}"
+        " --measured {input.measured:q} --output {output:q} --log {log:q}"
+
+
+use rule skip_set as skip_sets with:
+    output:
+        result(paths.SKIP_SETS),
+    log:
+        log_file("skip_sets", "model", "policy", "k"),
+    wildcard_constraints:
+        policy=policies_where(varies),
+
+
+# What only some policies need.
+
+
+rule angles:
+    input:
+        hidden_states=result(paths.HIDDEN_STATES),
+        code=code("rules.angles"),
+    output:
+        result(paths.ANGLES),
+    log:
+        log_file("angles", "model", "decode", "benchmark"),
+    conda:
+        "../../envs/analysis.yaml"
+    shell:
+        "python -m goodpart.rules.angles --hidden-states {input.hidden_states:q} --output {output:q} --log {log:q}"
+
+
+rule skip_search:
+    input:
+        hidden_states=[result(paths.HIDDEN_STATES, decode=DECODE, benchmark=b) for b in CALIBRATION],
+        checkpoint=lambda wildcards: checkpoint(wildcards.model),
+        code=lambda wildcards: code(
+            "rules.skip_search",
+            f"policies.{config['policies'][wildcards.policy]['kind']}",
+            f"families.{config['models'][wildcards.model]['family']}",
+        ),
+    output:
+        result(paths.SEARCH),
+    log:
+        log_file("skip_search", "model", "policy"),
+    conda:
+        "../../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards: config["models"][wildcards.model]["mem_mb"],
+        runtime=lambda wildcards: config["models"][wildcards.model]["runtime"],
+        gpu=lambda wildcards: config["models"][wildcards.model]["gpu"],
+    params:
+        model=lambda wildcards: model_entry(wildcards.model),
+        settings=policy_entry,
+        ks=lambda wildcards: policy_config.searched_ks(config, wildcards.policy, wildcards.model),
+        batch_size=lambda wildcards: config["models"][wildcards.model]["batch_size"],
+    shell:
+        "python -m goodpart.rules.skip_search --model {params.model:q} --settings {params.settings:q}"
+        " --k {params.ks} --hidden-states {input.hidden_states:q} --batch-size {params.batch_size}"
+        " --threads {threads} --output {output:q} --log {log:q}"
+
+
+for group, members in benchmark_groups().items():
+
+    if members:
+
+        rule:
+            name:
+                f"prompt_similarities_{group}"
+            input:
+                item_files=[result(paths.ITEMS, benchmark=b, split="evaluation") for b in members],
+                checkpoint=lambda wildcards: checkpoint(wildcards.model),
+                code=lambda wildcards: family_code("rules.prompt_similarities", wildcards.model),
+            output:
+                [result(paths.PROMPT_SIMILARITIES, benchmark=b) for b in members],
+            log:
+                log_file(f"prompt_similarities_{group}", "model", "decode"),
+            conda:
+                "../../envs/models.yaml"
+            threads: 1
+            resources:
+                mem_mb=lambda wildcards: config["models"][wildcards.model]["mem_mb"],
+                runtime=lambda wildcards: config["models"][wildcards.model]["runtime"],
+                gpu=lambda wildcards: config["models"][wildcards.model]["gpu"],
+            params:
+                model=lambda wildcards: model_entry(wildcards.model),
+                settings=lambda wildcards, members=members: decoding(
+                    wildcards.decode, wildcards.model, members
+                ),
+                batch_size=lambda wildcards: config["models"][wildcards.model]["batch_size"],
+            shell:
+                "python -m goodpart.rules.prompt_similarities --model {params.model:q}"
+                " --items {input.item_files:q} --settings {params.settings:q}"
+                " --batch-size {params.batch_size} --threads {threads} --output {output:q} --log {log:q}"

@@ -4,21 +4,7 @@ TABLE_POLICY = config["table"].get("policy", POLICIES[0])
 
 rule cells:
     input:
-        scores=[file for m in MODELS for b in BENCHMARKS for file in cell_files(paths.SCORES, m, b)],
-        generations=[
-            file.format(first=first, last=last)
-            for m in MODELS
-            for b in BENCHMARKS
-            for file in cell_files(paths.GENERATIONS, m, b)
-            for first, last in settings_of.shards(config, b)
-        ],
-        skip_sets=[
-            result(paths.SKIP_SET, model=model, policy=p, k=k)
-            for model in MODELS
-            for p in POLICIES
-            for k in config["models"][model]["layers_skipped"]
-            if k
-        ],
+        **cell_inputs(CELLS),
         code=code("rules.cells"),
     output:
         result(paths.CELLS),
@@ -27,22 +13,7 @@ rule cells:
     conda:
         "../../envs/analysis.yaml"
     params:
-        selection=json.dumps(
-            {
-                "decode": DECODE,
-                "models": {
-                    m: {
-                        "paper_column": config["models"][m].get("paper_column"),
-                        "layers": config["models"][m]["layers"],
-                        "layers_skipped": sorted(config["models"][m]["layers_skipped"]),
-                    }
-                    for m in MODELS
-                },
-                "benchmarks": {b: settings_of.shards(config, b) for b in BENCHMARKS},
-                "policies": {p: config["policies"][p] for p in POLICIES},
-            },
-            sort_keys=True,
-        ),
+        selection=cells_selection(CELLS),
         level=config["table"]["level"],
         resamples=config["table"]["resamples"],
     shell:

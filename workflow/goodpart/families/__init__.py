@@ -71,6 +71,16 @@ def check_cache(cache: str) -> None:
         raise GoodpartError(f"cache {cache!r} is unknown: one of {', '.join(CACHES)}")
 
 
+def fed_columns(cache: str, fills: bool, first: int, end: int, length: int) -> tuple[int, int]:
+    """Canvas columns (first, behind the last) that a pass feeds to decode columns `first` to `end` - 1.
+
+    All of them without a cache and where the pass `fills` it, at the start of a block.
+    """
+    if cache == "none" or fills:
+        return 0, length
+    return first, length if cache == "prefix" else end
+
+
 def token_id(tokenizer: Any, token: str) -> int | None:
     """The id of a token that the vocabulary holds as one piece, or None."""
     return tokenizer.get_vocab().get(token)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from goodpart.policies import Choice
+from goodpart.policies import Choice, found, neighbours
+
+NEEDS = "similarities"
+SETTINGS = {"threshold": 0.95, "adjacent": False, "positions": "prompt", "protected": []}
 
 
 def choose(similarities: Sequence[float], k: int, settings: dict[str, Any]) -> Choice:
@@ -22,12 +25,10 @@ def choose(similarities: Sequence[float], k: int, settings: dict[str, Any]) -> C
     for j in order:
         if len(chosen) == k:
             break
-        near = not adjacent and ({j - 1, j + 1} & chosen)
+        near = not adjacent and neighbours(j) & chosen
         if similarities[j] >= threshold and j not in settings["protected"] and not near:
             chosen.add(j)
-    if len(chosen) == k:
-        return Choice(sorted(chosen))
     above = sum(s >= threshold for s in similarities)
     rule = "" if adjacent else " and no two adjacent ones may go"
     reason = f"{above} of {len(similarities)} layers have a similarity of at least {threshold:g}{rule}"
-    return Choice(sorted(chosen), reason)
+    return found(chosen, k, reason, similarities)

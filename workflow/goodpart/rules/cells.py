@@ -6,7 +6,6 @@ import argparse
 import json
 import math
 from collections import Counter
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,14 @@ from numpy.typing import NDArray
 
 from goodpart import paths
 from goodpart.errors import GoodpartError
-from goodpart.files import read_json
+from goodpart.families import family_module
+from goodpart.flops import Shape, passes, reduction
 from goodpart.intervals import mcnemar, retention_interval
-from goodpart.parquet import provenance, read_table, read_tables, write_rows
+from goodpart.parquet import provenance, read_metadata, read_table, read_tables, write_rows
 from goodpart.pass_at_k import pass_at_k
+from goodpart.policies import varies
 from goodpart.runtime import parser, run
+from goodpart.skip_sets import SkipSet, read_skip_set
 
 SCHEMA = pa.schema(
     [
@@ -55,7 +57,7 @@ SCHEMA = pa.schema(
     ]
 )
 COMPLETION = ["item_id", "sample"]
-GENERATED = [*COMPLETION, "token_ids", "ended", "truncated", "forward_passes", "kl"]
+GENERATED = [*COMPLETION, "prompt_tokens", "token_ids", "ended", "truncated", "forward_passes", "kl"]
 
 
 def finite(value: float) -> float | None:
@@ -124,6 +126,35 @@ def cell(
     }
 
 
+def skipped(
+    skip_set: SkipSet, benchmark: str, made: pa.Table, facts: dict[str, Any], layers: int
+) -> dict[str, Any]:
+    """How many layers a cell's completions went without, and what that saves.
+
+    `facts`: the metadata of its generations. `got_k` is the mean number where sets differ by prompt or phase,
+    rounded down, so that any shortage shows; the paper's k/L takes the exact mean.
+    """
+    family, arguments = facts["family"], facts["decode"]
+    steps = family_module(family).Settings(**arguments).total_steps
+    rows = made.select(["item_id", "prompt_tokens", "forward_passes"]).to_pylist()
+    true = reduction(
+        Shape(**facts["shape"]),
+        (
+            (
+                passes(family, arguments, row["prompt_tokens"], row["forward_passes"]),
+                skip_set.counts(benchmark, row["item_id"], steps, row["forward_passes"]),
+            )
+            for row in rows
+        ),
+    )
+    mean = skip_set.mean(benchmark, [row["item_id"] for row in rows])
+    return {
+        "got_k": math.floor(mean + 1e-9),
+        "flops_reduction_layers": 100 * mean / layers,
+        "flops_reduction_true": finite(true),
+    }
+
+
 def tables(results: Path, where: dict[str, Any], shards: list[list[int]]) -> tuple[pa.Table, pa.Table]:
     """Scores and generations of one cell; `where` fills the wildcards of its paths."""
     made = [results / paths.GENERATIONS.format(**where, first=a, last=b) for a, b in shards]
@@ -134,46 +165,43 @@ def tables(results: Path, where: dict[str, Any], shards: list[list[int]]) -> tup
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Write cells.parquet."""
+    """Write the table of the selected cells."""
     chosen, results = json.loads(arguments.selection), arguments.output.parent
+    full: dict[tuple[str, str], tuple[pa.Table, pa.Table]] = {}
     rows = []
-    for (model, entry), (benchmark, shards) in product(
-        chosen["models"].items(), chosen["benchmarks"].items()
-    ):
+    for model, benchmark, policy, k in chosen["cells"]:
+        entry, shards = chosen["models"][model], chosen["benchmarks"][benchmark]
         place = {"model": model, "decode": chosen["decode"], "benchmark": benchmark}
-        base = tables(results, {**place, "policy": paths.FULL_DEPTH, "k": 0}, shards)
-        cells = [(paths.FULL_DEPTH, {"adjacent": None, "threshold": None}, 0)]
-        cells += [
-            (policy, settings, k)
-            for policy, settings in chosen["policies"].items()
-            for k in entry["layers_skipped"]
-            if k > 0
-        ]
-        for policy, settings, k in cells:
-            got, found = 0, base
-            if k:
-                file = results / paths.SKIP_SET.format(model=model, policy=policy, k=k)
-                got = len(read_json(file)["layers"])
-                found = tables(results, {**place, "policy": policy, "k": k}, shards)
-            rows.append(
-                {
-                    **place,
-                    "paper_column": entry["paper_column"],
-                    "policy": policy,
-                    "adjacent": settings["adjacent"],
-                    "tau": settings["threshold"],
-                    "asked_k": k,
-                    "got_k": got,
-                    "flops_reduction_layers": 100 * got / entry["layers"],
-                    **cell(*found, *base, arguments.level, arguments.resamples),
-                }
-            )
+        if (model, benchmark) not in full:
+            base = {**place, "policy": paths.FULL_DEPTH, "k": 0}
+            full[model, benchmark] = tables(results, base, shards)
+        where = {**place, "policy": policy, "k": k}
+        found = tables(results, where, shards) if k else full[model, benchmark]
+        settings = chosen["policies"].get(policy, {})
+        file = None
+        if k:
+            pattern = paths.SKIP_SETS if varies(settings) else paths.SKIP_SET
+            file = results / pattern.format(**where)
+        shard = results / paths.GENERATIONS.format(**where, first=shards[0][0], last=shards[0][1])
+        skip_set = read_skip_set(file, entry["layers"])
+        rows.append(
+            {
+                **place,
+                "paper_column": entry["paper_column"],
+                "policy": policy,
+                "adjacent": settings.get("adjacent"),
+                "tau": settings.get("threshold"),
+                "asked_k": k,
+                **skipped(skip_set, benchmark, found[1], read_metadata(shard), entry["layers"]),
+                **cell(*found, *full[model, benchmark], arguments.level, arguments.resamples),
+            }
+        )
     write_rows(arguments.output, rows, SCHEMA, provenance(selection=chosen))
 
 
 if __name__ == "__main__":
     options = parser(__doc__)
-    options.add_argument("--selection", required=True, help="models, benchmarks, policies, decode as JSON")
+    options.add_argument("--selection", required=True, help="cells, and what they are made of, as JSON")
     options.add_argument("--level", type=float, required=True, help="of the intervals")
     options.add_argument("--resamples", type=int, required=True, help="of the bootstrap")
     options.add_argument("--output", type=Path, required=True, help="in the folder of all results")

@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,15 @@ import pyarrow as pa
 from goodpart import sources
 from goodpart.decode import decode, settings_for
 from goodpart.errors import GoodpartError
-from goodpart.files import read_json
-from goodpart.kl import kl_of_items, states
+from goodpart.flops import Shape
+from goodpart.kl import LayersAt, kl_of_items, states
 from goodpart.models import Model, load
 from goodpart.parquet import provenance, read_metadata, read_table, write_rows
 from goodpart.prompts import render
 from goodpart.runtime import limit_threads, logger, parser, progress, run
 from goodpart.samplers.common import Decoded, item_seed
-from goodpart.skipping import skipping
+from goodpart.skip_sets import read_skip_set
+from goodpart.skipping import SkipAt, skipping
 
 SCHEMA = pa.schema(
     [
@@ -114,19 +115,37 @@ class Asked:
     sample: int
     seed: int
     prompt: list[int]
+    layers: tuple[int, ...] = ()  # skipped at every step
 
 
 def generate(
-    model: Model, asked: list[Asked], settings: Any, batch_size: int, journal: Journal
+    model: Model,
+    asked: list[Asked],
+    settings: Any,
+    batch_size: int,
+    journal: Journal,
+    skip_at: SkipAt | None = None,
 ) -> list[dict[str, Any]]:
-    """Rows of SCHEMA for all that is asked, in order; those in the journal are not generated again."""
+    """Rows of SCHEMA for all that is asked, in order; those in the journal are not generated again.
+
+    What is asked without the same layers shares batches. `skip_at`: layers skipped besides, by step.
+    """
     pending = [one for one in asked if one.key not in journal.rows]
     if len(pending) < len(asked):
         logger.info("%d of %d completions are there already", len(asked) - len(pending), len(asked))
-    groups = [[pending[i] for i in g] for g in batches([len(one.prompt) for one in pending], batch_size)]
+    alike: dict[tuple[int, ...], list[Asked]] = {}
+    for one in pending:
+        alike.setdefault(one.layers, []).append(one)
+    groups = [
+        [same[i] for i in group]
+        for same in alike.values()
+        for group in batches([len(one.prompt) for one in same], batch_size)
+    ]
     for group in progress(groups, "completions", len):
         began = time.perf_counter()
-        decoded = decode(model, [one.prompt for one in group], settings, seeds=[one.seed for one in group])
+        prompts, seeds = [one.prompt for one in group], [one.seed for one in group]
+        with skipping(model, group[0].layers):
+            decoded = decode(model, prompts, settings, seeds=seeds, skip_at=skip_at)
         seconds = (time.perf_counter() - began) / len(group)
         finished = zip(group, decoded, strict=True)
         journal.add([(one.key, completion(model, one, made, seconds)) for one, made in finished])
@@ -157,7 +176,7 @@ def with_kl(
     rows: list[dict[str, Any]],
     asked: list[Asked],
     full: list[dict[str, Any]],
-    layers: list[int],
+    layers_at: LayersAt,
     settings: Any,
     count: int,
     batch_size: int,
@@ -177,7 +196,7 @@ def with_kl(
             count,
         )
     ]
-    found = kl_of_items(model, len(full), recorded, lambda item, step: layers, batch_size)
+    found = kl_of_items(model, len(full), recorded, layers_at, batch_size)
     return [{**row, "kl": value} for row, value in zip_longest(rows, found)]
 
 
@@ -185,7 +204,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Write one shard a benchmark; a complete shard of the same settings is kept as it is."""
     limit_threads(arguments.threads)
     entry = json.loads(arguments.model)
-    layers = read_json(arguments.skip_set)["layers"] if arguments.skip_set else []
+    skip_set = read_skip_set(arguments.skip_set, entry["layers"])
     model = load(entry["name"], revision=entry["revision"], dtype=entry["dtype"], device=entry["device"])
     if model.layers != entry["layers"]:
         raise GoodpartError(
@@ -195,11 +214,11 @@ def main(arguments: argparse.Namespace) -> None:
         raise GoodpartError(f"{entry['name']}: the checkpoint has no tokenizer files")
     used = [f"goodpart.{part}.{model.family}" for part in ("families", "samplers")]
     code = sources.digest(["goodpart.decode", "goodpart.prompts", "goodpart.skipping", *used])
-    base = [SCHEMA.names, entry, checkpoint_state(entry["name"]), layers, arguments.seed, code]
+    base = [SCHEMA.names, entry, checkpoint_state(entry["name"]), arguments.seed, code]
     for number, (items_file, output) in enumerate(zip(arguments.items, arguments.output, strict=True)):
         decoding, samples = json.loads(arguments.settings[number]), arguments.samples[number]
         settings = settings_for(model, **decoding)
-        items = read_table(items_file, ["item_id", "prompt"]).to_pylist()
+        items = read_table(items_file, ["item_id", "benchmark", "prompt"]).to_pylist()
         items = items[arguments.first : arguments.last + 1]
         if len(items) < arguments.last + 1 - arguments.first:
             raise GoodpartError(f"{items_file}: fewer items than {arguments.last + 1}")
@@ -211,10 +230,11 @@ def main(arguments: argparse.Namespace) -> None:
                     f"{item['item_id']}: {len(prompt)} prompt tokens and {settings.max_new_tokens} new ones "
                     f"are more than generation.context ({arguments.context}); lower max_new_tokens"
                 )
+            name, layers = item["item_id"], tuple(skip_set.of_item(item["benchmark"], item["item_id"]))
             for sample in range(samples):
-                seed = item_seed(arguments.seed, item["item_id"], sample)
-                key = digest(base, decoding, item["item_id"], sample, prompt)
-                asked.append(Asked(key, item["item_id"], sample, seed, prompt))
+                seed = item_seed(arguments.seed, name, sample)
+                key = digest(base, skip_set.state(item["benchmark"], name), decoding, name, sample, prompt)
+                asked.append(Asked(key, name, sample, seed, prompt, layers))
         full = arguments.full[number] if arguments.full else None
         measured = max(0, min(arguments.kl_items - arguments.first, len(items))) * samples if full else 0
         facts = {"keys": [one.key for one in asked], "kl": [arguments.kl_states, measured]}
@@ -225,13 +245,15 @@ def main(arguments: argparse.Namespace) -> None:
                     logger.info("%s: complete, kept", output)
                     continue
         journal = Journal(output)
-        with skipping(model, layers):
-            rows = generate(model, asked, settings, arguments.batch_size, journal)
+        skip_at = skip_set.skip_at(settings.total_steps)
+        rows = generate(model, asked, settings, arguments.batch_size, journal, skip_at)
         if measured:
             columns = ["canvas", "commit_steps", "forward_passes"]
             first = read_table(full, columns).to_pylist()[:measured]
             rows = with_kl(
-                model, rows, asked, first, layers, settings, arguments.kl_states, arguments.batch_size
+                *(model, rows, asked, first),
+                lambda i, step, asked=asked, skip_at=skip_at: skip_at(step) if skip_at else asked[i].layers,
+                *(settings, arguments.kl_states, arguments.batch_size),
             )
         facts |= {
             "model": entry["name"],
@@ -239,7 +261,8 @@ def main(arguments: argparse.Namespace) -> None:
             "family": model.family,
             "dtype": str(model.dtype).removeprefix("torch."),
             "decode": decoding,
-            "layers_skipped": layers,
+            "shape": asdict(Shape.of_module(model.module.config)),
+            "layers_skipped": skip_set.layers if skip_set.layers is not None else f"by {skip_set.by}",
             "seed": arguments.seed,
         }
         write_rows(output, rows, SCHEMA, provenance(**facts))
@@ -257,7 +280,7 @@ def options() -> argparse.ArgumentParser:
     made.add_argument("--full", type=Path, nargs="*", default=[], help="full depth's shards, for the KL")
     made.add_argument("--kl-items", type=int, default=0, help="items of a benchmark whose KL is measured")
     made.add_argument("--kl-states", type=int, default=1, help="denoising steps of each of them")
-    made.add_argument("--skip-set", type=Path, help="JSON file with the layers to skip")
+    made.add_argument("--skip-set", type=Path, help="file with the layers to skip")
     made.add_argument("--first", type=int, required=True, help="first item")
     made.add_argument("--last", type=int, required=True, help="last item, included")
     made.add_argument("--seed", type=int, required=True)

@@ -85,16 +85,6 @@ def unpadded_positions(exists: torch.Tensor) -> torch.Tensor:
     return (exists.cumsum(1) - 1).masked_fill(exists == 0, 1)
 
 
-def fed_columns(cache: str, fills: bool, first: int, end: int, length: int) -> tuple[int, int]:
-    """Canvas columns (first, behind the last) that a pass feeds to decode columns `first` to `end` - 1.
-
-    All of them without a cache and where the pass `fills` it, at the start of a block.
-    """
-    if cache == "none" or fills:
-        return 0, length
-    return first, length if cache == "prefix" else end
-
-
 def top_ranked(confidence: torch.Tensor, quota: torch.Tensor, official: bool) -> torch.Tensor:
     """Mark the `quota` [B] highest entries of each row of `confidence` [B, T].
 

@@ -11,6 +11,7 @@ from functools import partial
 
 import torch
 
+from goodpart.families import fed_columns
 from goodpart.families.dream import Settings
 from goodpart.models import Model
 from goodpart.samplers.common import (
@@ -18,7 +19,6 @@ from goodpart.samplers.common import (
     Draws,
     Observe,
     Rows,
-    fed_columns,
     picked,
     top_ranked,
     unpadded_positions,

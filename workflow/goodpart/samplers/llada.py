@@ -7,9 +7,10 @@ from functools import partial
 
 import torch
 
+from goodpart.families import fed_columns
 from goodpart.families.llada import Settings
 from goodpart.models import Model
-from goodpart.samplers.common import Decoded, Draws, Observe, Rows, fed_columns, picked, top_ranked
+from goodpart.samplers.common import Decoded, Draws, Observe, Rows, picked, top_ranked
 from goodpart.skipping import SkipAt, skipping_at
 
 

@@ -1,0 +1,22 @@
+"""Block Influence (ShortGPT; Men et al., 2024): the layers that change their input least, adjacent or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from goodpart.policies import Choice, candidates, found
+
+NEEDS = "similarities"
+POOLING = "tokens"
+SETTINGS = {"positions": "prompt", "protected": []}
+
+
+def choose(similarities: Sequence[float], k: int, settings: dict[str, Any]) -> Choice:
+    """The k layers of the smallest influence: 1 - mean cosine of input and output, over all tokens.
+
+    similarities: that mean cosine [L]. No threshold and no rule on neighbours, as in the paper of the
+    score. Equal ones go to the lower layer.
+    """
+    order = sorted(candidates(len(similarities), settings), key=lambda j: (-similarities[j], j))
+    return found(order[:k], k, "all other layers are protected", similarities)

@@ -1,0 +1,17 @@
+"""Evenly spaced layers: a control."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from goodpart.policies import Choice, candidates, found
+
+NEEDS = "layers"
+SETTINGS: dict[str, Any] = {"protected": []}
+
+
+def choose(layers: int, k: int, settings: dict[str, Any]) -> Choice:
+    """The middles of k equal parts of the layers that are not protected."""
+    free = candidates(layers, settings)
+    n = min(k, len(free))
+    return found((free[(2 * i + 1) * len(free) // (2 * n)] for i in range(n)), k, "the others are protected")

@@ -1,0 +1,16 @@
+"""The last layers: a control."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from goodpart.policies import Choice, candidates, found
+
+NEEDS = "layers"
+SETTINGS: dict[str, Any] = {"protected": []}
+
+
+def choose(layers: int, k: int, settings: dict[str, Any]) -> Choice:
+    """The last k of `layers` that are not protected."""
+    free = candidates(layers, settings)
+    return found(free[max(0, len(free) - k) :], k, "all other layers are protected")

@@ -1,0 +1,37 @@
+"""Random layers, no two adjacent unless allowed: what any informed policy must beat."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from goodpart.policies import Choice, candidates, found, neighbours
+
+NEEDS = "layers"
+SETTINGS = {"seed": 0, "adjacent": False, "protected": []}
+
+
+def choose(layers: int, k: int, settings: dict[str, Any]) -> Choice:
+    """k random layers of `layers`, every allowed set equally likely; fewer where no set of k exists.
+
+    Counting allowed sets from the end and walking from the front makes the draw exact without rejection.
+    """
+    free = set(candidates(layers, settings))
+    gap = 1 if settings["adjacent"] else 2
+    # ways[n][j]: allowed sets of n layers among layers j and up
+    ways = [[1] * (layers + 2)] + [[0] * (layers + 2) for _ in range(k)]
+    for n in range(1, k + 1):
+        for j in range(layers - 1, -1, -1):
+            ways[n][j] = ways[n][j + 1] + (ways[n - 1][min(j + gap, layers + 1)] if j in free else 0)
+    size = max(n for n in range(k + 1) if ways[n][0])
+    drawn, chosen, j = random.Random(f"{settings['seed']} {size}"), set(), 0
+    while len(chosen) < size:
+        left = size - len(chosen)
+        with_j = ways[left - 1][min(j + gap, layers + 1)] if j in free else 0
+        if drawn.randrange(ways[left][j]) < with_j:
+            chosen.add(j)
+            j += gap
+        else:
+            j += 1
+    assert settings["adjacent"] or not any(neighbours(layer) & chosen for layer in chosen)
+    return found(chosen, k, f"no {k} layers are free of protected ones and of neighbours")

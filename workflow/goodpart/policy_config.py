@@ -1,0 +1,165 @@
+"""The policies of a configuration: which cells each has, and its mistakes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from goodpart.errors import GoodpartError
+from goodpart.paths import FULL_DEPTH
+from goodpart.policies import COMMON, kind_exists, policy_module, varies, with_defaults
+from goodpart.skip_sets import read_skip_set
+
+Cell = tuple[str, str, str, int]  # model, benchmark, policy, k
+AUTOREGRESSIVE = ("qwen2",)
+
+
+def fill_policies(config: dict[str, Any]) -> None:
+    """Complete every entry of `policies` by the defaults of its kind, where that exists."""
+    for name, entry in config["policies"].items():
+        if kind_exists(entry["kind"]):
+            config["policies"][name] = with_defaults(entry)
+
+
+def asked_ks(config: Mapping[str, Any], policy: str, model: str, ks: Iterable[int]) -> list[int]:
+    """k above 0 that a policy has for a model: its own `layers_skipped`, else those of `ks`."""
+    own = config["policies"].get(policy, {}).get("layers_skipped")
+    if own is not None:
+        ks = own.get(model, []) if isinstance(own, Mapping) else own
+    return sorted(k for k in ks if k)
+
+
+def run_cells(config: Mapping[str, Any]) -> list[Cell]:
+    """All cells of the run: of each model and benchmark full depth, then its policies by k."""
+    run, cells = config["run"], []
+    for model in run["models"]:
+        ks = config["models"][model]["layers_skipped"]
+        for benchmark in run["benchmarks"]:
+            cells.append((model, benchmark, FULL_DEPTH, 0))
+            for policy in run["policies"]:
+                if benchmark in config["policies"][policy].get("benchmarks", [benchmark]):
+                    cells += [(model, benchmark, policy, k) for k in asked_ks(config, policy, model, ks)]
+    return cells
+
+
+def study_cells(config: Mapping[str, Any]) -> list[Cell]:
+    """All cells of `policy_study`: full depth and every policy by k; none without the section."""
+    study = config.get("policy_study")
+    if not study:
+        return []
+    where = (study["model"], study["benchmark"])
+    cells = [(*where, policy, k) for policy in study["policies"] for k in study["layers_skipped"] if k]
+    return [(*where, FULL_DEPTH, 0), *cells]
+
+
+def searched_ks(config: Mapping[str, Any], policy: str, model: str) -> list[int]:
+    """Every k of a policy and model that some part of the configuration asks for."""
+    ks = {k for m, _, p, k in [*run_cells(config), *study_cells(config)] if (m, p) == (model, policy)}
+    study = config.get("controlled_study", {})
+    if study.get("policy") == policy and model in study["models"]:
+        ks |= {k for k in study["layers_skipped"] if k}
+    return sorted(ks)
+
+
+def policy_mistakes(config: Mapping[str, Any], root: Path) -> Iterable[str]:
+    """One line a mistake in the policies that something asks for."""
+    study = config.get("policy_study", {})
+    used = {*config["run"]["policies"], *study.get("policies", [])}
+    used |= {config["controlled_study"]["policy"]} if "controlled_study" in config else set()
+    figures = config.get("skip_figures", {})
+    used |= {figures[key]["policy"] for key in ("mechanism", "selection") if key in figures}
+    for name in sorted(used & set(config["policies"])):
+        yield from _entry_mistakes(name, config["policies"][name], config)
+    yield from _study_mistakes(study, config)
+    for key in ("mechanism", "selection"):
+        policy = figures.get(key, {}).get("policy", config["run"]["policies"][0])
+        if policy not in config["policies"]:
+            yield f"  skip_figures.{key}.policy: {policy!r} is not in policies; {_known(policy, config)}"
+    adjacent = config["table"].get("adjacent_policy")
+    if adjacent and adjacent not in config["policies"]:
+        yield f"  table.adjacent_policy: {adjacent!r} is not in policies; {_known(adjacent, config)}"
+    if not any(policy not in config["policies"] for policy in config["run"]["policies"]):
+        yield from _pair_mistakes(config, root)
+
+
+def _known(name: str, config: Mapping[str, Any]) -> str:
+    close = difflib.get_close_matches(name, config["policies"], 1)
+    return f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(config['policies'])}"
+
+
+def _entry_mistakes(name: str, entry: Mapping[str, Any], config: Mapping[str, Any]) -> Iterable[str]:
+    at, kind = f"  policies.{name}", entry["kind"]
+    if not kind_exists(kind):
+        yield f"{at}.kind: there is no goodpart/policies/{kind}.py"
+        return
+    module = policy_module(kind)
+    allowed = [*module.SETTINGS, *COMMON]
+    for key in sorted(set(entry) - set(allowed)):
+        close = difflib.get_close_matches(key, allowed, 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"it has: {', '.join(allowed)}"
+        yield f"{at}: the kind {kind} has no setting {key!r}; {hint}"
+    if kind == "file" and "path" not in entry:
+        yield f"{at}.path: is missing; name the file of the skip set, as my-sets/{{model}}-k{{k}}.json"
+    if entry.get("mode") == "per_prompt" and module.NEEDS != "similarities":
+        yield f"{at}.mode: per_prompt needs a kind that chooses from similarities; {kind} does not"
+    if entry.get("positions") == "last" and module.NEEDS != "angles":
+        yield f"{at}.positions: last is for angles only; use prompt, masked or all"
+    unknown = [b for b in entry.get("benchmarks", []) if b not in config["benchmarks"]]
+    ks = entry.get("layers_skipped")
+    unknown += [m for m in ks if m not in config["models"]] if isinstance(ks, Mapping) else []
+    for other in unknown:
+        yield f"{at}: {other!r} is in neither benchmarks nor models; correct it"
+
+
+def _study_mistakes(study: Mapping[str, Any], config: Mapping[str, Any]) -> Iterable[str]:
+    """Mistakes of `policy_study`, which is optional."""
+    if not study:
+        return
+    for kind in ("model", "benchmark"):
+        if study[kind] not in config[f"{kind}s"]:
+            yield f"  policy_study.{kind}: {study[kind]!r} is not in {kind}s; choose one that is"
+    for policy in [*study["policies"], *filter(None, [study.get("overlap")])]:
+        if policy not in config["policies"]:
+            yield f"  policy_study: {policy!r} is not in policies; {_known(policy, config)}"
+    overlap = config["policies"].get(study.get("overlap"), {"mode": "per_prompt"})
+    if overlap.get("mode") != "per_prompt":
+        yield f"  policy_study.overlap: {study['overlap']!r} is not per_prompt; name a policy of that mode"
+
+
+def _pair_mistakes(config: Mapping[str, Any], root: Path) -> Iterable[str]:
+    """Mistakes that need a model, a policy and a k at once: files, and policies of another family."""
+    decode = config["decodes"].get(config["run"]["decode"], {})
+    pairs: dict[tuple[str, str], set[int]] = {}
+    known = [m for m in config["run"]["models"] if m in config["models"]]
+    run = {**config, "run": {**config["run"], "models": known}}
+    for model, _, policy, k in [*run_cells(run), *study_cells(config)]:
+        kind = config["policies"].get(policy, {}).get("kind", "")
+        if k and model in config["models"] and kind and kind_exists(kind):
+            pairs.setdefault((model, policy), set()).add(k)
+    for (model, policy), ks in pairs.items():
+        entry, layers = config["policies"][policy], config["models"][model]["layers"]
+        family = config["models"][model]["family"]
+        if entry["kind"] == "file" and "path" in entry:
+            for k in sorted(ks):
+                file = root / entry["path"].format(model=model, k=k)
+                try:
+                    if not file.is_file():
+                        raise GoodpartError(f"{file}: no such file")
+                    skip_set = read_skip_set(file, layers)
+                    if any(len(chosen) > k for chosen in skip_set.sets.values()):
+                        raise GoodpartError(f"{file}: has more layers than k = {k}")
+                except GoodpartError as error:
+                    yield f"  policies.{policy}.path: {error}; correct the path, the file or layers_skipped"
+        elif entry["kind"] != "file" and varies(entry) == "phase":
+            if family in AUTOREGRESSIVE:
+                yield (
+                    f"  policies.{policy}: {model} is autoregressive, without denoising steps to adapt to; "
+                    f"name the diffusion models in policies.{policy}.layers_skipped"
+                )
+            elif decode.get(family, {}).get("cache", "none") != "none":
+                yield (
+                    f"  policies.{policy}: layers that change by step and a cache exclude each other; let "
+                    f"decodes.{config['run']['decode']}.{family}.cache be none"
+                )
