@@ -5,14 +5,20 @@
 #   results/items/{benchmark}/{split}.parquet                      split: evaluation | calibration
 #   results/hidden_states/{model}/{decode}/{benchmark}/            one Parquet file a prompt
 #   results/statistics/{model}/{decode}/{benchmark}/{layers,tokens,norms}.parquet
-#   results/skip_sets/{model}/{policy}/k{k}.json                   layers numbered from 0
+#   results/skip_sets/{model}/{policy}/k{k}.json                   layers numbered from 0; .parquet where a
+#                                                                  policy has one set a prompt or a phase
+#   results/angles/{model}/{decode}/{benchmark}.parquet            between all depths
+#   results/prompt_similarities/{model}/{decode}/{benchmark}.parquet    of each evaluated prompt's first pass
 #   results/generations/{model}/{decode}/{benchmark}/{policy}/k{k}/{first}-{last}.parquet
 #   results/scores/{model}/{decode}/{benchmark}/{policy}/k{k}.parquet
 #   results/cells.parquet                                          one row a (model, decode, benchmark, policy, k)
+#   results/policy_study.parquet                                   the same for all policies, one model and benchmark
+#   results/overlap.parquet                                        how much skip sets agree
 #   results/controlled_study.parquet                               similarities and retentions of models that differ in one thing
 #   results/exports/{model}/{policy}/k{k}/                         a skipped model as a checkpoint, when asked for
 #   results/training/{tiny model}/                                 only by `snakemake tiny_models`
-#   paper_figs/table1.{csv,md,tex}   paper_figs/figure3.{pdf,png,csv}
+#   paper_figs/table{1,2,3}.{csv,md,tex}   paper_figs/figure{1,2,3,8}.{pdf,png,csv}
+#   paper_figs/{policies,overlap}.{pdf,png,csv}   paper_figs/policy_study_table.{csv,md}
 #   paper_figs/controlled_study.{pdf,png,csv}   paper_figs/controlled_study_table.{csv,md}
 #   paper_figs/training_curves.{pdf,png,csv}
 #
@@ -32,8 +38,14 @@ include: "workflow/rules/common.smk"
 rule all:
     default_target: True
     input:
-        figure_files("table1", ["csv", "md", "tex"]),
-        figure_files("figure3", ["pdf", "png", "csv"]),
+        [figure_files(f"table{n}", ["csv", "md", "tex"]) for n in (1, 2, 3)],
+        [figure_files(f"figure{n}", ["pdf", "png", "csv"]) for n in (1, 3)],
+        figure_files("figure2", ["pdf", "png", "csv"])
+        if "mechanism" in config["skip_figures"]
+        else [],
+        figure_files("figure8", ["pdf", "png", "csv"])
+        if "selection" in config["skip_figures"]
+        else [],
 
 
 include: "workflow/rules/items.smk"
@@ -43,6 +55,8 @@ include: "workflow/rules/generations.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/skip_figures.smk"
+include: "workflow/rules/policies.smk"
 include: "workflow/rules/controlled_study.smk"
 include: "workflow/rules/exports.smk"
 include: "workflow/rules/training.smk"

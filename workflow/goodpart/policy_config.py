@@ -77,6 +77,9 @@ def policy_mistakes(config: Mapping[str, Any], root: Path) -> Iterable[str]:
         policy = figures.get(key, {}).get("policy", config["run"]["policies"][0])
         if policy not in config["policies"]:
             yield f"  skip_figures.{key}.policy: {policy!r} is not in policies; {_known(policy, config)}"
+        elif ((config["policies"][policy].get("mode") == "per_prompt") != (key == "selection")) and figures:
+            kind = "needs a policy with" if key == "selection" else "cannot be drawn of one with"
+            yield f"  skip_figures.{key}.policy: {policy!r}: the figure {kind} mode: per_prompt"
     adjacent = config["table"].get("adjacent_policy")
     if adjacent and adjacent not in config["policies"]:
         yield f"  table.adjacent_policy: {adjacent!r} is not in policies; {_known(adjacent, config)}"

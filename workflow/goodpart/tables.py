@@ -8,9 +8,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from goodpart.files import write_text
 from goodpart.paths import FULL_DEPTH
 
 PAPER_COLUMNS = ("LLaDA-Instruct", "Dream-Base", "Dream-Instruct", "Qwen2.5")
@@ -27,11 +29,20 @@ NOTES = (
 
 @dataclass(frozen=True)
 class Table:
-    """Rows (benchmark, k) by columns, each cell a row of cells.parquet or None where not run."""
+    """Rows (benchmark, k) by columns, each cell a row of cells.parquet or None where not run.
+
+    `titles`: column -> its title in print, where that is another.
+    """
 
     columns: list[str]
     rows: list[tuple[str, int]]
     cells: dict[tuple[str, int, str], dict[str, Any]]
+    titles: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def header(self) -> list[str]:
+        """Titles of all columns in print."""
+        return ["Benchmark", "Layers skipped", *(self.titles.get(c, c) for c in self.columns)]
 
 
 def retention_table(
@@ -60,6 +71,31 @@ def retention_table(
     )
 
 
+def adjacency_table(
+    cells: Sequence[dict[str, Any]], policies: dict[str, str], model: str | None, labels: dict[str, str]
+) -> Table:
+    """Arrange one model's cells of two policies as the paper's Tables 2 and 3.
+
+    policies: `not_allowed` (skipping adjacent layers) and `allowed`, each with the policy's name. The rows
+    are those of the policy that allows it. Without a model nothing was run.
+    """
+    of_policy = {name: column for column, name in policies.items()}
+    chosen = [c for c in cells if c["model"] == model and c["benchmark"] in labels]
+    ks = {c["asked_k"] for c in chosen if of_policy.get(c["policy"]) == "allowed"}
+    ks = ks or {c["asked_k"] for c in chosen if c["policy"] in of_policy}
+    found = {}
+    for c in chosen:
+        columns = [of_policy[c["policy"]]] if c["policy"] in of_policy else []
+        for column in list(policies) if c["policy"] == FULL_DEPTH else columns:
+            found[labels[c["benchmark"]], c["asked_k"], column] = c
+    return Table(
+        columns=list(policies),
+        rows=[(label, k) for label in labels.values() for k in sorted({0, *ks})],
+        cells=found,
+        titles={"not_allowed": "Adjacent not allowed", "allowed": "Adjacent allowed"},
+    )
+
+
 def state(cell: dict[str, Any] | None, threshold: float | None) -> str:
     """`scored`, `not run`, `below threshold`, or why a cell was not scored."""
     if cell is None:
@@ -77,16 +113,16 @@ def to_csv(table: Table, threshold: float | None) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
-        ["benchmark", "layers_skipped", *(f"{c}_{field}" for c in table.columns for field in FIELDS)]
+        ["benchmark", "layers_skipped", *(f"{c}_{name}" for c in table.columns for name in FIELDS)]
     )
     for label, k in table.rows:
         row: list[Any] = [label, k]
         for column in table.columns:
             cell = table.cells.get((label, k, column))
             hidden = ("retention", "low", "high") if state(cell, threshold) == BELOW else ()
-            for field in FIELDS:
-                value = None if cell is None or field in hidden else cell[field]
-                row.append("" if value is None else FORMATS.get(field, "{}").format(value))
+            for name in FIELDS:
+                value = None if cell is None or name in hidden else cell[name]
+                row.append("" if value is None else FORMATS.get(name, "{}").format(value))
         writer.writerow(row)
     return out.getvalue()
 
@@ -128,7 +164,7 @@ def _counts(table: Table) -> str:
 
 def to_markdown(table: Table, threshold: float | None, level: float) -> str:
     """The table as GitHub's Markdown, with its notes."""
-    header = ["Benchmark", "Layers skipped", *table.columns]
+    header = table.header
     lines = [header, ["---"] * len(header), *_grid(table, threshold)]
     body = "\n".join(
         "| " + " | ".join(c.replace(" *", " \\*").replace(" + [", " \\+ [") for c in line) + " |"
@@ -140,7 +176,7 @@ def to_markdown(table: Table, threshold: float | None, level: float) -> str:
 
 def to_latex(table: Table, threshold: float | None, level: float) -> str:
     """The table as a LaTeX tabular (package booktabs), its notes as comments."""
-    header = ["Benchmark", "Layers skipped", *table.columns]
+    header = table.header
     lines = ["% " + note.replace("\\", "").format(level=100 * level) for note in NOTES]
     lines += [f"% {_counts(table)}", f"\\begin{{tabular}}{{ll{'r' * len(table.columns)}}}", "\\toprule"]
     lines += [" & ".join(header) + r" \\", "\\midrule"]
@@ -151,3 +187,14 @@ def to_latex(table: Table, threshold: float | None, level: float) -> str:
         lines.append(" & ".join(c.replace("_", "\\_") for c in cells) + r" \\")
     lines += ["\\bottomrule", "\\end{tabular}"]
     return "\n".join(lines) + "\n"
+
+
+def write(table: Table, outputs: Sequence[Path], threshold: float | None, level: float) -> None:
+    """Write a table to its CSV, Markdown and LaTeX files."""
+    texts = {
+        ".csv": to_csv(table, threshold),
+        ".md": to_markdown(table, threshold, level),
+        ".tex": to_latex(table, threshold, level),
+    }
+    for path in outputs:
+        write_text(path, texts[path.suffix])

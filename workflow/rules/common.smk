@@ -31,10 +31,12 @@ MODELS, BENCHMARKS, POLICIES = (
     config["run"][kind] for kind in ("models", "benchmarks", "policies")
 )
 DECODE = config["run"]["decode"]
+TABLE_POLICY = config["table"].get("policy", POLICIES[0])
 FULL = paths.FULL_DEPTH
 CALIBRATION = settings_of.calibration_benchmarks(config)
 STUDY = config.get("controlled_study", {"models": [], "benchmarks": []})
 POLICY_STUDY = config.get("policy_study", {})
+OVERLAP = POLICY_STUDY.get("overlap")
 CELLS = policy_config.run_cells(config)
 TINY = config.get("tiny_models", {"recipes": {}})
 
@@ -266,6 +268,29 @@ def checked_decoding(wildcards):
     return json.dumps(
         {kind: {**chosen, "max_new_tokens": n} for kind, n in lengths.items()}, sort_keys=True
     )
+
+
+def adjacency_settings(column):
+    """What Table 2 or 3 shows: the model of one of the paper's columns under two policies, as JSON."""
+    allowed = config["table"].get("adjacent_policy", "")
+    only = config["policies"].get(allowed, {}).get("benchmarks", BENCHMARKS)
+    chosen = [b for b in BENCHMARKS if b in only] or BENCHMARKS
+    models = [m for m in MODELS if config["models"][m].get("paper_column") == column]
+    return json.dumps(
+        {
+            "policies": {"not_allowed": TABLE_POLICY, "allowed": allowed},
+            "model": models[0] if models else None,
+            "labels": {b: config["benchmarks"][b].get("label", b) for b in chosen},
+            "below_threshold": config["table"]["below_threshold"],
+            "level": config["table"]["level"],
+        }
+    )
+
+
+def shown(name, kind):
+    """A model or benchmark that a figure names, or the run's first where it is not in the run."""
+    chosen = config["run"][kind]
+    return name if name in chosen else chosen[0]
 
 
 def benchmark_groups():

@@ -1,5 +1,4 @@
 # One table of all cells, and the paper's tables from it.
-TABLE_POLICY = config["table"].get("policy", POLICIES[0])
 
 
 rule cells:
@@ -43,4 +42,38 @@ rule table1:
         ),
     shell:
         "python -m goodpart.rules.table1 --cells {input.cells:q} --settings {params.settings:q}"
+        " --output {output:q} --log {log:q}"
+
+
+rule table2:
+    input:
+        cells=result(paths.CELLS),
+        code=code("rules.table2"),
+    output:
+        figure_files("table2", ["csv", "md", "tex"]),
+    log:
+        log_file("table2"),
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        settings=adjacency_settings("LLaDA-Instruct"),
+    shell:
+        "python -m goodpart.rules.table2 --cells {input.cells:q} --settings {params.settings:q}"
+        " --output {output:q} --log {log:q}"
+
+
+rule table3:
+    input:
+        cells=result(paths.CELLS),
+        code=code("rules.table3"),
+    output:
+        figure_files("table3", ["csv", "md", "tex"]),
+    log:
+        log_file("table3"),
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        settings=adjacency_settings("Dream-Base"),
+    shell:
+        "python -m goodpart.rules.table3 --cells {input.cells:q} --settings {params.settings:q}"
         " --output {output:q} --log {log:q}"

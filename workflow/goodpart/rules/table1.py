@@ -6,10 +6,9 @@ import argparse
 import json
 from pathlib import Path
 
-from goodpart.files import write_text
 from goodpart.parquet import read_table
 from goodpart.runtime import parser, run
-from goodpart.tables import retention_table, to_csv, to_latex, to_markdown
+from goodpart.tables import retention_table, write
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -21,14 +20,7 @@ def main(arguments: argparse.Namespace) -> None:
         settings["models"],
         settings["labels"],
     )
-    threshold, level = settings["below_threshold"], settings["level"]
-    texts = {
-        ".csv": to_csv(table, threshold),
-        ".md": to_markdown(table, threshold, level),
-        ".tex": to_latex(table, threshold, level),
-    }
-    for path in arguments.output:
-        write_text(path, texts[path.suffix])
+    write(table, arguments.output, settings["below_threshold"], settings["level"])
 
 
 if __name__ == "__main__":

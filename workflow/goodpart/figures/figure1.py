@@ -1,0 +1,104 @@
+"""Figure 1: retention against the reduction of FLOPs, one line a model, with the Pareto front of all.
+
+The caption names no benchmark; the numbers in it are HumanEval's. Left the paper's k / L, right what is
+really saved, the head counted. Bars are the intervals of cells.parquet; equal k stand side by side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from goodpart.figures import style
+from goodpart.parquet import read_table
+from goodpart.paths import FULL_DEPTH
+from goodpart.runtime import parser, run
+
+AXES = {
+    "flops_reduction_layers": "FLOPs reduction, k / L (%)",
+    "flops_reduction_true": "FLOPs reduction, with head (%)",
+}
+
+
+def pareto(points: Sequence[tuple[float, float]]) -> list[bool]:
+    """Which points (reduction, retention) no other one beats in one and equals or beats in the other."""
+    return [not any(a >= x and b >= y and (a, b) != (x, y) for a, b in points) for x, y in points]
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Draw the figure and write its numbers."""
+    columns: dict[str, str | None] = json.loads(arguments.models)
+    cells = [
+        cell
+        for cell in read_table(arguments.cells).to_pylist()
+        if cell["benchmark"] == arguments.benchmark and cell["policy"] in (arguments.policy, FULL_DEPTH)
+    ]
+    scored = [cell for cell in cells if cell["retention"] is not None]
+    style.use()
+    import matplotlib.pyplot as plt
+
+    palette = style.colours(columns)
+    figure, axes = plt.subplots(1, 2, figsize=(style.WIDE, 2.6), sharey=True)
+    on_front: dict[str, set[tuple[str, int]]] = {}
+    for axis, (measure, label) in zip(axes, AXES.items(), strict=True):
+        front = pareto([(cell[measure], cell["retention"]) for cell in scored])
+        best = [cell for cell, first in zip(scored, front, strict=True) if first]
+        on_front[measure] = {(cell["model"], cell["asked_k"]) for cell in best}
+        line = sorted((cell[measure], cell["retention"]) for cell in best)
+        axis.plot(
+            *zip(*line, strict=True) if line else ([], []), color="0.75", lw=3, zorder=0, label="Pareto front"
+        )
+        axis.axhline(100, color="0.6", lw=0.7, ls=":")
+        for i, model in enumerate(columns):
+            own = sorted((c for c in scored if c["model"] == model), key=lambda c: c["asked_k"])
+            x = [c[measure] + 0.22 * (i - (len(columns) - 1) / 2) * (c["asked_k"] > 0) for c in own]
+            y = [c["retention"] for c in own]
+            bars = [[c["retention"] - c["low"] for c in own], [c["high"] - c["retention"] for c in own]]
+            colour = palette[model]
+            axis.errorbar(
+                x,
+                y,
+                bars,
+                color=colour,
+                elinewidth=0.7,
+                marker="o",
+                ms=3,
+                lw=1,
+                label=columns[model] or model,
+            )
+        axis.set_xlabel(label)
+    axes[0].set_ylabel(f"Retention on {arguments.label} (%)")
+    if not scored:
+        reason = cells[0]["status"] if cells else "not run"
+        axes[0].text(0.5, 0.5, reason, transform=axes[0].transAxes, ha="center")
+    figure.tight_layout()
+    handles, names = axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="lower center", bbox_to_anchor=(0.5, 0.98), ncols=len(names))
+    header = ["benchmark", "model", "paper_column", "asked_k", "got_k", *AXES, "retention", "low", "high",
+              "pareto_layers", "pareto_true", "status"]  # fmt: skip
+    style.save(figure, arguments.output, header, [_row(cell, on_front) for cell in cells])
+    plt.close(figure)
+
+
+def _row(cell: dict[str, Any], on_front: dict[str, set[tuple[str, int]]]) -> list[Any]:
+    numbers = [cell[name] for name in (*AXES, "retention", "low", "high")]
+    return [
+        *(cell[name] for name in ("benchmark", "model", "paper_column", "asked_k", "got_k")),
+        *("" if number is None else f"{number:.4f}" for number in numbers),
+        *(int((cell["model"], cell["asked_k"]) in on_front[measure]) for measure in AXES),
+        cell["status"],
+    ]
+
+
+if __name__ == "__main__":
+    options = parser(__doc__)
+    options.add_argument("--cells", type=Path, required=True, help="cells.parquet")
+    options.add_argument("--models", required=True, help="model -> the paper's column or null, as JSON")
+    options.add_argument("--policy", required=True, help="whose cells are drawn")
+    options.add_argument("--benchmark", required=True, help="whose cells are drawn")
+    options.add_argument("--label", required=True, help="the benchmark's name in print")
+    options.add_argument("--output", type=Path, nargs=3, required=True, help="PDF, PNG and CSV")
+    run(main, options.parse_args())

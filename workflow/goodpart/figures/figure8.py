@@ -1,0 +1,78 @@
+"""Figure 8: how often each layer is chosen, over a benchmark's prompts, adjacent layers allowed and not.
+
+Every prompt has a set of its own, from the first pass over it. Bars carry Wilson intervals.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from goodpart.figures import style
+from goodpart.measures import of_prompts
+from goodpart.policies import policy_module
+from goodpart.runtime import parser, run
+
+EARLY = 0.6  # share of the depth that the paper's text names
+
+
+def wilson(count: int, n: int, level: float) -> tuple[float, float]:
+    """Wilson's interval of a proportion: `count` of `n`, at a confidence `level`."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(count, n).proportion_ci(confidence_level=level, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Draw the two panels and write their numbers."""
+    settings, layers = json.loads(arguments.settings), arguments.layers
+    prompts = of_prompts([arguments.similarities], layers, settings["positions"])
+    choose, n = policy_module(settings["kind"]).choose, len(prompts)
+    style.use()
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(style.WIDE, 2.2), sharey=True)
+    rows = []
+    for axis, adjacent in zip(axes, (True, False), strict=True):
+        chosen = [
+            choose(similarities, arguments.k, {**settings, "adjacent": adjacent}).layers
+            for similarities in prompts.values()
+        ]
+        counts = np.bincount([layer for one in chosen for layer in one], minlength=layers)
+        share = counts / n
+        low, high = np.transpose([wilson(int(count), n, arguments.level) for count in counts])
+        axis.bar(range(layers), share, color=style.PAPER_COLOURS["LLaDA-Instruct"], width=0.8)
+        axis.errorbar(
+            range(layers), share, [share - low, high - share], fmt="none", ecolor="0.25", elinewidth=0.6
+        )
+        early = counts[np.arange(layers) < EARLY * layers].sum() / max(counts.sum(), 1)
+        axis.axvline(np.ceil(EARLY * layers) - 0.5, color="0.6", lw=0.7, ls=":")
+        word = "allowed" if adjacent else "not allowed"
+        axis.set_title(f"Adjacent layers {word}: {early:.0%} in the first {EARLY:.0%}")
+        axis.set_xlabel("Layer")
+        rows += [
+            [int(adjacent), layer, int(counts[layer]), n, *(f"{x[layer]:.6f}" for x in (share, low, high))]
+            for layer in range(layers)
+        ]
+    axes[0].set_ylabel(f"Share of {n} prompts (k = {arguments.k})")
+    axes[0].set_ylim(0, 1.05)
+    figure.tight_layout()
+    style.save(
+        figure, arguments.output, ["adjacent_allowed", "layer", "count", "n", "share", "low", "high"], rows
+    )
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    options = parser(__doc__)
+    options.add_argument("--similarities", type=Path, required=True, help="of each prompt's first pass")
+    options.add_argument("--layers", type=int, required=True, help="number of layers of the model")
+    options.add_argument("--settings", required=True, help="the per-prompt policy's entry, as JSON")
+    options.add_argument("--k", type=int, required=True, help="layers to skip")
+    options.add_argument("--level", type=float, required=True, help="of the intervals")
+    options.add_argument("--output", type=Path, nargs=3, required=True, help="PDF, PNG and CSV")
+    run(main, options.parse_args())

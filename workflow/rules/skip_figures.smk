@@ -1,0 +1,79 @@
+# Figures of skipping. Their model and benchmark are config.yaml's, or the run's first.
+MECHANISM = config["skip_figures"].get("mechanism")
+SELECTION = config["skip_figures"].get("selection")
+
+
+rule figure1:
+    input:
+        cells=result(paths.CELLS),
+        code=code("figures.figure1"),
+    output:
+        figure_files("figure1", ["pdf", "png", "csv"]),
+    log:
+        log_file("figure1"),
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        models=columns(MODELS),
+        policy=TABLE_POLICY,
+        benchmark=shown(config["skip_figures"].get("benchmark"), "benchmarks"),
+        label=lambda wildcards, params: config["benchmarks"][params.benchmark].get(
+            "label", params.benchmark
+        ),
+    shell:
+        "python -m goodpart.figures.figure1 --cells {input.cells:q} --models {params.models:q}"
+        " --policy {params.policy} --benchmark {params.benchmark} --label {params.label:q}"
+        " --output {output:q} --log {log:q}"
+
+
+if MECHANISM:
+    DRAWN = shown(MECHANISM["model"], "models")
+
+    rule figure2:
+        input:
+            skip_set=skip_set_file(DRAWN, MECHANISM["policy"], MECHANISM["k"]),
+            code=code("figures.figure2", f"families.{config['models'][DRAWN]['family']}"),
+        output:
+            figure_files("figure2", ["pdf", "png", "csv"]),
+        log:
+            log_file("figure2"),
+        conda:
+            "../../envs/analysis.yaml"
+        params:
+            layers=config["models"][DRAWN]["layers"],
+            family=config["models"][DRAWN]["family"],
+            settings=decoding(DECODE, DRAWN, BENCHMARKS[:1]),
+        shell:
+            "python -m goodpart.figures.figure2 --skip-set {input.skip_set:q} --layers {params.layers}"
+            " --family {params.family} --settings {params.settings:q} --output {output:q} --log {log:q}"
+
+
+if SELECTION:
+    CHOSEN = shown(SELECTION["model"], "models")
+
+    rule figure8:
+        input:
+            similarities=result(
+                paths.PROMPT_SIMILARITIES,
+                model=CHOSEN,
+                decode=DECODE,
+                benchmark=shown(SELECTION["benchmark"], "benchmarks"),
+            ),
+            code=code(
+                "figures.figure8", f"policies.{config['policies'][SELECTION['policy']]['kind']}"
+            ),
+        output:
+            figure_files("figure8", ["pdf", "png", "csv"]),
+        log:
+            log_file("figure8"),
+        conda:
+            "../../envs/analysis.yaml"
+        params:
+            layers=config["models"][CHOSEN]["layers"],
+            settings=json.dumps(config["policies"][SELECTION["policy"]], sort_keys=True),
+            k=SELECTION["k"],
+            level=config["table"]["level"],
+        shell:
+            "python -m goodpart.figures.figure8 --similarities {input.similarities:q}"
+            " --layers {params.layers} --settings {params.settings:q} --k {params.k}"
+            " --level {params.level} --output {output:q} --log {log:q}"
