@@ -303,19 +303,22 @@ def benchmark_groups():
 def item_ranges():
     """(group, policies, first, last) -> benchmarks that have a shard of these items.
 
-    `policies` is a regular expression. A policy of some of the run's benchmarks only has jobs of its own.
+    `policies` is a regular expression. Policies that are evaluated on some of the run's benchmarks only have
+    jobs for those, and others for the rest, which nothing but a target by name asks for.
     """
-    limited = {p: config["policies"][p].get("benchmarks") for p in POLICIES}
-    limited = {p: only for p, only in limited.items() if only}
-    others = f"(?!(?:{'|'.join(map(re.escape, limited))})/)" if limited else ""
+    some = {}  # the run's benchmarks that a policy is evaluated on -> policies
+    for policy in config["policies"]:
+        inside = tuple(b for b in BENCHMARKS if b in policy_benchmarks(policy))
+        if 0 < len(inside) < len(BENCHMARKS):
+            some.setdefault(inside, []).append(re.escape(policy))
+    limited = "|".join(name for names in some.values() for name in names)
     anything = r"[\w.-]+"
     groups = [(group, anything, members) for group, members in benchmark_groups().items()]
-    groups[0] = ("run", others + anything, BENCHMARKS)
-    for number, (policy, only) in enumerate(limited.items()):
-        inside = [b for b in BENCHMARKS if b in only]
-        outside = [b for b in BENCHMARKS if b not in only]
-        groups += [(f"limited{number}", re.escape(policy), inside)]
-        groups += [(f"others{number}", re.escape(policy), outside)]
+    groups[0] = ("run", (f"(?!(?:{limited})/)" if limited else "") + anything, BENCHMARKS)
+    for number, (inside, names) in enumerate(some.items()):
+        outside = [b for b in BENCHMARKS if b not in inside]
+        groups += [(f"some{number}", "|".join(names), inside)]
+        groups += [(f"rest{number}", "|".join(names), outside)]
     ranges = {}
     for group, policies, members in groups:
         for benchmark in members:

@@ -1,4 +1,5 @@
 # Figures of skipping. Their model and benchmark are config.yaml's, or the run's first.
+FIGURE1_BENCHMARK = shown(config["skip_figures"].get("benchmark"), "benchmarks")
 MECHANISM = config["skip_figures"].get("mechanism")
 SELECTION = config["skip_figures"].get("selection")
 
@@ -16,10 +17,8 @@ rule figure1:
     params:
         models=columns(MODELS),
         policy=TABLE_POLICY,
-        benchmark=shown(config["skip_figures"].get("benchmark"), "benchmarks"),
-        label=lambda wildcards, params: config["benchmarks"][params.benchmark].get(
-            "label", params.benchmark
-        ),
+        benchmark=FIGURE1_BENCHMARK,
+        label=config["benchmarks"][FIGURE1_BENCHMARK].get("label", FIGURE1_BENCHMARK),
     shell:
         "python -m goodpart.figures.figure1 --cells {input.cells:q} --models {params.models:q}"
         " --policy {params.policy} --benchmark {params.benchmark} --label {params.label:q}"
