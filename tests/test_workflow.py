@@ -99,8 +99,10 @@ def edited(small):
 
 
 def test_everything_is_made_and_a_second_call_has_nothing_to_do(small):
-    for name in ("table1.csv", "table1.md", "table1.tex", "figure3.pdf", "figure3.png", "figure3.csv"):
-        assert (small.folder / "paper_figs" / name).stat().st_size > 100
+    names = [f"table{n}.{kind}" for n in (1, 2, 3) for kind in ("csv", "md", "tex")]
+    names += [f"figure{n}.{kind}" for n in (1, 2, 3, 8) for kind in ("pdf", "png", "csv")]
+    for name in names:
+        assert (small.folder / "paper_figs" / name).stat().st_size > 50
     run = small.run()
     assert "Nothing to be done" in run.stdout
 
@@ -117,6 +119,10 @@ def test_cells_hold_what_was_measured(small):
     assert cells["n"].to_list() == [4] * len(cells)
     llada = cells.filter(model="llada-tiny-instruct", policy="similarity")
     assert set(llada["flops_reduction_layers"]) == {100 * 2 / 32}
+    saved = scored.filter(policy="similarity")
+    assert (saved["flops_reduction_true"] < saved["flops_reduction_layers"]).all()
+    assert (saved["flops_reduction_true"] > 0.9 * saved["flops_reduction_layers"]).all()
+    assert set(full["flops_reduction_true"]) == {0.0}
 
 
 def test_generations_were_made_with_the_layers_of_the_skip_set(small):
@@ -173,7 +179,10 @@ def test_one_more_k_of_one_model_makes_its_cells_only(edited):
         "generations_run_0_3": 1,
         "scores": 2,
         "cells": 1,
+        "figure1": 1,
         "table1": 1,
+        "table2": 1,
+        "table3": 1,
         "all": 1,
     }
 
@@ -190,7 +199,7 @@ def test_changed_similarity_code_runs_from_the_similarities_on(edited):
     file.write_text(file.read_text() + "\n# changed\n")
     planned = edited.planned()
     assert planned["statistics"] == 3
-    assert planned["skip_set"] == 3
+    assert planned["skip_set"] == 4  # and the set of Figure 2
     assert "hidden_states" not in planned
     assert "items" not in planned
 

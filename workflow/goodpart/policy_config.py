@@ -132,37 +132,57 @@ def _study_mistakes(study: Mapping[str, Any], config: Mapping[str, Any]) -> Iter
 
 
 def _pair_mistakes(config: Mapping[str, Any], root: Path) -> Iterable[str]:
-    """Mistakes that need a model, a policy and a k at once: files, and policies of another family."""
-    decode = config["decodes"].get(config["run"]["decode"], {})
+    """Mistakes that need a model, a policy and a k at once: files, and layers that change by phase."""
     pairs: dict[tuple[str, str], set[int]] = {}
     known = [m for m in config["run"]["models"] if m in config["models"]]
     run = {**config, "run": {**config["run"], "models": known}}
-    for model, _, policy, k in [*run_cells(run), *study_cells(config)]:
+    of_run = run_cells(run)
+    for model, _, policy, k in [*of_run, *study_cells(config)]:
         kind = config["policies"].get(policy, {}).get("kind", "")
         if k and model in config["models"] and kind and kind_exists(kind):
             pairs.setdefault((model, policy), set()).add(k)
     for (model, policy), ks in pairs.items():
         entry, layers = config["policies"][policy], config["models"][model]["layers"]
-        family = config["models"][model]["family"]
         if entry["kind"] == "file" and "path" in entry:
             for k in sorted(ks):
-                file = root / entry["path"].format(model=model, k=k)
-                try:
-                    if not file.is_file():
-                        raise GoodpartError(f"{file}: no such file")
-                    skip_set = read_skip_set(file, layers)
-                    if any(len(chosen) > k for chosen in skip_set.sets.values()):
-                        raise GoodpartError(f"{file}: has more layers than k = {k}")
-                except GoodpartError as error:
-                    yield f"  policies.{policy}.path: {error}; correct the path, the file or layers_skipped"
-        elif entry["kind"] != "file" and varies(entry) == "phase":
-            if family in AUTOREGRESSIVE:
-                yield (
-                    f"  policies.{policy}: {model} is autoregressive, without denoising steps to adapt to; "
-                    f"name the diffusion models in policies.{policy}.layers_skipped"
-                )
-            elif decode.get(family, {}).get("cache", "none") != "none":
-                yield (
-                    f"  policies.{policy}: layers that change by step and a cache exclude each other; let "
-                    f"decodes.{config['run']['decode']}.{family}.cache be none"
-                )
+                yield from _file_mistakes(policy, root / entry["path"].format(model=model, k=k), k, layers)
+    # Those of the study stop only what asks for it: another run need not capture steps for it.
+    for model, policy in dict.fromkeys((model, policy) for model, _, policy, k in of_run if k):
+        if (model, policy) in pairs:
+            yield from phase_mistakes(config, policy, model)
+
+
+def _file_mistakes(policy: str, file: Path, k: int, layers: int) -> Iterable[str]:
+    try:
+        if not file.is_file():
+            raise GoodpartError(f"{file}: no such file")
+        if any(len(chosen) > k for chosen in read_skip_set(file, layers).sets.values()):
+            raise GoodpartError(f"{file}: has more layers than k = {k}")
+    except GoodpartError as error:
+        yield f"  policies.{policy}.path: {error}; correct the path, the file or layers_skipped"
+
+
+def phase_mistakes(config: Mapping[str, Any], policy: str, model: str) -> Iterable[str]:
+    """Why a policy cannot change layers by phase of denoising with one model; nothing where it can."""
+    entry, preset = config["policies"][policy], config["run"]["decode"]
+    family = config["models"][model]["family"]
+    if entry["kind"] == "file" or varies(entry) != "phase":
+        return
+    if family in AUTOREGRESSIVE:
+        yield (
+            f"  policies.{policy}: {model} is autoregressive, without denoising steps to adapt to; "
+            f"name the diffusion models in policies.{policy}.layers_skipped"
+        )
+        return
+    if config["decodes"].get(preset, {}).get(family, {}).get("cache", "none") != "none":
+        yield (
+            f"  policies.{policy}: layers that change by step and a cache exclude each other; let "
+            f"decodes.{preset}.{family}.cache be none"
+        )
+    steps = config["capture"]["steps"]
+    count = steps if isinstance(steps, int) else len(steps)
+    if count < entry["phases"]:
+        yield (
+            f"  capture.steps: {count} of them do not reach {entry['phases']} phases of "
+            f"policies.{policy}; capture more steps, or lower its phases"
+        )

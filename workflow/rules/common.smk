@@ -162,6 +162,9 @@ def measured(wildcards):
         return entry["path"].format(model=wildcards.model, k=wildcards.k)
     if needs == "divergence":
         return result(paths.SEARCH, model=wildcards.model, policy=wildcards.policy)
+    mistakes = list(policy_config.phase_mistakes(config, wildcards.policy, wildcards.model))
+    if mistakes:
+        raise WorkflowError("\n".join(mistakes))
     if entry.get("mode") == "per_prompt":
         pattern, benchmarks = paths.PROMPT_SIMILARITIES, policy_benchmarks(wildcards.policy)
     elif needs == "angles":

@@ -1,0 +1,162 @@
+"""The comparison of policies and the overlap of their sets, on made-up results."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from goodpart.comparison import entries
+from goodpart.measures import PROMPT_SCHEMA
+from goodpart.parquet import provenance, read_table, write_rows
+from goodpart.rules import cells as cells_rule
+from goodpart.rules.overlap_measures import indicators, jaccard, weighted_means
+from goodpart.rules.policy_study_table import agreement
+
+POLICIES = {
+    "similarity": {"kind": "algorithm1", "threshold": 0.95},
+    "random-1": {"kind": "random_layers", "seed": 1, "adjacent": False},
+    "random-2": {"kind": "random_layers", "seed": 2, "adjacent": False},
+    "random-near": {"kind": "random_layers", "seed": 1, "adjacent": True},
+}
+
+
+def cell(policy, k, retention, **values):
+    made = dict.fromkeys(cells_rule.SCHEMA.names)
+    made |= {
+        "model": "m",
+        "benchmark": "b",
+        "policy": policy,
+        "asked_k": k,
+        "got_k": k,
+        "n": 40,
+        "accuracy": 0.5,
+        "retention": retention,
+        "low": None if retention is None else retention - 10,
+        "high": None if retention is None else retention + 10,
+        "forward_passes": 100,
+        "flops_reduction_layers": 10.0 * k,
+        "flops_reduction_true": 9.0 * k,
+        "status": "scored",
+    }
+    return made | values
+
+
+CELLS = [
+    cell("full", 0, 100.0),
+    cell("similarity", 2, 80.0, got_k=1),
+    cell("random-1", 2, 60.0),
+    cell("random-2", 2, 40.0),
+    cell("random-near", 2, 30.0),
+    cell("similarity", 4, None, status="not run: no sandbox"),
+]
+
+
+def test_seeds_become_one_entry_with_their_range():
+    found = {(entry.policy, entry.asked_k): entry for entry in entries(CELLS, POLICIES)}
+    assert list(found) == [
+        ("similarity", 2), ("random_layers", 2), ("random-near", 2), ("similarity", 4),
+    ]  # fmt: skip
+    both = found["random_layers", 2]
+    assert (both.seeds, both.retention, both.low, both.high) == (2, 50, 40, 60)
+    assert both.each == (60, 40)
+    alone = found["similarity", 2]
+    assert (alone.seeds, alone.retention, alone.low, alone.high) == (1, 80, 70, 90)
+    assert found["similarity", 4].retention is None
+    assert found["similarity", 4].status == "not run: no sandbox"
+
+
+def test_jaccard():
+    sets = indicators([[0, 1], [1, 2], [], [0, 1]], 4)
+    index = jaccard(sets, sets)
+    assert np.allclose(index, [[1, 1 / 3, 0, 1], [1 / 3, 1, 0, 1 / 3], [0, 0, 1, 0], [1, 1 / 3, 0, 1]])
+
+
+def test_means_over_pairs_are_those_of_a_loop():
+    drawn = np.random.default_rng(0)
+    index = jaccard(*[drawn.integers(0, 2, (7, 5)).astype(float)] * 2)
+    group = np.array([0, 0, 0, 1, 1, 2, 2])
+    weights = drawn.integers(0, 3, (4, 7)).astype(float)
+    same, other = weighted_means(index, group, weights)
+    for row, w in enumerate(weights):
+        pairs = {True: [], False: []}
+        for i in range(7):
+            for j in range(7):
+                if i != j:
+                    pairs[bool(group[i] == group[j])] += [index[i, j]] * int(w[i] * w[j])
+        assert same[row] == pytest.approx(np.mean(pairs[True]))
+        assert other[row] == pytest.approx(np.mean(pairs[False]))
+
+
+def similarities(path, benchmark, likes, layers=8, prompts=12):
+    """Prompts whose similarity is high at the layers `likes`, with a little noise."""
+    drawn = np.random.default_rng(len(benchmark))
+    rows = [
+        {
+            "benchmark": benchmark,
+            "item_id": f"{benchmark}/{i}",
+            "kind": "prompt",
+            "layer": layer,
+            "cosine": 0.96 + 0.02 * (layer in likes) + 0.001 * drawn.random(),
+            "tokens": 5,
+        }
+        for i in range(prompts)
+        for layer in range(layers)
+    ]
+    write_rows(path, rows, PROMPT_SCHEMA, provenance())
+    return path
+
+
+def run(module, *arguments):
+    subprocess.run([sys.executable, "-m", f"goodpart.{module}", *map(str, arguments)], check=True)
+
+
+@pytest.mark.parametrize("agnostic", [True, False])
+def test_a_set_that_depends_on_the_task_is_called_so(tmp_path, agnostic):
+    files = [
+        similarities(tmp_path / "a.parquet", "one", [1, 4]),
+        similarities(tmp_path / "b.parquet", "three", [1, 4] if agnostic else [3, 6]),
+    ]
+    settings = {
+        "kind": "algorithm1",
+        "threshold": 0.9,
+        "adjacent": False,
+        "positions": "prompt",
+        "protected": [],
+    }
+    run(
+        "rules.overlap_measures", "--models", '{"m": 8}', "--benchmarks", "one", "three", "--settings",
+        json.dumps(settings), "--k", 2, "--level", 0.95, "--resamples", 200, "--similarities", *files,
+        "--output", tmp_path / "overlap.parquet",
+    )  # fmt: skip
+    rows = read_table(tmp_path / "overlap.parquet").to_pylist()
+    by = {row["kind"]: row for row in rows}
+    assert by["same benchmark"]["jaccard"] == 1
+    assert by["other benchmark"]["jaccard"] == (1 if agnostic else 0)
+    assert by["benchmarks"]["jaccard"] == (1 if agnostic else 0)
+    assert by["same benchmark"]["pairs"] == 2 * 12 * 11 / 2
+    assert by["other benchmark"]["pairs"] == 12 * 12
+    assert 0 < by["chance"]["jaccard"] < 0.5
+    [line] = [line for line in agreement(rows, 0.95) if line.startswith("*")]
+    said = "no sign that the set depends on the task" if agnostic else ": the set depends on the task"
+    assert said in line
+    study = tmp_path / "study.parquet"
+    write_rows(study, CELLS, cells_rule.SCHEMA, provenance(selection={"policies": POLICIES}))
+    table = [tmp_path / "t.csv", tmp_path / "t.md"]
+    run(
+        "rules.policy_study_table", "--cells", study, "--overlap", tmp_path / "overlap.parquet",
+        "--level", 0.95, "--output", *table,
+    )  # fmt: skip
+    text = table[1].read_text()
+    assert "| similarity | 80.0 (70 to 90) \\* \\+ [1], 20.0 / 18.0 | not run: no sandbox |" in text
+    assert "| random_layers | 50.0 (40 to 60), 20.0 / 18.0 | not run |" in text
+    assert line in text
+    assert len(table[0].read_text().splitlines()) == 1 + 4
+    figure = [tmp_path / f"p.{kind}" for kind in ("pdf", "png", "csv")]
+    run("figures.policies", "--cells", study, "--output", *figure)
+    assert figure[2].read_text().splitlines()[2].startswith("random_layers,2,2,2,50.0000,40.0000,60.0000")
+    figure = [tmp_path / f"o.{kind}" for kind in ("pdf", "png", "csv")]
+    models = json.dumps({"m": None})
+    run("figures.overlap", "--overlap", tmp_path / "overlap.parquet", "--models", models, "--output", *figure)
+    assert len(figure[2].read_text().splitlines()) == 1 + len(rows)
