@@ -143,8 +143,8 @@ def shard_command(folder, batch_size=1, last=11, first=0):
 
 @pytest.fixture
 def twelve_items(tmp_path):
-    items = [{"item_id": f"test/{i}", "prompt": f"Solve $x+{i}=12$."} for i in range(12)]
-    schema = pa.schema([("item_id", pa.string()), ("prompt", pa.string())])
+    items = [{"item_id": f"test/{i}", "benchmark": "b", "prompt": f"Solve $x+{i}=12$."} for i in range(12)]
+    schema = pa.schema([(name, pa.string()) for name in items[0]])
     write_rows(tmp_path / "items.parquet", items, schema, {})
     return tmp_path
 

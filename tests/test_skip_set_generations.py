@@ -4,7 +4,7 @@ import pytest
 
 from goodpart.decode import decode, settings_for
 from goodpart.prompts import render
-from goodpart.rules.generations import Journal, generate
+from goodpart.rules.generations import Asked, Journal, generate
 from goodpart.samplers.common import item_seed
 from goodpart.skip_sets import SkipSet
 from goodpart.skipping import skipping
@@ -14,11 +14,13 @@ BY_ITEM = {("b", item["item_id"]): [[2, 9, 17, 25], [12], []][i % 3] for i, item
 
 
 def made(model, skip_set, folder):  # noqa: F811
-    items = [{**item, "benchmark": "b"} for item in ITEMS]
-    prompts = render(model.tokenizer, [item["prompt"] for item in items], True)
+    prompts = render(model.tokenizer, [item["prompt"] for item in ITEMS], True)
     settings = settings_for(model, max_new_tokens=16, block_length=8)
-    keys = [item["item_id"] for item in items]
-    rows = generate(model, items, prompts, keys, settings, 0, 2, Journal(folder / "s.parquet"), skip_set)
+    asked = [
+        Asked(name, name, 0, item_seed(0, name, 0), prompt, tuple(skip_set.of_item("b", name)))
+        for name, prompt in zip((item["item_id"] for item in ITEMS), prompts, strict=True)
+    ]
+    rows = generate(model, asked, settings, 2, Journal(folder / "s.parquet"), skip_set.skip_at(16))
     return [row["token_ids"] for row in rows], prompts, settings
 
 
