@@ -22,6 +22,7 @@ from goodpart.families import family_module, family_of
 from goodpart.files import read_json, write_json, written
 from goodpart.models import FILES, check_weights, checkpoint_folder
 from goodpart.runtime import logger, parser, run
+from goodpart.skip_sets import read_skip_set
 from goodpart.skipping import check_layers
 
 INDEX = "model.safetensors.index.json"
@@ -91,10 +92,14 @@ def export(folder: Path, layers: Sequence[int], output: Path) -> None:
 
 def main(arguments: argparse.Namespace) -> None:
     """Export one model."""
-    layers = arguments.layers
+    folder, layers = checkpoint_folder(arguments.model, arguments.revision), arguments.layers
     if arguments.skip_set:
-        layers = read_json(arguments.skip_set)["layers"]
-    export(checkpoint_folder(arguments.model, arguments.revision), layers, arguments.output)
+        raw = read_json(folder / "config.json")
+        family = family_module(family_of(raw, str(folder / "config.json")))
+        layers = read_skip_set(arguments.skip_set, raw[family.LAYERS_KEY]).layers
+        if layers is None:
+            raise GoodpartError(f"{arguments.skip_set}: holds several sets, and a checkpoint has one")
+    export(folder, layers, arguments.output)
 
 
 if __name__ == "__main__":

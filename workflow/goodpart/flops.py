@@ -105,7 +105,7 @@ class Shape:
         return 100 * k * layer / whole
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Passes:
     """The forward passes of one completion: tokens `fed`, `keys` seen, `head` positions, each [S]."""
 
@@ -173,9 +173,16 @@ def reduction(shape: Shape, completions: Iterable[tuple[Passes, Sequence[int] | 
     Nan without a pass.
     """
     whole = left = 0
+    costs: dict[Passes, tuple[int, int]] = {}  # passes that several completions share are summed once
     for at, skipped in completions:
-        whole += decode_flops(shape, at)
-        left += decode_flops(shape, at, skipped)
+        if at not in costs:
+            costs[at] = (int(shape.layer(at.fed, at.keys).sum()), int(shape.head(at.head).sum()))
+        layers, head = costs[at]
+        whole += shape.layers * layers + head
+        if isinstance(skipped, int):
+            left += (shape.layers - skipped) * layers + head
+        else:
+            left += decode_flops(shape, at, skipped)
     return 100 * (1 - left / whole) if whole else float("nan")
 
 

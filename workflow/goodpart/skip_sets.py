@@ -68,11 +68,11 @@ class SkipSet:
         phases = len(self.sets)
         return lambda step: self.sets[step * phases // steps]
 
-    def counts(self, benchmark: str, item_id: str, steps: int, passes: int) -> list[int]:
-        """Number of layers skipped in each of an item's first `passes` steps of `steps`."""
+    def counts(self, benchmark: str, item_id: str, steps: int, passes: int) -> int | list[int]:
+        """Number of layers skipped in all steps of an item; by phase, in each of its `passes` of `steps`."""
         skip_at = self.skip_at(steps)
         if skip_at is None:
-            return [len(self.of_item(benchmark, item_id))] * passes
+            return len(self.of_item(benchmark, item_id))
         return [len(skip_at(step)) for step in range(passes)]
 
     def mean(self, benchmark: str, items: Sequence[str]) -> float:
