@@ -181,23 +181,30 @@ def test_the_search_goes_by_the_divergence_of_whole_sets():
     st.integers(1, 4),
     st.booleans(),
     st.sampled_from([0.0, 0.95]),
+    st.booleans(),
 )
-def test_adaptive_costs_what_a_static_set_costs(similarities, k, adjacent, threshold):
-    found = chosen("adaptive", similarities, k, adjacent=adjacent, threshold=threshold)
+def test_adaptive_costs_what_a_static_set_costs(similarities, k, adjacent, threshold, uneven):
+    found = chosen("adaptive", similarities, k, adjacent=adjacent, threshold=threshold, uneven=uneven)
     assert len(found) == len(similarities)
     total = sum(choice.got_k for choice in found)
     assert total <= k * len(found)
     if threshold == 0 and adjacent:
         assert total == k * len(found)
     for choice, values in zip(found, similarities, strict=True):
-        assert choice.got_k <= 2 * k
+        assert choice.got_k <= (2 * k if uneven else k)
+        if not uneven:  # in each phase Algorithm 1
+            settings = {"adjacent": adjacent, "threshold": threshold}
+            assert choice.layers == chosen("algorithm1", values, k, **settings).layers
         assert adjacent or all(b - a > 1 for a, b in pairwise(choice.layers))
         assert all(values[layer] >= threshold for layer in choice.layers)
 
 
 def test_adaptive_gives_more_to_the_phase_that_is_more_similar():
     early, late = [0.99, 0.5, 0.98, 0.5, 0.97, 0.5], [0.96, 0.5, 0.5, 0.5, 0.5, 0.5]
-    assert [c.layers for c in chosen("adaptive", [early, late], 2)] == [[0, 2, 4], [0]]
+    assert [c.layers for c in chosen("adaptive", [early, late], 2, uneven=True)] == [[0, 2, 4], [0]]
+    even = chosen("adaptive", [early, late], 2)
+    assert [c.layers for c in even] == [[0, 2], [0]]
+    assert "3 of 4 (phase, layer) pairs" in even[1].reason
     # One phase: Algorithm 1.
     assert chosen("adaptive", [early], 2)[0].layers == chosen("algorithm1", early, 2).layers
 

@@ -13,7 +13,7 @@ from goodpart.policies import Choice, found, neighbours
 NEEDS = "phases"
 SETTINGS = {
     "phases": 4,
-    "most": None,
+    "uneven": False,
     "threshold": 0.95,
     "adjacent": False,
     "positions": "all",
@@ -22,15 +22,16 @@ SETTINGS = {
 
 
 def choose(similarities: Sequence[Sequence[float]], k: int, settings: dict[str, Any]) -> list[Choice]:
-    """For each phase the layers to skip, k on average: Algorithm 1 over all (phase, layer) at once.
+    """For each phase the layers to skip: Algorithm 1 over all (phase, layer) pairs at once.
 
-    similarities [P][L]. Pairs are taken by falling similarity until there are k times P of them, so that a
-    phase with more similar layers gives more of them; `most` (2 k by default) is the limit of one phase.
+    similarities [P][L]. Pairs are taken by falling similarity until there are k times P of them, at most k in
+    a phase: then every step costs what it costs under a static set, however early a completion ends. With
+    `uneven` at most 2 k, so that more similar phases give more layers, k on average over all steps.
     `threshold`, `adjacent` and `protected` as for Algorithm 1, within a phase. Equal ones go to the earlier
     phase, then to the lower layer.
     """
     phases, layers = len(similarities), len(similarities[0])
-    most = settings.get("most") or 2 * k
+    most = 2 * k if settings["uneven"] else k
     order = sorted(
         ((p, j) for p in range(phases) for j in range(layers)),
         key=lambda at: (-similarities[at[0]][at[1]], at),
@@ -44,8 +45,8 @@ def choose(similarities: Sequence[Sequence[float]], k: int, settings: dict[str, 
         if allowed and not near and len(chosen[p]) < most:
             chosen[p].add(j)
     total = sum(map(len, chosen))
-    why = f"{total} of {k * phases} (phase, layer) pairs were found: see threshold, adjacent and most"
-    # A phase may have fewer than k by design; the reason is given where the phases together have fewer.
+    why = f"{total} of {k * phases} (phase, layer) pairs were found: see threshold, adjacent and protected"
+    # An uneven phase may have fewer than k by design; only fewer in all need a reason.
     return [
         found(c, k, why if total < k * phases else "", s) for c, s in zip(chosen, similarities, strict=True)
     ]

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from goodpart.comparison import Entry, entries
 from goodpart.files import write_text
 from goodpart.parquet import read_metadata, read_table
@@ -18,8 +20,7 @@ NOTES = """
 {model} on {benchmark}, {n} items, full-depth accuracy {base:.2f}. Retention in percent of full depth with its
 {level:g} % interval (paired bootstrap over items); then k / L and the true reduction of FLOPs, with the head,
 in percent. \\*: the interval excludes 100. \\+: fewer layers found than asked (how many in square brackets).
-Random sets: mean over {seeds} seeds, and from the lowest to the highest of them. Policies whose sets change
-by step have k layers on average.
+Random sets: mean over {seeds} seeds, and from the lowest to the highest of them.
 """
 HEADER = ["policy", "kind", "k", "got_k", "seeds", "retention", "low", "high", "accuracy",
           "flops_reduction_layers", "flops_reduction_true", "forward_passes", "kl", "status"]  # fmt: skip
@@ -39,9 +40,9 @@ def shown(entry: Entry) -> str:
 
 
 def agreement(rows: Iterable[dict[str, Any]], level: float) -> list[str]:
-    """One sentence a model and k: do prompts of one benchmark agree more than those of different ones?"""
+    """Do prompts of one benchmark agree more than those of different ones? In all, and by model and k."""
     found = {(r["model"], r["k"], r["kind"]): r for r in rows if r["kind"] not in ("benchmarks", "models")}
-    lines = []
+    lines, sums, dependent = [], np.zeros(3), 0
     for model, k in dict.fromkeys((model, k) for model, k, _ in found):
         same, other, gap, pooled, chance = (
             found.get((model, k, kind))
@@ -49,7 +50,9 @@ def agreement(rows: Iterable[dict[str, Any]], level: float) -> list[str]:
         )
         if not (same and other and gap and pooled and chance):
             continue
-        agnostic = gap["low"] is None or gap["low"] <= 0 <= gap["high"]
+        agnostic = gap["low"] is None or gap["low"] <= 0
+        dependent += not agnostic
+        sums += [same["jaccard"], other["jaccard"], chance["jaccard"]]
         verdict = "no sign that the set depends on the task" if agnostic else "the set depends on the task"
         lines.append(
             f"* {model}, k = {k}: same benchmark {same['jaccard']:.2f}, other {other['jaccard']:.2f}, "
@@ -58,11 +61,15 @@ def agreement(rows: Iterable[dict[str, Any]], level: float) -> list[str]:
         )
     if not lines:
         return ["Only one benchmark was run: nothing can be said of others."]
+    means = dict(zip(("same", "other", "chance"), sums / len(lines), strict=True))
     head = (
-        f"Mean Jaccard index of the skip sets of two prompts, {100 * level:g} % intervals over prompts. Sets "
-        "that are task-agnostic agree across benchmarks as they do within one (difference 0)."
+        "Mean Jaccard index of the skip sets of two prompts: {same:.2f} within a benchmark, {other:.2f} "
+        "across benchmarks, {chance:.2f} by chance. Sets that are task-agnostic agree across benchmarks as they do "
+        "within one; the difference is above 0, by its {level:g} % interval over prompts, in {dependent} of "
+        "{cases} cases."
     )
-    return [head, "", *lines]
+    said = head.format(**means, level=100 * level, dependent=dependent, cases=len(lines))
+    return [said, "", *lines]
 
 
 def to_markdown(made: list[Entry], notes: dict[str, Any], overlap: list[dict[str, Any]], level: float) -> str:
