@@ -123,10 +123,10 @@ def _study_mistakes(study: Mapping[str, Any], config: Mapping[str, Any]) -> Iter
     for kind in ("model", "benchmark"):
         if study[kind] not in config[f"{kind}s"]:
             yield f"  policy_study.{kind}: {study[kind]!r} is not in {kind}s; choose one that is"
-    for policy in [*study["policies"], *filter(None, [study.get("overlap")])]:
+    for policy in [*study["policies"], study["overlap"]]:
         if policy not in config["policies"]:
             yield f"  policy_study: {policy!r} is not in policies; {_known(policy, config)}"
-    overlap = config["policies"].get(study.get("overlap"), {"mode": "per_prompt"})
+    overlap = config["policies"].get(study["overlap"], {"mode": "per_prompt"})
     if overlap.get("mode") != "per_prompt":
         yield f"  policy_study.overlap: {study['overlap']!r} is not per_prompt; name a policy of that mode"
 

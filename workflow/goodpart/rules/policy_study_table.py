@@ -64,9 +64,9 @@ def agreement(rows: Iterable[dict[str, Any]], level: float) -> list[str]:
     means = dict(zip(("same", "other", "chance"), sums / len(lines), strict=True))
     head = (
         "Mean Jaccard index of the skip sets of two prompts: {same:.2f} within a benchmark, {other:.2f} "
-        "across benchmarks, {chance:.2f} by chance. Sets that are task-agnostic agree across benchmarks as they do "
-        "within one; the difference is above 0, by its {level:g} % interval over prompts, in {dependent} of "
-        "{cases} cases."
+        "across benchmarks, {chance:.2f} by chance. Sets that are task-agnostic agree across benchmarks as "
+        "they do within one; the difference is above 0, by its {level:g} % interval over prompts, in "
+        "{dependent} of {cases} cases."
     )
     said = head.format(**means, level=100 * level, dependent=dependent, cases=len(lines))
     return [said, "", *lines]

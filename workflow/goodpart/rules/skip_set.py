@@ -55,6 +55,10 @@ def varying(
         return keys, policy.choose(measured, k, settings)
     if policy.NEEDS == "file":
         given = read_skip_set(files[0], layers)
+        if given.by != "prompt":
+            raise GoodpartError(
+                f"{files[0]}: not one set a prompt; give a .json file, or such a .parquet file"
+            )
         keys = [{"benchmark": benchmark, "item_id": item} for benchmark, item in given.sets]
         return keys, [policy.choose(chosen, k, settings) for chosen in given.sets.values()]
     prompts = of_prompts(files, layers, settings["positions"])
