@@ -223,6 +223,12 @@ def cell_inputs(cells):
     return {name: list(dict.fromkeys(files)) for name, files in found.items()}
 
 
+def cells_code(cells):
+    """Source files of a job that collects cells."""
+    families = {config["models"][model]["family"] for model, *_ in cells}
+    return code("rules.cells", *(f"families.{family}" for family in sorted(families)))
+
+
 def cells_selection(cells):
     """What rules.cells must know of some cells, as JSON."""
     models, benchmarks, policies = (list(dict.fromkeys(c[i] for c in cells)) for i in range(3))
@@ -236,6 +242,7 @@ def cells_selection(cells):
             },
             "benchmarks": {b: settings_of.shards(config, b) for b in benchmarks},
             "policies": {p: config["policies"][p] for p in policies if p != FULL},
+            "varies": {p: varies(config["policies"][p]) for p in policies if p != FULL},
             "cells": cells,
         },
         sort_keys=True,

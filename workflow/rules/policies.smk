@@ -12,7 +12,7 @@ rule policy_study:
 rule policy_study_cells:
     input:
         **cell_inputs(STUDY_CELLS),
-        code=code("rules.cells"),
+        code=cells_code(STUDY_CELLS),
     output:
         result(paths.POLICY_STUDY),
     log:
@@ -35,8 +35,10 @@ rule overlap_measures:
             for m in MODELS
             for b in BENCHMARKS
         ],
-        code=lambda wildcards: kind_code(
-            "rules.overlap_measures", "policies", config["policies"][OVERLAP]["kind"]
+        code=lambda wildcards: code(
+            "rules.overlap_measures",
+            "policies.random_layers",
+            f"policies.{config['policies'][OVERLAP]['kind']}",
         ),
     output:
         result(paths.OVERLAP),

@@ -4,7 +4,7 @@
 rule cells:
     input:
         **cell_inputs(CELLS),
-        code=code("rules.cells"),
+        code=cells_code(CELLS),
     output:
         result(paths.CELLS),
     log:

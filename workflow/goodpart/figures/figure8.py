@@ -46,9 +46,8 @@ def main(arguments: argparse.Namespace) -> None:
         share = counts / n
         low, high = np.transpose([wilson(int(count), n, arguments.level) for count in counts])
         axis.bar(range(layers), share, color=style.PAPER_COLOURS["LLaDA-Instruct"], width=0.8)
-        axis.errorbar(
-            range(layers), share, [share - low, high - share], fmt="none", ecolor="0.25", elinewidth=0.6
-        )
+        bars = np.maximum([share - low, high - share], 0)
+        axis.errorbar(range(layers), share, bars, fmt="none", ecolor="0.25", elinewidth=0.6)
         early = counts[np.arange(layers) < EARLY * layers].sum() / max(counts.sum(), 1)
         axis.axvline(np.ceil(EARLY * layers) - 0.5, color="0.6", lw=0.7, ls=":")
         word = "allowed" if adjacent else "not allowed"

@@ -21,7 +21,6 @@ from goodpart.flops import Shape, passes, reduction
 from goodpart.intervals import mcnemar, retention_interval
 from goodpart.parquet import provenance, read_metadata, read_table, read_tables, write_rows
 from goodpart.pass_at_k import pass_at_k
-from goodpart.policies import varies
 from goodpart.runtime import parser, run
 from goodpart.skip_sets import SkipSet, read_skip_set
 
@@ -180,7 +179,7 @@ def main(arguments: argparse.Namespace) -> None:
         settings = chosen["policies"].get(policy, {})
         file = None
         if k:
-            pattern = paths.SKIP_SETS if varies(settings) else paths.SKIP_SET
+            pattern = paths.SKIP_SETS if chosen["varies"][policy] else paths.SKIP_SET
             file = results / pattern.format(**where)
         shard = results / paths.GENERATIONS.format(**where, first=shards[0][0], last=shards[0][1])
         skip_set = read_skip_set(file, entry["layers"])
