@@ -92,7 +92,10 @@ for group, members in benchmark_groups().items():
             input:
                 item_files=[result(paths.ITEMS, benchmark=b, split="evaluation") for b in members],
                 checkpoint=lambda wildcards: checkpoint(wildcards.model),
-                code=lambda wildcards: family_code("rules.prompt_similarities", wildcards.model),
+                code=lambda wildcards: code(
+                    "rules.prompt_similarities",
+                    f"families.{config['models'][wildcards.model]['family']}",
+                ),
             output:
                 [result(paths.PROMPT_SIMILARITIES, benchmark=b) for b in members],
             log:
