@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import inspect
+import json
 import os
 import secrets
-import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
+from typing import IO
 
 from goodpart import sandbox_child
 from goodpart.errors import GoodpartError
 
 MEMORY = 1 << 30  # bytes of address space
 SCRATCH = 128 << 20  # bytes that a program may write
+PROCESSES = 64  # and threads, of one run
 NOBODY = 65534
+FIRST_UID = 0x7000_0000  # uids of nobody: each run as root takes one, so that runs do not share limits
+MESSAGES = getattr(socket, "SOCK_SEQPACKET", socket.SOCK_DGRAM)
+MOST_MESSAGES = 1000
+GRACE = 10.0
+ALWAYS = ["--die-with-parent", "--new-session"]
 
 HELP = """model-written code cannot be run safely here: {reason}
   Debian, Ubuntu: apt-get install bubblewrap; Ubuntu 23.10 and later also need an AppArmor profile that
@@ -43,7 +53,8 @@ class Outcome:
 class Sandbox:
     """Runs programs under `kind` (`bubblewrap`, or `none` for no isolation at all).
 
-    `cpu_seconds` bounds the program's processor time, `wall_seconds` the time until it is killed.
+    `cpu_seconds` bounds the processor time of each of a program's processes, `wall_seconds` the time until
+    all of them are killed. Threads may share one sandbox; each run is on its own.
     """
 
     kind: str = "bubblewrap"
@@ -58,99 +69,169 @@ class Sandbox:
             raise GoodpartError(HELP.format(reason="bubblewrap (bwrap) is not installed"))
         outcome = self.run("pass")
         if not outcome.passed:
-            said = subprocess.run(
-                [*self._prefix, "/bin/true"], capture_output=True, text=True, check=False
-            ).stderr.strip()
+            said = _try([*self._prefix[0], "true"]).stderr.strip()
             raise GoodpartError(HELP.format(reason=said or outcome.reason))
 
     @cached_property
-    def _prefix(self) -> list[str]:
-        """The bwrap command line up to the program it starts."""
+    def _prefix(self) -> tuple[list[str], bool]:
+        """The bwrap command line up to the program it starts; whether a process in it can change its uid.
+
+        Limits on processes do not bind root, so root stays in its user namespace and becomes nobody inside.
+        Where it may not (a container without CAP_SYS_ADMIN), and for all others, a user namespace it is.
+        """
+        view = _file_system()
         root = os.geteuid() == 0
-        words = ["bwrap", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"]
         if root:
-            # Limits on processes do not bind root: stay in the user namespace and become nobody inside.
-            words += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-            words += ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
-            words += ["--unshare-cgroup-try"]
-        else:
-            words += ["--unshare-all"]
-        for folder in ("/usr", "/bin", "/sbin", "/lib", "/lib64"):
-            path = Path(folder)
-            if path.is_symlink():
-                words += ["--symlink", os.readlink(path), folder]
-            elif path.exists():
-                words += ["--ro-bind", folder, folder]
-        for prefix in {sys.base_prefix, sys.base_exec_prefix}:
-            if not prefix.startswith("/usr"):
-                # nobody must be able to walk to an interpreter that lives in a home folder
-                for parent in reversed(Path(prefix).parents[:-1]):
-                    words += ["--perms", "0755", "--dir", str(parent)]
-                words += ["--ro-bind", prefix, prefix]
-        words += ["--proc", "/proc", "--dev", "/dev"]
-        for folder in ("/tmp", "/dev/shm"):  # noqa: S108
-            words += ["--perms", "1777", "--size", str(SCRATCH), "--tmpfs", folder]
-        words += ["--chdir", "/tmp"]  # noqa: S108
-        words += ["--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LANG", "C.UTF-8"]
-        return words
+            words = ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+            words += [f"--unshare-{kind}" for kind in ("ipc", "pid", "net", "uts", "cgroup-try")]
+            prefix = ["bwrap", *ALWAYS, *words, *view]
+            if _try([*prefix, "true"]).returncode == 0:
+                return prefix, True
+        nobody = ["--uid", str(NOBODY), "--gid", str(NOBODY)] if root else []
+        return ["bwrap", *ALWAYS, "--unshare-all", "--cap-drop", "ALL", *nobody, *view], False
 
     def run(self, program: str) -> Outcome:
         """Execute Python source; passed only if it ran to its end without an exception."""
         nonce = secrets.token_bytes(32)
-        verdict_read, verdict_write = os.pipe()
         secret_read, secret_write = os.pipe()
         os.write(secret_write, nonce)
         os.close(secret_write)
-        uid = NOBODY if self.kind == "bubblewrap" and os.geteuid() == 0 else -1
-        numbers = [verdict_write, secret_read, max(1, round(self.cpu_seconds)), MEMORY, uid]
-        python = os.path.realpath(sys.executable)
-        source = inspect.getsource(sandbox_child)
-        command = [python, "-I", "-S", "-c", source, *map(str, numbers)]
-        if self.kind == "bubblewrap":
-            command = [*self._prefix, *command]
-        with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryFile() as text:
+        # Messages keep their bounds: what a program writes here never joins up with the nonce.
+        verdict, theirs = socket.socketpair(socket.AF_UNIX, MESSAGES)
+        info_read, info_write = os.pipe()
+        with (
+            verdict,
+            os.fdopen(info_read, "rb") as info,
+            tempfile.TemporaryDirectory() as scratch,
+            tempfile.TemporaryFile() as text,
+        ):
             text.write(program.encode("utf-8", "surrogatepass"))
             text.seek(0)
-            child = subprocess.Popen(
-                command,
-                stdin=text,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(verdict_write, secret_read),
-                start_new_session=True,
-                cwd=scratch if self.kind == "none" else None,
-            )
-            os.close(verdict_write)
-            os.close(secret_read)
             try:
-                answer, late = _read(verdict_read, len(nonce), self.wall_seconds)
+                child = self._start(theirs.fileno(), secret_read, info_write, text, scratch)
             finally:
-                _kill(child)
-                _read(verdict_read, 1 << 16, 5.0)  # until the last process inside is gone
-                os.close(verdict_read)
-        if answer == nonce:
+                theirs.close()
+                os.close(secret_read)
+                os.close(info_write)
+            deadline = time.monotonic() + self.wall_seconds
+            with _namespace(info) as namespace:
+                try:
+                    passed, said, late = _verdict(verdict, nonce, deadline)
+                finally:
+                    _end(child, namespace)
+        if passed:
             return Outcome(True, "the tests ran to their end")
         if late:
             return Outcome(False, f"killed after {self.wall_seconds:g} s")
-        return Outcome(False, "ended before the tests did")
+        if child.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL):
+            limit = f"{self.cpu_seconds:g} s of processor time"
+            return Outcome(False, f"killed: by itself, or by a limit ({limit}, memory)")
+        return Outcome(False, said or "ended before the tests did")
+
+    def _start(
+        self, verdict: int, secret: int, info: int, program: IO[bytes], scratch: str
+    ) -> subprocess.Popen[bytes]:
+        prefix: list[str] = []
+        uid = -1
+        if self.kind == "bubblewrap":
+            words, changes_uid = self._prefix
+            prefix = [*words, "--info-fd", str(info)]
+            uid = FIRST_UID + secrets.randbelow(1 << 24) if changes_uid else -1
+        numbers = [verdict, secret, max(1, round(self.cpu_seconds)), MEMORY, PROCESSES, uid]
+        python = [os.path.realpath(sys.executable), "-I", "-S", "-c", _source(), *map(str, numbers)]
+        return subprocess.Popen(
+            [*prefix, *python],
+            stdin=program,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(verdict, secret, info),
+            start_new_session=True,
+            cwd=scratch if self.kind == "none" else None,
+        )
 
 
-def _read(descriptor: int, size: int, seconds: float) -> tuple[bytes, bool]:
-    """Read at most `size` + 1 bytes until the writers are gone; (bytes, whether time ran out)."""
-    data, deadline = b"", time.monotonic() + seconds
-    while len(data) <= size:
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([descriptor], [], [], left)[0]:
-            return data, True
-        part = os.read(descriptor, size + 1 - len(data))
-        if not part:
-            return data, False
-        data += part
-    return data, False
+@cache
+def _source() -> str:
+    return inspect.getsource(sandbox_child)
 
 
-def _kill(child: subprocess.Popen[bytes]) -> None:
-    """End the sandbox's first process, and with it everything inside."""
+def _try(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def _file_system() -> list[str]:
+    """What a program sees: the system's and the interpreter's folders, read-only, and little room to write.
+
+    /proc is empty: it would show the interpreter's memory, where the nonce is. So would ctypes.
+    """
+    words = []
+    for folder in ("/usr", "/bin", "/sbin", "/lib", "/lib64"):
+        path = Path(folder)
+        if path.is_symlink():
+            words += ["--symlink", os.readlink(path), folder]
+        elif path.exists():
+            words += ["--ro-bind", folder, folder]
+    for prefix in {sys.base_prefix, sys.base_exec_prefix}:
+        if not prefix.startswith("/usr/") or prefix.startswith("/usr/local/"):
+            # nobody must be able to walk to an interpreter that lives in a home folder
+            for parent in reversed(Path(prefix).parents[:-1]):
+                words += ["--perms", "0755", "--dir", str(parent)]
+            words += ["--ro-bind", prefix, prefix]
+    ctypes = importlib.util.find_spec("_ctypes")
+    if ctypes and ctypes.origin and os.path.isfile(ctypes.origin):
+        words += ["--ro-bind", os.devnull, os.path.realpath(ctypes.origin)]
+    words += ["--perms", "0755", "--dir", "/proc", "--dev", "/dev"]
+    for folder in ("/tmp", "/dev/shm"):  # noqa: S108
+        words += ["--perms", "1777", "--size", str(SCRATCH), "--tmpfs", folder]
+    words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]  # noqa: S108
+    return [*words, "--clearenv", "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LANG", "C.UTF-8"]
+
+
+@contextlib.contextmanager
+def _namespace(info: IO[bytes]) -> Iterator[int | None]:
+    """Descriptor of the sandbox's first process, whose end is the end of all processes inside."""
+    said = b""
+    while not said.endswith(b"}") and (part := info.read(1)):  # bwrap's JSON: {"child-pid": 12}
+        said += part
+    try:
+        descriptor = os.pidfd_open(json.loads(said)["child-pid"])
+    except (ValueError, KeyError, OSError):  # none came up, or it is gone
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _verdict(verdict: socket.socket, nonce: bytes, deadline: float) -> tuple[bool, str, bool]:
+    """Read until the nonce comes or all writers are gone: (whether it came, what did, whether it is late)."""
+    said = b""
+    for _ in range(MOST_MESSAGES):
+        verdict.settimeout(max(1e-3, deadline - time.monotonic()))
+        try:
+            message = verdict.recv(1024)
+        except TimeoutError:
+            return False, "", True
+        except OSError:
+            break
+        if message == nonce:
+            return True, "", False
+        if not message:
+            break
+        said = message
+    return False, "".join(c for c in said.decode("utf-8", "replace") if c.isprintable())[:200], False
+
+
+def _end(child: subprocess.Popen[bytes], namespace: int | None) -> None:
+    """End every process of the sandbox and wait until all are gone."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(0.02)  # mostly it is about to
+    if child.returncode is None and namespace is not None:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(namespace, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(GRACE)  # bwrap ends when its first process has, and that when all others have
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()

@@ -1,22 +1,28 @@
 """Runs inside the sandbox: limit itself, execute one program, answer with the nonce if it ended well.
 
-The answer is a nonce that waits in a pipe and is read only after the program has run to its end, so
-nothing in this interpreter holds it while the program runs. Started as `python -I -S -c SOURCE`; its
-arguments: verdict descriptor, nonce descriptor, CPU seconds, bytes of memory, uid to become or -1.
+The program shares this interpreter with its tests, so whatever Python can reach, it can read. The nonce is
+therefore taken from its pipe before the program starts, and held where no frame, collector or descriptor
+leads: as an argument that `map` has drawn and not yet passed on, while its next argument, the program, is
+executed. `send` is called with it only after that, and an exception drops it. Started as
+`python -I -S -c SOURCE`; arguments: descriptor of a socket for the verdict and of the pipe with the nonce,
+CPU seconds, bytes of memory, processes, uid to become or -1.
 """
 
+import _socket
 import os
 import resource
 import sys
+from _functools import partial
 
 
 def main() -> None:
-    """Read the program from standard input and run it."""
-    verdict, secret, cpu, memory, uid = (int(word) for word in sys.argv[1:6])
+    """Read the program from standard input, run it, and leave."""
+    verdict, secret, cpu, memory, processes, uid = (int(word) for word in sys.argv[1:7])
     program = sys.stdin.buffer.read()
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
+    os.close(null)
     if uid >= 0:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
@@ -27,17 +33,23 @@ def main() -> None:
         (resource.RLIMIT_FSIZE, 64 << 20),
         (resource.RLIMIT_NOFILE, 128),
         (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NPROC, 128),
+        (resource.RLIMIT_NPROC, processes),
     ):
-        soft = resource.getrlimit(name)[1]
-        value = value if soft == resource.RLIM_INFINITY else min(value, soft)
+        hard = resource.getrlimit(name)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(name, (value, value))
-    read, write, leave = os.read, os.write, os._exit
+    sys.argv[1:] = []
+    send, leave, text = _socket.socket(fileno=verdict).send, os._exit, str
     try:
-        exec(compile(program.decode("utf-8", "surrogatepass"), "<program>", "exec"), {"__name__": "program"})  # noqa: S102
-    except BaseException:
-        leave(1)
-    write(verdict, read(secret, 64))
+        code = compile(program.decode("utf-8", "surrogatepass"), "<program>", "exec")
+        nonce = iter(partial(os.read, secret, 64), b"")
+        run = map(bool, map(exec, [code], [{"__name__": "program"}]))  # False, the flags 0 of `send`
+        list(map(send, nonce, run))
+    except BaseException as error:
+        try:
+            send(text(f"{type(error).__name__}: {error}").encode("utf-8", "replace")[:300])
+        finally:
+            leave(1)
     leave(0)
 
 

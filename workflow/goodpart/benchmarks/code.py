@@ -3,35 +3,51 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from typing import Any
 
-from goodpart.benchmarks import Verdict
+from goodpart.benchmarks import Verdict, before_end_markers
 
-SPECIAL = re.compile(r"<\|[^|>\n]*\|>")
-FENCE = re.compile(r"```[^\n`]*\n(.*?)(?:```|\Z)", re.DOTALL)
+FENCE = re.compile(r"(```+)[^\n`]*\n(.*?)(?:(^[ \t]*\1)|\Z)", re.DOTALL | re.MULTILINE)
+NO_SANDBOX = "not run: no sandbox"
 
 
-def extract(completion: str, entry_point: str | None) -> str:
-    """The code of a completion: the first fenced block that defines `entry_point`, else the first.
+def extract(completion: str, entry_point: str | None) -> tuple[str, bool]:
+    """The code of a completion, and whether it was fenced.
 
-    `[BEGIN]` and `[DONE]`, the delimiters of Austin et al. (2021), are dropped with what follows them.
-    Without fences it is the completion as it stands: a raw function body keeps its indentation.
+    The first fenced block that defines `entry_point`, else the first block; a block inside a list is
+    moved to the left margin as a whole. `[BEGIN]` and `[DONE]`, the delimiters of Austin et al. (2021), are
+    dropped with what follows them. Without fences it is the completion as it stands: a raw function body
+    keeps its indentation.
     """
-    text = SPECIAL.sub("", completion).split("[DONE]")[0].replace("[BEGIN]", "")
-    blocks = FENCE.findall(text)
-    if not blocks:
-        return text
-    if entry_point:
-        defines = re.compile(
-            rf"^\s*(?:async\s+)?def\s+{re.escape(entry_point)}\s*\(|^{entry_point}\s*=", re.M
-        )
-        return next((block for block in blocks if defines.search(block)), blocks[0])
-    return blocks[0]
+    text = before_end_markers(completion).split("[DONE]")[0].replace("[BEGIN]", "")
+    found = FENCE.findall(text)
+    if not found:
+        return text, False
+    # A block that no line closes may be closed within one.
+    blocks = [block if closed else block.split(fence)[0] for fence, block, closed in found]
+    blocks = [_at_margin(block, entry_point) for block in blocks]
+    return next((block for block in blocks if _defines(block, entry_point)), blocks[0]), True
+
+
+def _defines(block: str, name: str | None, margin: str = "") -> bool:
+    if not name:
+        return False
+    word = re.escape(name)
+    found = rf"^{margin}(?:(?:async[ \t]+)?def|class)[ \t]+{word}\b|^{margin}{word}[ \t]*(?::[^=\n]+)?=(?!=)"
+    return re.search(found, block, re.MULTILINE) is not None
+
+
+def _at_margin(block: str, name: str | None) -> str:
+    """A block whose definition is indented, at the margin; any other one, such as a body, as it stands."""
+    if name and not _defines(block, name) and _defines(block, name, "[ \t]+"):
+        return textwrap.dedent(block)
+    return block
 
 
 def run_program(program: str, extracted: str, sandbox: Any) -> Verdict:
     """Execute a program in the sandbox; correct when it runs to its end."""
     if sandbox is None:
-        return Verdict(None, extracted, "the sandbox is not available", "not run: no sandbox")
+        return Verdict(None, extracted, "the sandbox is not available", NO_SANDBOX)
     outcome = sandbox.run(program)
     return Verdict(outcome.passed, extracted, outcome.reason)

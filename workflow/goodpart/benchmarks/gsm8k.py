@@ -1,22 +1,40 @@
 """GSM8K: word problems with one number as the answer (Cobbe et al., 2021).
 
-Only an anchored answer counts: `Final Answer:`, a `\\boxed{}`, or `####`, the last of those there are.
+Only an anchored answer counts: `Final Answer:`, a `####` that a number follows, or a `\\boxed{}`. The last
+line with one of the first two decides, else the last box. A line that names more than one number is no
+answer. Verdicts also hold `last_number`, a separate and more lenient metric: the last number of the text
+where nothing is anchored.
 """
 
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
-from goodpart.benchmarks import Verdict, mathematics_prompt
+from goodpart.benchmarks import Verdict, before_end_markers, before_stops, few_shot, mathematics_prompt
 from goodpart.benchmarks.latex import last_boxed
 
 FIELDS = ("question", "answer")
 SANDBOX = False
 
-ANCHOR = re.compile(r"final answer(?: is)?\s*:?\**\s*(?:is\b)?|####", re.IGNORECASE)
-NUMBER = re.compile(r"[-+\u2212]?(?:[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
+ANCHOR = re.compile(
+    r"final[ \t_]+answer(?P<colon>[\s*_]*(?:is\b[\s*_]*[:：=]?|[:：=]))?"
+    r"|^[ \t]*(?P<hashes>####)(?=[^\n]*[0-9])",
+    re.IGNORECASE | re.MULTILINE,
+)
+CURRENCY = re.compile(
+    r"[$€£¥₹₩₽¢]|\b(?:US|USD|EUR|GBP|AUD|CAD|INR|Rs\.?)(?=\s*[-\u2212$]?[0-9])",
+    re.IGNORECASE,
+)
+THOUSANDS = re.compile(r"(?<=[0-9])(?:\{,\}|,\\!\s?|\\,|[\u00a0\u2009\u202f])(?=[0-9]{3}(?![0-9]))")
+FRACTION = re.compile(r"\\[dtc]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
+EXPONENT_OF_UNIT = re.compile(r"(?<=[A-Za-z])(?:[\u00b2\u00b3]|\^\{?[23]\}?)")
+DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|(?<![A-Za-z])\.[0-9]+"
+POWER = r"[eE][-+]?[0-9]"
+NUMBER = re.compile(rf"(?<![A-Za-z0-9.])[-+\u2212]?(?:{DIGITS})(?:{POWER}{{1,3}})?(?!\.?[0-9]|{POWER})")
+RATIO = re.compile(r"\s*([-+\u2212]?[0-9]{1,400})\s*/\s*([0-9]{1,400})\s*\.?\s*")
 
 
 def item_id(row: dict[str, Any], split: str, index: int) -> str:
@@ -24,8 +42,23 @@ def item_id(row: dict[str, Any], split: str, index: int) -> str:
     return f"{split}/{index}"
 
 
-def prompt(row: dict[str, Any], style: str) -> str:
-    """The question, alone or with the request of the style."""
+def cut(completion: str, style: str) -> str:
+    """Without the problems that a model adds behind its answer to a few-shot prompt."""
+    return before_stops(completion, ("Question:",)) if style == "paper" else completion
+
+
+def example(row: dict[str, Any], style: str) -> str:
+    """A solved problem for few-shot prompts: the rationale without calculator marks, and its answer."""
+    rationale, answer = row["answer"].rsplit("####", 1)
+    rationale = re.sub(r"<<[^<>]*>>", "", rationale).strip()
+    return f"Question: {row['question'].strip()}\nAnswer: {rationale}\nFinal Answer: {answer.strip()}"
+
+
+def prompt(row: dict[str, Any], style: str, examples: tuple[str, ...] = ()) -> str:
+    """The question, alone, with the request of the style, or behind worked examples."""
+    if style == "paper":
+        request = 'Solve the problem step by step. End with a line "Final Answer:" and the number.'
+        return few_shot(request, examples, f"Question: {row['question'].strip()}\nAnswer:")
     return mathematics_prompt("gsm8k", row["question"], style)
 
 
@@ -35,42 +68,64 @@ def reference(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def score(reference: dict[str, Any], completion: str, sandbox: Any = None) -> Verdict:
-    """Compare the anchored answer with the gold number as Decimals."""
+    """Compare the anchored answer with the gold number, exactly."""
+    completion = before_end_markers(completion)
+    gold = number(reference["answer"])
     text = anchored(completion)
     if text is None:
-        return Verdict(False, None, "no anchored answer")
-    found, gold = number(text), number(reference["answer"])
+        last = last_number(completion)
+        return Verdict(False, None, "no anchored answer", last_number=last is not None and last == gold)
+    found = number(text)
+    same = found is not None and found == gold
     if found is None:
-        return Verdict(False, text.strip()[:80], "the anchored answer is not a number")
-    same = found == gold
-    return Verdict(same, str(found), "equal" if same else f"not equal to {gold}")
+        return Verdict(False, text.strip()[:80], "the anchored answer is not one number", last_number=False)
+    reason = "equal" if same else f"not equal to {reference['answer']}"
+    return Verdict(same, str(found)[:80], reason, last_number=same)
 
 
 def anchored(completion: str) -> str | None:
     """The text that the last anchor names as the answer, or None."""
-    boxed = last_boxed(completion)
     anchors = list(ANCHOR.finditer(completion))
     if not anchors:
-        return boxed
-    line = next((part for part in completion[anchors[-1].end() :].split("\n") if part.strip(" *")), "")
-    return last_boxed(line) or line
+        return last_boxed(completion)
+    rest = completion[anchors[-1].end() :]
+    line = next((part for part in rest.split("\n") if part.strip(" \t\r*_:$[]\\")), "")
+    if not (anchors[-1]["colon"] or anchors[-1]["hashes"]):
+        line = re.sub(r"^[\s*]*[-\u2013\u2014]\s", " ", line)  # a dash behind the label is no sign
+    box = last_boxed(line)
+    return line if box is None else box
 
 
-def number(text: str) -> Decimal | None:
-    """The number in an answer, after removing currency, commas, percent signs, units and markdown.
+def number(text: str) -> Decimal | Fraction | None:
+    """The number in an answer, after removing currency, thousands separators, units and markup.
 
-    None when there is no number, or more than one.
+    A fraction of integers counts, and so does what follows the last equals sign. None when there is no
+    number or more than one, and for digits of other scripts and superscripts.
     """
+    text = EXPONENT_OF_UNIT.sub("", text)
     if any(c.isdigit() and not c.isascii() for c in text):
         return None  # 18\u00b2 is not 18
-    text = re.sub(r"\\text[a-z]*\{([^{}]*)\}", r" \1 ", text)
-    text = re.sub(r"\\?[$]", "", text)
-    text = re.sub(r"\\[a-zA-Z]+|\\[!,;: ]|[{}*_~`%\\]", " ", text)
-    text = re.sub(r"(?<=[0-9])\s*,\s*(?=[0-9]{3}(?![0-9]))", "", text)
-    found = NUMBER.findall(text)
+    text = FRACTION.sub(r" \1/\2 ", THOUSANDS.sub("", text))
+    text = re.sub(r"\\(?:text|math|mbox)[a-z]*\s*\{([^{}]*)\}", r" \1 ", text)
+    text = CURRENCY.sub("", text.replace("\\$", ""))
+    text = re.sub(r"\\[a-zA-Z]+|\\[!,;: ]|[{}*_~`%\\\0\ufeff]", " ", text)
+    text = " ".join(text.rsplit("=", 1)[-1].split())
+    text = re.sub(r"(?<![\w.)])(?<![\w.)] )([-\u2212]) (?=[.0-9])", r" \1", text)
+    if ratio := RATIO.fullmatch(text):
+        return Fraction(int(_ascii(ratio[1])), int(ratio[2])) if int(ratio[2]) else None
+    found = list(NUMBER.finditer(text))
     if len(found) != 1:
         return None
-    try:
-        return Decimal(found[0].replace("\u2212", "-").replace(",", ""))
-    except InvalidOperation:
-        return None
+    value = Decimal(_ascii(found[0][0]))
+    thousands = re.match(r"\s?[kK](?![A-Za-z0-9])", text[found[0].end() :])
+    return value * 1000 if thousands else value
+
+
+def last_number(text: str) -> Decimal | None:
+    """The last number anywhere in a text, or None."""
+    found = NUMBER.findall(CURRENCY.sub("", THOUSANDS.sub("", text)))
+    return Decimal(_ascii(found[-1])) if found else None
+
+
+def _ascii(digits: str) -> str:
+    return digits.replace("\u2212", "-").replace(",", "")

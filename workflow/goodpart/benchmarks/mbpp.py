@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from goodpart.benchmarks import DFLASH_CODE, Verdict, unknown_style
+from goodpart.benchmarks import DFLASH_CODE, Verdict, before_stops, few_shot, unknown_style
 from goodpart.benchmarks.code import extract, run_program
 
 FIELDS = ("task_id", "code", "test_list")
@@ -21,9 +21,28 @@ def item_id(row: dict[str, Any], split: str, index: int) -> str:
     return str(row["task_id"])
 
 
-def prompt(row: dict[str, Any], style: str) -> str:
-    """The sentence (`bare`, `dflash`), or the sentence and its tests behind a request (`dflash_tests`)."""
+def _problem(row: dict[str, Any]) -> str:
+    tests = "\n".join(row["test_list"])
+    return f"Problem: {(row.get('text') or row['prompt']).strip()}\nTests:\n{tests}\nFunction:"
+
+
+def example(row: dict[str, Any], style: str) -> str:
+    """A solved problem for few-shot prompts, with the reference function."""
+    code = "\n".join(line.rstrip() for line in row["code"].splitlines()).strip()
+    return f"{_problem(row)}\n```python\n{code}\n```"
+
+
+def cut(completion: str, style: str) -> str:
+    """Without the problems that a model adds behind its answer to a few-shot prompt."""
+    return before_stops(completion, ("\nProblem:",)) if style == "paper" else completion
+
+
+def prompt(row: dict[str, Any], style: str, examples: tuple[str, ...] = ()) -> str:
+    """The sentence (`bare`, `dflash`), or the sentence and its tests behind a request."""
     text = row.get("text") or row["prompt"]
+    if style == "paper":
+        request = "Write one Python function that solves the problem and passes its tests."
+        return few_shot(request, examples, _problem(row))
     if style in ("bare", "dflash"):
         return text
     if style == "dflash_tests":
@@ -49,6 +68,6 @@ def reference(row: dict[str, Any]) -> dict[str, Any]:
 
 def score(reference: dict[str, Any], completion: str, sandbox: Any = None) -> Verdict:
     """Run imports, code, set-up and tests; the set-up follows the code, which some of it uses."""
-    code = extract(completion, reference["entry_point"])
+    code, _ = extract(completion, reference["entry_point"])
     parts = [*reference["imports"], code, reference["setup"], *reference["tests"]]
     return run_program("\n".join(parts), code, sandbox)

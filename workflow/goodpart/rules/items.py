@@ -79,7 +79,7 @@ def checked_rows(source: dict[str, Any], module: ModuleType) -> list[dict[str, A
         missing = [field for field in module.FIELDS if row.get(field) is None]
         if missing:
             raise GoodpartError(f"{what}: row {number} has no {', '.join(missing)}: another data set?")
-    if len(rows) != source["rows"]:
+    if source.get("rows") not in (None, len(rows)):
         raise GoodpartError(
             f"{what}: {len(rows)} rows where {source['rows']} are expected; get the right file, or correct "
             "`rows` in the configuration"

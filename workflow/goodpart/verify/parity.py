@@ -8,7 +8,6 @@ generation, cached generation, log-likelihood and removal of layers is made agai
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -287,11 +286,8 @@ def parity(folders: list[Path], dtype: str, device: str | None, tolerance: float
     return failed
 
 
-def main(words: list[str] | None = None) -> int:
-    """Run the command line; return the exit status."""
-    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    commands = options.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("parity", help="compare with golden outputs of the official code")
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """The command line of `parity`."""
     command.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
     command.add_argument("--dtype", default="float32", help="a torch dtype (default: float32)")
     command.add_argument("--device", help="cpu, cuda, ... (default: the GPU if there is one)")
@@ -299,15 +295,9 @@ def main(words: list[str] | None = None) -> int:
     command.add_argument(
         "--threads", type=int, default=1, help="of torch (default: 1, as the golden outputs)"
     )
-    arguments = options.parse_args(words)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compare all folders; return how many cases failed."""
     limit_threads(arguments.threads)
-    try:
-        failed = parity(arguments.folders, arguments.dtype, arguments.device, arguments.tolerance)
-    except GoodpartError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return parity(arguments.folders, arguments.dtype, arguments.device, arguments.tolerance)

@@ -1,0 +1,35 @@
+"""`python -m goodpart.verify parity FOLDER...` and `... oracles FILE... --data FOLDER`: is it right here?
+
+`parity` compares this machine's models and samplers with golden outputs of the official code, `oracles` its
+scorers and sandbox with completions whose verdict is known.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from goodpart.errors import GoodpartError
+from goodpart.verify import oracles, parity
+from goodpart.verify.parity import Golden, Mismatch, parity_cases
+
+__all__ = ["Golden", "Mismatch", "main", "parity_cases"]
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run the command line; return the exit status: 0, 1 for disagreements, 2 for bad input."""
+    options = argparse.ArgumentParser(prog="python -m goodpart.verify", description="Check this installation")
+    commands = options.add_subparsers(dest="command", required=True)
+    for module in (parity, oracles):
+        name = module.__name__.rsplit(".", 1)[1]
+        said = (module.__doc__ or "").split("\n")[0].split(": ", 1)[1]
+        command = commands.add_parser(name, help=said, description=said)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    arguments = options.parse_args(words)
+    try:
+        failed = arguments.run(arguments)
+    except GoodpartError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 1 if failed else 0
