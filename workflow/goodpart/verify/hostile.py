@@ -100,8 +100,10 @@ def _breaches(
 def remaining(before: set[int]) -> set[int]:
     """New processes that a sandbox left, after a moment for the kernel to reap what it killed."""
     deadline = time.monotonic() + LINGER
-    while (left := sandboxed() - before) and time.monotonic() < deadline:
+    left = sandboxed() - before
+    while left and time.monotonic() < deadline:
         time.sleep(0.02)
+        left &= sandboxed()
     return left
 
 
