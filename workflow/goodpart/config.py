@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from goodpart.benchmark_sources import example_mistakes, source_mistakes
 from goodpart.errors import GoodpartError
 from goodpart.families import FAMILIES, family_module, family_of
 from goodpart.files import read_json
@@ -184,18 +185,11 @@ def _benchmark_mistakes(name: str, config: dict[str, Any], root: Path) -> Iterab
     calibration = calibration_benchmarks(config)
     if importlib.util.find_spec(f"goodpart.benchmarks.{benchmark['kind']}") is None:
         yield f"{at}.kind: there is no goodpart/benchmarks/{benchmark['kind']}.py"
+        return
     for split in ("evaluation", "calibration"):
-        source = benchmark.get(split)
-        if source is None:
-            continue
-        if ("path" in source) == ("hub" in source):
-            yield f"{at}.{split}: give either path (a local file) or hub (owner/name)"
-        elif "path" in source:
-            file = root / source["path"]
-            if not file.is_file():
-                yield f"{at}.{split}.path: {source['path']} does not exist; correct the path"
-            elif not _has_content(file):
-                yield f"{at}.{split}.path: {source['path']} holds no items; give a file that does"
+        if split in benchmark:
+            yield from source_mistakes(f"{at}.{split}", benchmark[split], root)
+    yield from example_mistakes(name, config, root)
     if benchmark["n"] != "all" and benchmark["n"] > benchmark["evaluation"]["rows"]:
         rows = benchmark["evaluation"]["rows"]
         yield f"{at}.n: {benchmark['n']} is more than the {rows} items there are; lower it"
@@ -204,15 +198,17 @@ def _benchmark_mistakes(name: str, config: dict[str, Any], root: Path) -> Iterab
     families = {config["models"][m]["family"] for m in models if m in config["models"]}
     for family in FAMILIES:
         if family in families:
+            at_decode = f"  decodes.{config['run']['decode']}.{family} with benchmarks.{name}"
             try:
-                decode_settings(config, config["run"]["decode"], family, name)
+                chosen = decode_settings(config, config["run"]["decode"], family, name)
             except GoodpartError as error:
-                yield f"  decodes.{config['run']['decode']}.{family} with benchmarks.{name}: {error}"
-
-
-def _has_content(file: Path) -> bool:
-    with file.open("rb") as opened:
-        return bool(opened.read(1 << 16).strip())
+                yield f"{at_decode}: {error}"
+                continue
+            if benchmark["samples"] > 1 and not chosen.get("temperature"):
+                yield (
+                    f"{at_decode}: {benchmark['samples']} samples an item are all the same at temperature 0; "
+                    "set a temperature above 0, or samples: 1"
+                )
 
 
 def decode_settings(config: Mapping[str, Any], decode: str, family: str, benchmark: str) -> dict[str, Any]:
@@ -220,8 +216,9 @@ def decode_settings(config: Mapping[str, Any], decode: str, family: str, benchma
 
     Raises GoodpartError for an unknown argument or values that do not fit together.
     """
-    arguments = dict(config["decodes"].get(decode, {}).get(family, {}))
-    arguments.setdefault("max_new_tokens", config["benchmarks"][benchmark]["max_new_tokens"])
+    entry = config["benchmarks"][benchmark]
+    arguments = decode_arguments(config, decode, family, entry["kind"])
+    arguments.setdefault("max_new_tokens", entry["max_new_tokens"])
     settings = family_module(family).Settings
     unknown = sorted(set(arguments) - set(settings.__dataclass_fields__))
     if unknown:
@@ -230,6 +227,12 @@ def decode_settings(config: Mapping[str, Any], decode: str, family: str, benchma
         )
     settings(**arguments)
     return arguments
+
+
+def decode_arguments(config: Mapping[str, Any], decode: str, family: str, kind: str) -> dict[str, Any]:
+    """A preset's arguments for one family, with what its `by_kind` changes for one kind of benchmark."""
+    arguments = dict(config["decodes"].get(decode, {}).get(family, {}))
+    return arguments | arguments.pop("by_kind", {}).get(kind, {})
 
 
 def calibration_benchmarks(config: Mapping[str, Any]) -> list[str]:

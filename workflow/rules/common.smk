@@ -16,8 +16,8 @@ os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), os.getenv("PATH", os.defpath)]),
 )
 
+from goodpart import benchmark_sources, paths, policy_config, sources
 from goodpart import config as settings_of
-from goodpart import paths, policy_config, sources
 from goodpart.errors import GoodpartError
 from goodpart.policies import policy_module, varies
 
@@ -115,10 +115,17 @@ def columns(models):
     return json.dumps({model: config["models"][model].get("paper_column") for model in models})
 
 
-def source_file(wildcards):
-    """The local file of one split of a benchmark; none for the hub."""
-    source = config["benchmarks"][wildcards.benchmark][wildcards.split]
-    return [source["path"]] if "path" in source else []
+def source_files(wildcards):
+    """Local files of one split of a benchmark and of its prompts' examples; none for the hub."""
+    examples = benchmark_sources.worked_examples(config, wildcards.benchmark) or {}
+    read = [config["benchmarks"][wildcards.benchmark][wildcards.split], examples.get("source")]
+    return sorted({source["path"] for source in read if source and "path" in source})
+
+
+def worked_examples(wildcards):
+    """Arguments that say which solved problems the prompts show."""
+    examples = benchmark_sources.worked_examples(config, wildcards.benchmark)
+    return ["--examples", json.dumps(examples, sort_keys=True)] if examples else []
 
 
 def items_subset(wildcards):
@@ -273,11 +280,12 @@ def recipe(wildcards):
 
 def checked_decoding(wildcards):
     """Decoding settings that a trained checkpoint is checked with, a benchmark, as JSON."""
-    chosen = config["decodes"][DECODE].get(tiny_family(wildcards), {})
-    lengths = TINY["checked"]["max_new_tokens"]
-    return json.dumps(
-        {kind: {**chosen, "max_new_tokens": n} for kind, n in lengths.items()}, sort_keys=True
-    )
+    family, lengths = tiny_family(wildcards), TINY["checked"]["max_new_tokens"]
+    chosen = {
+        kind: {**settings_of.decode_arguments(config, DECODE, family, kind), "max_new_tokens": n}
+        for kind, n in lengths.items()
+    }
+    return json.dumps(chosen, sort_keys=True)
 
 
 def adjacency_settings(column):

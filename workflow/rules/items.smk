@@ -3,7 +3,7 @@
 
 rule items:
     input:
-        source=source_file,
+        source=source_files,
         code=lambda wildcards: kind_code(
             "rules.items", "benchmarks", config["benchmarks"][wildcards.benchmark]["kind"]
         ),
@@ -20,7 +20,9 @@ rule items:
             config["benchmarks"][wildcards.benchmark][wildcards.split], sort_keys=True
         ),
         subset=items_subset,
+        examples=worked_examples,
     shell:
         "python -m goodpart.rules.items --benchmark {wildcards.benchmark} --kind {params.kind}"
         " --split {wildcards.split} --source {params.source:q} --style {params.style} {params.subset}"
+        " {params.examples:q}"
         " --output {output:q} --log {log:q}"

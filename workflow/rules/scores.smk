@@ -14,12 +14,14 @@ rule scores:
         log_file("scores", "model", "decode", "benchmark", "policy", "k"),
     conda:
         "../../envs/analysis.yaml"
+    threads: config["scoring"]["threads"]
     params:
+        style=lambda wildcards: config["benchmarks"][wildcards.benchmark]["style"],
         kind=lambda wildcards: config["benchmarks"][wildcards.benchmark]["kind"],
         sandbox=config["scoring"]["sandbox"],
         cpu=config["scoring"]["cpu_seconds"],
         wall=config["scoring"]["wall_seconds"],
     shell:
-        "python -m goodpart.rules.scores --kind {params.kind} --items {input.item_files:q}"
+        "python -m goodpart.rules.scores --kind {params.kind} --style {params.style} --items {input.item_files:q}"
         " --generations {input.generations:q} --sandbox {params.sandbox} --cpu-seconds {params.cpu}"
-        " --wall-seconds {params.wall} --output {output:q} --log {log:q}"
+        " --wall-seconds {params.wall} --threads {threads} --output {output:q} --log {log:q}"

@@ -19,7 +19,7 @@ LIST = re.compile(r"[0-9]+(?:,\s+[0-9]+)+")
 SECONDS = 5.0  # of processor time, for one comparison by math-verify
 
 # Worked by hand for this project: the benchmark has no training split, and none of its items is shown.
-EXAMPLES = (
+WORKED = (
     (
         "A rectangle is three times as long as it is wide, and its perimeter is $56$. What is its area?",
         "Let the width be $w$. The perimeter is $2(w + 3w) = 8w = 56$, so $w = 7$ and the length is $21$. "
@@ -54,6 +54,7 @@ EXAMPLES = (
         r"digit is that of $7^2$. The final answer is $\boxed{9}$.",
     ),
 )
+EXAMPLES = tuple({"problem": problem, "solution": solution} for problem, solution in WORKED)
 
 
 def item_id(row: dict[str, Any], split: str, index: int) -> str:

@@ -39,9 +39,11 @@ def public_rows(source: dict[str, Any]) -> list[dict[str, Any]]:
 
     disable_progress_bars()
     set_verbosity_error()
+    what = source.get("path") or source["hub"]
     try:
         if "path" in source:
-            rows = load_dataset("json", data_files=source["path"], split="train")
+            kind = "parquet" if what.endswith(".parquet") else "json"
+            rows = load_dataset(kind, data_files=what, split="train")
         else:
             rows = load_dataset(
                 source["hub"],
@@ -50,11 +52,15 @@ def public_rows(source: dict[str, Any]) -> list[dict[str, Any]]:
                 revision=source.get("revision"),
             )
     except Exception as error:
-        what = source.get("path") or source["hub"]
-        raise GoodpartError(
-            f"{what}: cannot be read ({type(error).__name__}: {error}); without network, download the file "
-            "and give its path as benchmarks.<name>.<split>.path"
-        ) from error
+        cause = error.__cause__ or error
+        said = " ".join(f"{type(cause).__name__}: {cause}".split())[:300]
+        do = (
+            "get the file again, or correct the path"
+            if "path" in source
+            else "without network, download the file elsewhere (JSON, JSON lines, gzipped, or Parquet) and "
+            "give its path as benchmarks.<name>.<split>.path"
+        )
+        raise GoodpartError(f"{what}: cannot be read ({said}); {do}") from error
     return rows.to_list()
 
 
@@ -72,13 +78,23 @@ def checked_rows(source: dict[str, Any], module: ModuleType) -> list[dict[str, A
     """
     what = source.get("path") or source["hub"]
     rows = public_rows(source)
+    for number, row in enumerate(rows):
+        missing = [field for field in module.FIELDS if row.get(field) is None]
+        if missing:
+            raise GoodpartError(
+                f"{what}: row {number} has no {', '.join(missing)}: another data set? Give the file that "
+                f"benchmarks.<name>.<split> expects, with the fields {', '.join(module.FIELDS)}"
+            )
     if "ids" in source:
         first, last = source["ids"]
         rows = [row for row in rows if first <= int(row["task_id"]) <= last]
     for number, row in enumerate(rows):
-        missing = [field for field in module.FIELDS if row.get(field) is None]
-        if missing:
-            raise GoodpartError(f"{what}: row {number} has no {', '.join(missing)}: another data set?")
+        try:
+            module.reference(row)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise GoodpartError(
+                f"{what}: row {number} cannot be scored ({type(error).__name__}: {error}): another data set?"
+            ) from None
     if source.get("rows") not in (None, len(rows)):
         raise GoodpartError(
             f"{what}: {len(rows)} rows where {source['rows']} are expected; get the right file, or correct "
@@ -109,29 +125,51 @@ def subset(total: int, n: int, kind: str) -> list[int]:
     return rows[:n]
 
 
+def worked_examples(spec: dict[str, Any], module: ModuleType, style: str) -> tuple[list[Any], list[str]]:
+    """Solved problems for few-shot prompts: their rows, and the texts that the prompts show.
+
+    spec: `count` or `rows` of a `source`, or of the module's own where that is None.
+    """
+    rows = checked_rows(spec["source"], module) if spec["source"] else list(module.EXAMPLES)
+    numbers = list(range(spec["count"])) if spec["rows"] is None else spec["rows"]
+    if max(numbers) >= len(rows):
+        raise GoodpartError(f"examples: there is no row {max(numbers)}, the last is {len(rows) - 1}")
+    chosen = [rows[number] for number in numbers]
+    return chosen, [module.example(row, style) for row in chosen]
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Write the items of one split."""
     source, split = json.loads(arguments.source), arguments.split
     module = benchmark_module(arguments.kind)
     rows = checked_rows(source, module)
-    n = len(rows) if arguments.n is None else arguments.n
-    if n > len(rows):
-        raise GoodpartError(f"{arguments.benchmark}: {n} items asked for, {len(rows)} exist")
+    shown: list[Any] = []
+    texts: list[str] = []
+    if arguments.examples:
+        shown, texts = worked_examples(arguments.examples, module, arguments.style)
+    # No prompt shows its own solution: calibration goes on behind the examples.
+    numbers = [i for i in subset(len(rows), len(rows), arguments.subset) if rows[i] not in shown]
+    if split == "evaluation" and len(numbers) < len(rows):
+        raise GoodpartError(f"{arguments.benchmark}: an example is among the evaluated items; choose others")
+    n = len(numbers) if arguments.n is None else arguments.n
+    if n > len(numbers):
+        raise GoodpartError(f"{arguments.benchmark}: {n} items asked for, {len(numbers)} exist")
     items = []
-    for index in subset(len(rows), n, arguments.subset):
+    for index in numbers[:n]:
         row = rows[index]
         items.append(
             {
                 "item_id": module.item_id(row, split, index),
                 "benchmark": arguments.benchmark,
                 "split": split,
-                "prompt": module.prompt(row, arguments.style),
+                "prompt": module.prompt(row, arguments.style, *([tuple(texts)] if texts else [])),
                 "reference": json.dumps(module.reference(row), sort_keys=True),
             }
         )
     if len({item["item_id"] for item in items}) != len(items):
         raise GoodpartError(f"{arguments.benchmark}: an item id occurs twice in the {split} split")
     facts = {"kind": arguments.kind, "style": arguments.style, "source": source, "subset": arguments.subset}
+    facts |= {"examples": arguments.examples, "rows": len(rows)}
     write_rows(arguments.output, items, SCHEMA, provenance(**facts))
     logger.info("%s %s: %d of %d items", arguments.benchmark, split, len(items), len(rows))
 
@@ -143,6 +181,7 @@ if __name__ == "__main__":
     options.add_argument("--split", choices=["evaluation", "calibration"], required=True)
     options.add_argument("--source", required=True, help="where the rows come from, as JSON")
     options.add_argument("--style", required=True, help="prompt style")
+    options.add_argument("--examples", type=json.loads, help="solved problems in prompts, as JSON")
     options.add_argument("--n", type=int, help="number of items (default: all)")
     options.add_argument("--subset", choices=["first", "shuffled", "dflash"], default="first")
     options.add_argument("--output", type=Path, required=True)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
 
-from goodpart.benchmarks import benchmark_module
+from goodpart.benchmarks import benchmark_module, cut
 from goodpart.errors import GoodpartError
 from goodpart.parquet import provenance, read_table, read_tables, write_rows
-from goodpart.runtime import logger, parser, progress, run
+from goodpart.runtime import logger, parser, processors, progress, run
 from goodpart.sandbox import Sandbox
 
 SCHEMA = pa.schema(
@@ -22,6 +23,7 @@ SCHEMA = pa.schema(
         ("extracted", pa.string()),
         ("reason", pa.string()),
         ("status", pa.string()),
+        ("last_number", pa.bool_()),  # a lenient metric of GSM8K: any last number counts as the answer
     ]
 )
 
@@ -45,12 +47,23 @@ def main(arguments: argparse.Namespace) -> None:
     items = read_table(arguments.items, ["item_id", "reference"]).to_pylist()
     references = {item["item_id"]: json.loads(item["reference"]) for item in items}
     generations = read_tables(arguments.generations, ["item_id", "sample", "completion"]).to_pylist()
-    rows = []
-    for row in progress(generations, "scores"):
+    for row in generations:
         if row["item_id"] not in references:
             raise GoodpartError(f"{row['item_id']}: generated, but not among {arguments.items}; rerun")
-        verdict = module.score(references[row["item_id"]], row["completion"], sandbox)
-        rows.append({"item_id": row["item_id"], "sample": row["sample"], **vars(verdict)})
+    rows = []
+    # Threads only wait here: programs and hard comparisons run in processes of their own.
+    with ThreadPoolExecutor(processors(arguments.threads)) as pool:
+        waiting = [
+            pool.submit(
+                module.score,
+                references[row["item_id"]],
+                cut(module, row["completion"], arguments.style),
+                sandbox,
+            )
+            for row in generations
+        ]
+        for row, verdict in progress(list(zip(generations, waiting, strict=True)), "scores"):
+            rows.append({"item_id": row["item_id"], "sample": row["sample"], **vars(verdict.result())})
     facts = {"kind": arguments.kind, "sandbox": arguments.sandbox if module.SANDBOX else None}
     write_rows(arguments.output, rows, SCHEMA, provenance(**facts))
     logger.info("%d of %d correct", sum(bool(row["correct"]) for row in rows), len(rows))
@@ -59,6 +72,7 @@ def main(arguments: argparse.Namespace) -> None:
 if __name__ == "__main__":
     options = parser(__doc__)
     options.add_argument("--kind", required=True, help="module of goodpart.benchmarks")
+    options.add_argument("--style", required=True, help="prompt style, whose stop strings end completions")
     options.add_argument("--items", type=Path, required=True)
     options.add_argument("--generations", type=Path, nargs="+", required=True, help="all shards")
     options.add_argument("--sandbox", choices=["bubblewrap", "none"], required=True)
