@@ -1,37 +1,12 @@
-"""Scorers by hand-written completions, and by the oracles where they are at hand."""
-
-import gzip
-import json
+"""Scorers of GSM8K and MATH-500, and the code in completions, by hand-written completions."""
 
 import pytest
 
-from goodpart.benchmarks import benchmark_module
-from goodpart.errors import GoodpartError
-from goodpart.sandbox import Sandbox
+from goodpart.benchmarks import benchmark_module, cut
+from goodpart.benchmarks.code import extract
+from goodpart.benchmarks.latex import last_boxed, value
 
-BINDING = {"must", "strict", "must_with_stop"}
-STOPS = {
-    "gsm8k": ["Question:"],
-    "math500": ["Problem:"],
-    "humaneval": ["\nclass ", "\ndef ", "\n# ", "\nif ", "\nprint"],
-}
-DATA = {
-    "gsm8k": "gsm8k/test.jsonl",
-    "math500": "math500/test.jsonl",
-    "humaneval": "humaneval/HumanEval.jsonl.gz",
-    "mbpp_full": "mbpp/mbpp.jsonl",
-    "mbpp_sanitized": "mbpp/sanitized-mbpp.json",
-}
-
-
-@pytest.fixture(scope="session")
-def sandbox():
-    made = Sandbox(cpu_seconds=10, wall_seconds=20)
-    try:
-        made.probe()
-    except GoodpartError as error:
-        pytest.skip(str(error).splitlines()[0])
-    return made
+GSM8K, MATH = benchmark_module("gsm8k"), benchmark_module("math500")
 
 
 @pytest.mark.parametrize(
@@ -40,153 +15,236 @@ def sandbox():
         ("3 * 4 = 12\nFinal Answer: 12", True),
         ("Final Answer: $12.00", True),
         ("**Final Answer:** 12 apples", True),
+        ("**Final Answer**\n\n\\[\n\\boxed{12}\n\\]", True),
+        ("final answer :   12  ", True),
+        ("Final Answer：12", True),
+        ("Final Answer: US$12", True),
+        ("Final Answer: Rs.12", True),
+        ("Final Answer: €12", True),
+        ("Final Answer: 12 m^2", True),
+        ("Final Answer: 12 m²", True),
+        ("Final Answer: 12 molecules of H2O", True),
+        ("Final Answer: 24/2", True),
+        (r"Final Answer: \frac{24}{2}", True),
+        ("Final Answer: 9 + 3 = 12", True),
+        ("Final Answer: 12 + 3 = 15", False),
+        ("Final Answer: x = 12", True),
+        ("Final Answer: 012", True),
+        ("Final Answer: 1.2e1", True),
+        ("Final Answer: 12<|eot_id|><|endoftext|>", True),
+        ("<|startoftext|>Final Answer: 12", True),
+        ("Final Answer: 12<|im_end|>\nFinal Answer: 13", True),
+        ("Final Answer: 12\n#### Explanation: 4 of 3", False),
+        ("Final Answer: 12\n#### Explanation", True),
         (r"so \boxed{12}", True),
         (r"\boxed{\text{12}}", True),
+        (r"$\boxed{\$12}$", True),
+        (r"\boxed{12 \text{ eggs}}", True),
+        (r"\boxed{11} no, \boxed{12}", True),
         ("#### 12", True),
         ("the answer might be 12", False),
+        ("12", False),
         ("Final Answer: 12\nNo. Final Answer: 13", False),
         ("Final Answer: 12²", False),
+        ("Final Answer: 1²", False),
+        ("Final Answer: ١٢", False),
         ("Final Answer: twelve", False),
         ("Final Answer: 12 or 13", False),
+        ("Final Answer: 1,2", False),
+        ("Final Answer: 10, 11, 12", False),
+        ("Final Answer: 1:2", False),
+        ("Final Answer: 11-12", False),
+        ("Final Answer: 12.0.0", False),
+        ("Final Answer: 12e99999", False),
+        ("Final Answer: 12/0", False),
+        ("Final Answer: NaN", False),
+        (r"Final Answer: \infty", False),
+        ("Final Answer: " + "9" * 6000, False),
+        ("12\nFinal Answer:", False),
+        ("Final Answer: 12\0", True),
+        (r"12 \boxed{}", False),
+        (r"\boxed{12", False),
         ("", False),
     ],
 )
 def test_gsm8k(completion, correct):
-    module = benchmark_module("gsm8k")
-    reference = module.reference({"question": "", "answer": "3 * 4 = 12\n#### 12"})
-    assert module.score(reference, completion).correct is correct
-
-
-def test_gsm8k_commas_and_signs():
-    module = benchmark_module("gsm8k")
-    assert module.score({"answer": "1,200"}, "Final Answer: 1200").correct
-    assert module.score({"answer": "-10"}, "Final Answer: -$10").correct
-    assert not module.score({"answer": "-10"}, "Final Answer: 10").correct
+    reference = GSM8K.reference({"question": "", "answer": "3 * 4 = 12\n#### 12"})
+    assert GSM8K.score(reference, completion).correct is correct
 
 
 @pytest.mark.parametrize(
-    ("gold", "completion", "correct"),
+    ("gold", "answer", "correct"),
     [
-        ("5", r"x = \boxed{5}", True),
-        ("5", r"\boxed{4} then \boxed{5}", True),
-        (r"\frac{1}{2}", r"\boxed{0.5}", True),
-        (r"\frac{1}{2}", r"\boxed{\dfrac12}", True),
-        ("5", "5", False),
-        ("5", r"\boxed{5", False),
-        (".0000672", r"\boxed{0.0000671}", False),
+        ("1,200", "1200", True),
+        ("1,200", "$1,200.00.", True),
+        ("1,200", r"1{,}200", True),
+        ("1,200", r"1,\!200", True),
+        ("1,200", "1.2k", True),
+        ("1,200", "1, 200", False),
+        ("1,200", "1.200", False),
+        ("1,200", "200", False),
+        ("5", "5 km", True),
+        ("-10", "-$10", True),
+        ("-10", "$-10", True),
+        ("-10", "- 10", True),
+        ("-10", "\u221210", True),
+        ("-10", "10", False),
+        ("-10", "20-10", False),
+        ("70", "70%", True),
+        ("70", "0.70", False),
+        ("9" * 5000, "9" * 5000, True),
     ],
 )
-def test_math500(gold, completion, correct):
-    assert benchmark_module("math500").score({"answer": gold}, completion).correct is correct
+def test_gsm8k_separators_signs_and_units(gold, answer, correct):
+    assert GSM8K.score({"answer": gold}, f"Final Answer: {answer}").correct is correct
 
 
-def test_math_verify_is_killed_when_it_hangs():
+def test_a_dash_behind_the_label_is_no_sign():
+    assert not GSM8K.score({"answer": "-10"}, "Final Answer - 10").correct
+    assert GSM8K.score({"answer": "10"}, "Final Answer - 10").correct
+
+
+def test_the_last_number_is_a_metric_of_its_own():
+    loose = GSM8K.score({"answer": "12"}, "She has 3 * 4 = 12")
+    assert (loose.correct, loose.last_number) == (False, True)
+    assert GSM8K.score({"answer": "12"}, "Final Answer: 12").last_number
+    assert not GSM8K.score({"answer": "12"}, "12 or 13").last_number
+    assert not GSM8K.score({"answer": "12"}, "12. Final Answer: 13").last_number
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer", "correct"),
+    [
+        ("5", "5.", True),
+        ("5", "{5}", True),
+        ("5", r"\mathbf{5}", True),
+        ("5", r"x = 5", True),
+        ("5", r"\(5\)", True),
+        ("5", r"5\text{ units}", True),
+        ("5", "5\0", True),
+        ("5", r"5 \text{ or } 6", False),
+        ("5", "5, 6", False),
+        ("5", r"\pm 5", False),
+        ("5", "٥", False),
+        (r"\frac{1}{2}", "0.5", True),
+        (r"\frac{1}{2}", r"\dfrac12", True),
+        (r"\frac{1}{3}", "0.333333", False),
+        (r"\frac{1}{3}", "0.3333333333333333", False),
+        (r"1\frac{4}{5}", "1.8", True),
+        (r"1\frac{4}{5}", r"\frac{4}{5}", False),
+        (".0000672", "0.0000671", False),
+        (".0000672", r"6.72 \times 10^{-5}", True),
+        (".0000672", r"6.71 \times 10^{-5}", False),
+        (r"10,\!080", "10,080", True),
+        (r"10,\!080", "10, 80", False),
+        ("58,500", "58, 500", False),
+        (r"\$18.90", "18.9", True),
+        (r"864 \mbox{ inches}^2", "864", True),
+        (r"90^\circ", r"90\degree", True),
+        (r"90^\circ", r"90\text{ degrees}", True),
+        (r"90^\circ", r"90\pi", False),
+        ("52_8", r"52_{\text{8}}", True),
+        ("52_8", "52_9", False),
+        ("52_8", "42", False),
+        (r"\text{(C)}", "C", True),
+        (r"\text{(C)}", r"\textbf{(B)}", False),
+        (r"\text{even}", r"\text{not even}", False),
+        ("3R^2", "3r^2", False),
+        (r"\sqrt{51}", "7.141428", False),
+        (r"\sqrt{51}", r"51^{1/2}", True),
+        (r"\frac{1}{2004!}", r"\frac{1}{2006!}", False),
+        ("(3,4]", r"\left( 3 , 4 \right]", True),
+        ("(3,4]", "[3,4]", False),
+        (r"\begin{pmatrix} 1/5 \\ -3 \end{pmatrix}", r"\begin{bmatrix}\frac15\\-3\end{bmatrix}", True),
+        ("p - q", "-(q-p)", True),
+        (r"\{1\pm\sqrt{5},-2\}", r"-2, 1+\sqrt5, 1-\sqrt5", True),
+    ],
+)
+def test_math500(gold, answer, correct):
+    assert MATH.score({"answer": gold}, f"$\\boxed{{{answer}}}$").correct is correct
+
+
+@pytest.mark.parametrize(
+    ("text", "boxed"),
+    [
+        (r"\boxed{4} then \boxed{5}", "5"),
+        (r"\boxed{\frac{1}{2}}", r"\frac{1}{2}"),
+        (r"\fbox{42}.", "42"),
+        (r"\boxed{\boxed{42}}", "{42}"),
+        (r"\boxed{42} and \boxed{4", "42"),
+        (r"\boxed{\{1, 2\}}", r"\{1, 2\}"),
+        (r"\boxed {42}", "42"),
+        (r"\boxed 42$", "42"),
+        ("```\nprint('\\\\boxed{42}')\n```", "42"),
+        (r"\boxed{42", None),
+        ("42", None),
+        ("\\boxed{" * 5000, None),
+        ("\\boxed{" + "(" * 5000 + "}", "(" * 5000),
+    ],
+)
+def test_the_boxed_answer(text, boxed):
+    assert last_boxed(text) == boxed
+
+
+def test_numbers_too_long_for_int_are_no_crash():
+    assert value("9" * 5000) is None
+    assert not MATH.score({"answer": "5"}, "\\boxed{" + "9" * 5000 + "}").correct
+
+
+def test_math_verify_is_ended_when_it_hangs():
     from goodpart.benchmarks.equivalence import Judge
 
     judge = Judge()
     same, reason = judge.ask(r"\binom{10^9}{10^8}", "5", 0.5)
     assert not same
-    assert "no verdict" in reason
+    assert "no verdict in 0.5 s of processor time" in reason
     assert judge.ask("0.5", r"\frac{1}{2}", 20) == (True, "math-verify")
+    assert judge.ask("42", "(" * 3000 + ")" * 3000, 20)[0] is False
+    assert judge.ask("x+1", "1+x", 20) == (True, "math-verify")
     judge.close()
 
 
-HUMANEVAL = {
-    "prompt": 'def f(x):\n    """Double."""\n',
-    "test": "def check(candidate):\n    assert candidate(2) == 4\n",
-    "entry_point": "f",
-}
+@pytest.mark.parametrize(
+    ("completion", "code", "fenced"),
+    [
+        ("    return 1\n", "    return 1\n", False),
+        ("```python\ndef f():\n    pass\n```", "def f():\n    pass\n", True),
+        ("```\nno\n```\nand\n```py\nf = 1\n```", "f = 1\n", True),
+        ("```sh\npip\n```\n```\nother = 1\n```", "pip\n", True),
+        ("```python\ndef f(): pass", "def f(): pass", True),
+        ("Here: ```python\ndef f(): pass``` it is", "def f(): pass", True),
+        ("1. Do\n   ```python\n   def f():\n       pass\n   ```", "def f():\n    pass\n", True),
+        ("```python\n    return 1\n```", "    return 1\n", True),
+        ("```python\r\ndef f(): pass\r\n```", "def f(): pass\r\n", True),
+        ("```python\ns = '```'\ndef f(): pass\n```", "s = '```'\ndef f(): pass\n", True),
+        ("```python\ndef f_2(): pass\n```\n```python\ndef f(): pass\n```", "def f(): pass\n", True),
+        ("[BEGIN]\ndef f(): pass\n[DONE]\nmore", "\ndef f(): pass\n", False),
+        ("    return 1<|eot_id|><|endoftext|>", "    return 1", False),
+        ("", "", False),
+    ],
+)
+def test_the_code_of_a_completion(completion, code, fenced):
+    assert extract(completion, "f") == (code, fenced)
 
 
 @pytest.mark.parametrize(
-    ("completion", "correct"),
+    ("kind", "style", "completion", "kept"),
     [
-        ("    return 2 * x", True),
-        ("```python\ndef f(x):\n    return x + x\n```", True),
-        ("Try:\n```python\nprint(1)\n```\n```python\ndef f(x):\n    return 2 * x\n```", True),
-        ("    return 3 * x", False),
-        ("    import sys\n    sys.exit(0)", False),
-        ("    import os\n    os._exit(0)", False),
-        ("    raise KeyboardInterrupt", False),
-        ("```python\nimport os\nos.write(1, b'passed')\n```", False),
+        ("gsm8k", "paper", "Final Answer: 1\n\nQuestion: 2?", "Final Answer: 1\n\n"),
+        ("gsm8k", "dflash", "Question: 2?", "Question: 2?"),
+        ("math500", "paper", "$1$\n\nProblem: 2", "$1$\n\n"),
+        ("humaneval", "bare", "    return 1\n\ndef g():", "    return 1\n"),
+        ("humaneval", "paper", "\n    return 1\nprint(1)", "\n    return 1"),
+        (
+            "humaneval",
+            "paper",
+            "import a\ndef f():\n    pass\nprint(1)",
+            "import a\ndef f():\n    pass\nprint(1)",
+        ),
+        ("humaneval", "dflash", "    return 1\nprint(1)", "    return 1\nprint(1)"),
+        ("mbpp", "paper", "def f(): pass\n\nProblem: 2", "def f(): pass\n"),
+        ("mbpp", "bare", "a<|mask|>b<|im_end|>c", "ab"),
     ],
 )
-def test_humaneval(sandbox, completion, correct):
-    assert benchmark_module("humaneval").score(HUMANEVAL, completion, sandbox).correct is correct
-
-
-def test_a_sandboxed_program_sees_and_changes_nothing(sandbox, tmp_path):
-    canary = tmp_path / "canary"
-    canary.write_text("here")
-    program = f"import os\nassert not os.path.exists({str(canary)!r})\nopen('/tmp/x', 'w').write('1')"
-    assert sandbox.run(program).passed
-    assert not sandbox.run(f"open({str(canary)!r}, 'w')").passed
-    assert canary.read_text() == "here"
-    connect = "import socket\nsocket.create_connection(('127.0.0.1', 22), 1)"
-    assert not sandbox.run(connect).passed
-    assert sandbox.run("import os\nassert 'PATH' in os.environ and 'HOME' not in os.environ").passed
-
-
-def test_time_is_bounded(sandbox):
-    quick = Sandbox(cpu_seconds=1, wall_seconds=2)
-    assert quick.run("import time\ntime.sleep(60)").reason == "killed after 2 s"
-    assert not quick.run(
-        "while True:\n    try:\n        pass\n    except BaseException:\n        pass"
-    ).passed
-    assert quick.run("pass").passed
-
-
-def rows_of(shared, name):
-    path = shared / "benchmarks" / "data" / DATA[name]
-    text = (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode()
-    rows = json.loads(text) if path.suffix == ".json" else [json.loads(t) for t in text.splitlines()]
-    if name == "gsm8k":
-        return {f"gsm8k/test/{i}": row for i, row in enumerate(rows)}
-    return {row.get("unique_id") or row["task_id"]: row for row in rows}
-
-
-@pytest.mark.parametrize(("name", "every"), [("gsm8k", 1), ("math500", 8), ("humaneval", 16),
-                                             ("mbpp_sanitized", 16), ("mbpp_full", 16)])  # fmt: skip
-def test_oracles(shared, sandbox, name, every):
-    """Verdicts that any right scorer must give (every n-th row, to stay within minutes)."""
-    rows, module = rows_of(shared, name), benchmark_module(name.split("_")[0])
-    wrong, judged = [], 0
-    oracle = (shared / "benchmarks" / "oracles" / f"{name}.jsonl").read_text(encoding="utf-8")
-    for line in oracle.splitlines()[::every]:
-        row = json.loads(line)
-        if row["strength"] not in BINDING or row["expected_correct"] is None:
-            continue
-        text = row["completion"]
-        if row["strength"] == "must_with_stop":
-            for stop in STOPS.get(name, []):
-                text = text.split(stop)[0]
-        verdict = module.score(module.reference(rows[row["task_id"]]), text, sandbox)
-        judged += 1
-        if verdict.correct is not row["expected_correct"]:
-            wrong.append((row["id"], verdict.reason))
-    assert judged > 40
-    assert not wrong
-
-
-def test_prompts_equal_the_published_ones(shared):
-    """The zero-shot prompts of the DFlash benchmark, by the hash of all of them."""
-    import hashlib
-
-    published = json.loads((shared / "benchmarks" / "oracles" / "dflash_prompts.json").read_text())
-    for name, data in {"gsm8k": "gsm8k", "math500": "math500", "humaneval": "humaneval",
-                       "mbpp": "mbpp_sanitized"}.items():  # fmt: skip
-        rows = list(rows_of(shared, data).values())
-        if name == "mbpp":
-            rows = [row for row in rows if 11 <= row["task_id"] <= 510]
-        prompts = [benchmark_module(name).prompt(row, "dflash") for row in rows]
-        joined = hashlib.sha256("\0".join(prompts).encode()).hexdigest()
-        assert joined == published[name]["sha256_of_prompts_joined_by_NUL"], name
-
-
-@pytest.mark.parametrize(("name", "total"), [("gsm8k", 1319), ("math500", 500), ("mbpp", 257)])
-def test_the_subset_of_the_dflash_benchmark(shared, name, total):
-    from goodpart.rules.items import subset
-
-    published = json.loads((shared / "benchmarks" / "oracles" / "dflash_prompts.json").read_text())
-    wanted = published[name]["subset_128_seed0_transformers_backend"]
-    assert subset(total, 128, "dflash") == wanted
+def test_stop_strings_of_a_style(kind, style, completion, kept):
+    assert cut(benchmark_module(kind), completion, style) == kept

@@ -86,6 +86,12 @@ def _meaning_mistakes(config: dict[str, Any], root: Path) -> Iterable[str]:
                 yield f"  run.{kind}: {name!r} is not in {kind}; {_nearest(name, config[kind])}"
     if run["decode"] not in config["decodes"]:
         yield f"  run.decode: {_nearest(run['decode'], config['decodes'])}"
+    for preset, families in config["decodes"].items():
+        for family, arguments in families.items():
+            for kind in arguments.get("by_kind", {}):
+                if importlib.util.find_spec(f"goodpart.benchmarks.{kind}") is None:
+                    at = f"  decodes.{preset}.{family}.by_kind"
+                    yield f"{at}: there is no goodpart/benchmarks/{kind}.py; give a kind of benchmark"
     if FULL_DEPTH in config["policies"]:
         yield f"  policies.{FULL_DEPTH}: the name is taken by full depth; choose another"
     study = config.get("controlled_study", {})

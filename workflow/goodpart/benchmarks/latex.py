@@ -8,7 +8,7 @@ from fractions import Fraction
 TOKEN = re.compile(r"(\\+(?:boxed|fbox)\s*\{)|\\.|([{}])", re.DOTALL)
 BARE = re.compile(r"\\boxed\s+([^\s{}$\\]*[^\s{}$\\.,;])")
 
-WRAPPER = re.compile(r"\\(?:text|math|mbox|operatorname)[a-z]*\s*\{([^{}]*)\}")
+WRAPPER = re.compile(r"\\(?:text|math|mbox|bold|operatorname)[a-z]*\s*\{([^{}]*)\}")
 UNIT = re.compile(
     r"(?:\\[,;! ]|\s)*\\(?:text|math|mbox)[a-z]*\s*\{[^{}0-9]*\}(?:\s*\^\s*\{?\s*[0-9]\s*\}?)?$"
 )
