@@ -32,7 +32,7 @@ FIRST_UID = 0x7000_0000  # uids of nobody: each run as root takes one, so that r
 MESSAGES = getattr(socket, "SOCK_SEQPACKET", socket.SOCK_DGRAM)
 MOST_MESSAGES = 1000
 GRACE = 10.0
-ALWAYS = ["--die-with-parent", "--new-session"]
+ALWAYS = ["--die-with-parent", "--new-session", "--as-pid-1"]
 
 HELP = """model-written code cannot be run safely here: {reason}
   Debian, Ubuntu: apt-get install bubblewrap; Ubuntu 23.10 and later also need an AppArmor profile that
@@ -231,7 +231,7 @@ def _end(child: subprocess.Popen[bytes], namespace: int | None) -> None:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(namespace, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(GRACE)  # bwrap ends when its first process has, and that when all others have
+            child.wait(GRACE)  # bwrap reaps its first process, which ends when all others have
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()

@@ -1,5 +1,8 @@
 """Runs inside the sandbox: limit itself, execute one program, answer with the nonce if it ended well.
 
+The first process is the sandbox's init, which only waits: a signal that a program sends itself would not
+reach an init, and with its end everything inside ends. The second runs the program.
+
 The program shares this interpreter with its tests, so whatever Python can reach, it can read. The nonce is
 therefore taken from its pipe before the program starts, and held where no frame, collector or descriptor
 leads: as an argument that `map` has drawn and not yet passed on, while its next argument, the program, is
@@ -39,6 +42,22 @@ def main() -> None:
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(name, (value, value))
     sys.argv[1:] = []
+    if pid := os.fork():
+        wait_for(pid)
+    execute(program, verdict, secret)
+
+
+def wait_for(pid: int) -> None:
+    """End with the status of one child, after reaping those that come before it."""
+    while True:
+        ended, status = os.wait()
+        if ended == pid:
+            code = os.waitstatus_to_exitcode(status)
+            os._exit(code if code >= 0 else 128 - code)
+
+
+def execute(program: bytes, verdict: int, secret: int) -> None:
+    """Run the program, send the nonce or the exception, and leave."""
     send, leave, text = _socket.socket(fileno=verdict).send, os._exit, str
     try:
         code = compile(program.decode("utf-8", "surrogatepass"), "<program>", "exec")
