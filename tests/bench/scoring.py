@@ -1,9 +1,9 @@
 """Speed of the scorers on the public data: `python tests/bench/scoring.py FOLDER [part ...]`.
 
-FOLDER holds the data files as docs/benchmarks.md names them. Each part scores the reference solutions, says how many
-are correct, and compares, side by side: gsm8k with itself a second time (noise); math500, whose answers are
-rewritten so that strings differ, with a new process for every comparison (a sample); code in the sandbox
-with a bare interpreter, one at a time, and with all processors.
+FOLDER holds the data files as docs/benchmarks.md names them. Each part scores the reference solutions, says
+how many are correct, and compares, side by side: gsm8k with itself a second time (noise); math500, whose
+answers are rewritten so that strings differ, with a new process for every comparison (a sample); code in the
+sandbox with a bare interpreter, one at a time, and with all processors.
 """
 
 import argparse
@@ -114,7 +114,7 @@ PARTS: dict[str, Callable[[Path, int], None]] = {
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("folder", type=Path)
-    options.add_argument("parts", nargs="*", choices=[[], *PARTS], default=list(PARTS))
+    options.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
     options.add_argument("--threads", type=int, default=processors(64))
     arguments = options.parse_args()
     for part in arguments.parts or PARTS:
