@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from goodpart.errors import GoodpartError
+from goodpart.sandbox import Sandbox
+
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("GOODPART_SHARED", ROOT.parent / "shared"))
 
@@ -18,6 +21,17 @@ def shared() -> Path:
     if not (SHARED / "benchmarks").is_dir():
         pytest.skip(f"no reference data at {SHARED} (set GOODPART_SHARED)")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Sandbox:
+    """The sandbox, where it works."""
+    made = Sandbox(cpu_seconds=10, wall_seconds=30)
+    try:
+        made.probe()
+    except GoodpartError as error:
+        pytest.skip(str(error).splitlines()[0])
+    return made
 
 
 class Workflow:

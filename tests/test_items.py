@@ -1,14 +1,18 @@
 """Loading benchmark data: a damaged, foreign or incomplete file is refused with what to do."""
 
+import gzip
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
+from datasets import Dataset
 
 from conftest import ROOT
 from goodpart.benchmarks import benchmark_module
 from goodpart.errors import GoodpartError
-from goodpart.rules.items import checked_rows, content_hash
+from goodpart.rules.items import checked_rows, content_hash, subset
 
 GSM8K = benchmark_module("gsm8k")
 PAPER = yaml.safe_load((ROOT / "workflow" / "configs" / "paper.yaml").read_text())["benchmarks"]
@@ -44,6 +48,53 @@ def test_a_damaged_file_is_named(tmp_path):
         checked_rows({"path": str(tmp_path / "a.jsonl"), "rows": 1}, GSM8K)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.jsonl", b"", "cannot be read"),
+        ("a.jsonl", b"\x89PNG\r\n", "cannot be read"),
+        ("a.jsonl.gz", b"no gzip", "cannot be read"),
+        ("a.parquet", b"PAR1", "cannot be read"),
+        ("a.jsonl", b'{"problem": "1", "answer": "2"}\n', "row 0 has no question.*with the fields question"),
+        ("a.jsonl", b'{"question": "1", "answer": "2"}\n', "row 0 cannot be scored"),
+        ("a.jsonl", b'{"question": "1", "answer": 2}\n', "row 0 cannot be scored"),
+    ],
+)
+def test_damaged_and_foreign_files(tmp_path, name, content, said):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(GoodpartError, match=f"{name}: {said}"):
+        checked_rows({"path": str(tmp_path / name), "rows": 1}, GSM8K)
+    with pytest.raises(GoodpartError, match=f"none/{name}: cannot be read"):
+        checked_rows({"path": str(tmp_path / "none" / name), "rows": 1}, GSM8K)
+
+
+def test_json_lines_json_gzip_and_parquet_hold_the_same(tmp_path):
+    text = "".join(json.dumps(row) + "\n" for row in ROWS)
+    (tmp_path / "a.jsonl").write_text(text)
+    (tmp_path / "a.json").write_text(json.dumps(ROWS, indent=1))
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(text.encode()))
+    pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / "a.parquet")
+    wanted = content_hash(ROWS, GSM8K)
+    for name in ("a.jsonl", "a.json", "a.jsonl.gz", "a.parquet"):
+        assert checked_rows({"path": str(tmp_path / name), "rows": 3, "sha256": wanted}, GSM8K)
+
+
+def test_a_local_copy_goes_before_the_hub(tmp_path):
+    path = write(tmp_path / "a.jsonl", ROWS)
+    assert len(checked_rows({"hub": "nobody/nothing", "name": "x", "path": path, "rows": 3}, GSM8K)) == 3
+
+
+@pytest.mark.parametrize(("name", "total"), [("gsm8k", 1319), ("math500", 500), ("mbpp", 257)])
+def test_subsets(shared, name, total):
+    """The first items, the subset of the DFlash benchmark, and the one of datasets' shuffle."""
+    published = json.loads((shared / "benchmarks" / "oracles" / "dflash_prompts.json").read_text())
+    wanted = published[name]["subset_128_seed0_transformers_backend"]
+    assert subset(total, 128, "dflash") == wanted
+    assert subset(total, 5, "first") == [0, 1, 2, 3, 4]
+    rows = Dataset.from_dict({"i": list(range(total))}).shuffle(seed=0).select(range(128))["i"]
+    assert subset(total, 128, "shuffled") == list(rows)
+
+
 def test_an_unreachable_hub_says_how_to_do_without(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     import datasets
@@ -62,12 +113,12 @@ def test_an_unreachable_hub_says_how_to_do_without(monkeypatch):
         ("humaneval", "evaluation", "humaneval/HumanEval.jsonl.gz"),
         ("mbpp", "evaluation", "mbpp/sanitized-mbpp.json"),
         ("mbpp", "calibration", "mbpp/mbpp.jsonl"),
+        ("mbpp-full", "evaluation", "mbpp/mbpp.jsonl"),
+        ("mbpp-full", "calibration", "mbpp/mbpp.jsonl"),
     ],
 )
 def test_the_papers_hashes_fit_the_public_files(shared, benchmark, split, file):
     """A local copy of the public file passes the checks that the hub's passes."""
-    source = {k: v for k, v in PAPER[benchmark][split].items() if k in ("rows", "sha256")}
-    if benchmark == "mbpp":
-        source["ids"] = [11, 510] if split == "evaluation" else [601, 974]
+    source = {k: v for k, v in PAPER[benchmark][split].items() if k in ("rows", "sha256", "ids")}
     source["path"] = str(shared / "benchmarks" / "data" / file)
     assert checked_rows(source, benchmark_module(PAPER[benchmark]["kind"]))

@@ -14,17 +14,6 @@ from goodpart.errors import GoodpartError
 from goodpart.sandbox import PROCESSES, Sandbox
 from goodpart.verify.hostile import remaining, sandboxed
 
-
-@pytest.fixture(scope="module")
-def sandbox():
-    made = Sandbox(cpu_seconds=5, wall_seconds=20)
-    try:
-        made.probe()
-    except GoodpartError as error:
-        pytest.skip(str(error).splitlines()[0])
-    return made
-
-
 HUMANEVAL = {
     "prompt": 'def f(x):\n    """Double."""\n',
     "test": "def check(candidate):\n    assert candidate(2) == 4\n",

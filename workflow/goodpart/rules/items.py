@@ -174,15 +174,20 @@ def main(arguments: argparse.Namespace) -> None:
     logger.info("%s %s: %d of %d items", arguments.benchmark, split, len(items), len(rows))
 
 
+def options() -> argparse.ArgumentParser:
+    """The job's command line."""
+    made = parser(__doc__)
+    made.add_argument("--benchmark", required=True, help="its name in the configuration")
+    made.add_argument("--kind", required=True, help="module of goodpart.benchmarks")
+    made.add_argument("--split", choices=["evaluation", "calibration"], required=True)
+    made.add_argument("--source", required=True, help="where the rows come from, as JSON")
+    made.add_argument("--style", required=True, help="prompt style")
+    made.add_argument("--examples", type=json.loads, help="solved problems in prompts, as JSON")
+    made.add_argument("--n", type=int, help="number of items (default: all)")
+    made.add_argument("--subset", choices=["first", "shuffled", "dflash"], default="first")
+    made.add_argument("--output", type=Path, required=True)
+    return made
+
+
 if __name__ == "__main__":
-    options = parser(__doc__)
-    options.add_argument("--benchmark", required=True, help="its name in the configuration")
-    options.add_argument("--kind", required=True, help="module of goodpart.benchmarks")
-    options.add_argument("--split", choices=["evaluation", "calibration"], required=True)
-    options.add_argument("--source", required=True, help="where the rows come from, as JSON")
-    options.add_argument("--style", required=True, help="prompt style")
-    options.add_argument("--examples", type=json.loads, help="solved problems in prompts, as JSON")
-    options.add_argument("--n", type=int, help="number of items (default: all)")
-    options.add_argument("--subset", choices=["first", "shuffled", "dflash"], default="first")
-    options.add_argument("--output", type=Path, required=True)
-    run(main, options.parse_args())
+    run(main, options().parse_args())

@@ -19,7 +19,7 @@ from typing import Any
 
 from goodpart.errors import GoodpartError
 from goodpart.sandbox import Sandbox
-from goodpart.verify.oracles import Found, agreement, judged
+from goodpart.verify.oracles import Found, agreement, judged, reference_of
 
 CANARIES = {"canary.txt": "unchanged", "secret.txt": "a secret"}
 # Where programs of such files try to leave something behind.
@@ -51,6 +51,7 @@ def check_hostile(rows: list[dict[str, Any]], folder: Path, kind: str) -> Iterat
             "@ABSTRACT@": name,
         }
         for row in rows:
+            reference_of(row, folder)  # read before time is taken
             for placeholder, value in filled.items():
                 row = {**row, "completion": row["completion"].replace(placeholder, value)}
             before, processes = _outside(), sandboxed()
