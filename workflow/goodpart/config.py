@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from goodpart import capture_config
 from goodpart.errors import GoodpartError
 from goodpart.families import FAMILIES, family_module, family_of
 from goodpart.files import read_json
@@ -31,6 +32,10 @@ def check(config: dict[str, Any], root: Path = Path()) -> None:
         _fill_defaults(config, schema, schema)
         fill_policies(config)
         mistakes = list(_meaning_mistakes(config, root))
+    if not mistakes:
+        mistakes = list(
+            capture_config.mistakes(config, calibration_benchmarks(config), _settings(config), root)
+        )
     if mistakes:
         raise GoodpartError("\n".join(["the configuration is not valid:", *mistakes]))
 
@@ -230,6 +235,17 @@ def decode_settings(config: Mapping[str, Any], decode: str, family: str, benchma
         )
     settings(**arguments)
     return arguments
+
+
+def _settings(config: Mapping[str, Any]) -> capture_config.Settings:
+    return lambda decode, family, benchmark: family_module(family).Settings(
+        **decode_settings(config, decode, family, benchmark)
+    )
+
+
+def stored_gigabytes(config: Mapping[str, Any], root: Path = Path()) -> float:
+    """Size of the hidden states that the run stores, at most, in GB."""
+    return capture_config.gigabytes(config, calibration_benchmarks(config), _settings(config), root)
 
 
 def calibration_benchmarks(config: Mapping[str, Any]) -> list[str]:
