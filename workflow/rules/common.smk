@@ -16,6 +16,7 @@ os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), os.getenv("PATH", os.defpath)]),
 )
 
+from goodpart import capture_config
 from goodpart import config as settings_of
 from goodpart import paths, policy_config, sources
 from goodpart.errors import GoodpartError
