@@ -136,13 +136,14 @@ def finish(
     if len(pending) < len(every):
         logger.info("%d of %d prompts are finished already", len(every) - len(pending), len(every))
     for capture in progress(pending, "hidden states"):
+        remove(capture.part)  # damaged, or of other settings
         with written(capture.part) as partial:
             make(capture, partial)
     for group, folder in zip(groups, folders, strict=True):
         parts = folder.with_name(f".{folder.name}.parts")
         parts.mkdir(parents=True, exist_ok=True)
         for left in set(parts.iterdir()) - {capture.part for capture in group}:
-            remove(left)  # of a killed run, or of other settings
+            remove(left)  # of other prompts, or half of one
     for folder in folders:
         remove(folder)
         folder.with_name(f".{folder.name}.parts").replace(folder)

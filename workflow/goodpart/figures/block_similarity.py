@@ -54,7 +54,7 @@ def draw(measured: Measured, outputs: list[Path]) -> None:
     models = measured.in_order("llada", "dream", "qwen2")
     means = [pair_means(measured, model) for model in models]
     figure, axes = plt.subplots(
-        2, len(models), figsize=(style.WIDE, 3.9), squeeze=False, layout="constrained"
+        2, len(models), figsize=(style.WIDE, 3.5), squeeze=False, layout="constrained"
     )
     rows: list[list[Any]] = []
     for line, (measure, label) in zip(axes, MEASURES.items(), strict=True):
@@ -66,14 +66,13 @@ def draw(measured: Measured, outputs: list[Path]) -> None:
             grid[mean["second"], mean["first"]] = mean[measure]
             image = axis.imshow(grid, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
             axis.tick_params(labelsize=style.SMALL, pad=1, length=2)
-            if line is axes[0]:
-                axis.set_title(model.label, fontsize=8)
         line[0].set_ylabel("Depth", fontsize=7)
         bar = figure.colorbar(image, ax=line, shrink=0.85, aspect=15, pad=0.01)
         bar.set_label(label, fontsize=7)
         bar.ax.tick_params(labelsize=style.SMALL)
-    for axis in axes[1]:
-        axis.set_xlabel("Depth", fontsize=7)
+    for (above, below), model in zip(axes.T, models, strict=True):
+        above.set_title(model.label, fontsize=8)
+        below.set_xlabel("Depth", fontsize=7)
     for model, mean in zip(models, means, strict=True):
         rows += [
             [model.name, model.label, row.first, row.second, f"{row.cosine:.6f}", f"{row.angular:.6f}"]

@@ -46,7 +46,8 @@ def draw_map(measured: Measured, window: str, figure_name: str, outputs: list[Pa
 
     models = measured.in_order("llada", "qwen2", "dream")
     tables = [measured.first_prompt(model, "layers", window) for model in models]
-    lowest = np.floor(10 * min(table["cosine"].min() for table in tables)) / 10
+    every = np.concatenate([table["cosine"].to_numpy() for table in tables])
+    lowest = min(np.floor(20 * np.quantile(every, 0.05)) / 20, 0.95)
     figure, axes = plt.subplots(
         len(models),
         COLUMNS,
@@ -71,7 +72,7 @@ def draw_map(measured: Measured, window: str, figure_name: str, outputs: list[Pa
         axis.set_xlabel("Token position", fontsize=style.SMALL + 1)
     if not axes[-1][-1].axison:
         axes[-2 if len(models) > 1 else -1][-1].set_xlabel("Token position", fontsize=style.SMALL + 1)
-    bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=30, pad=0.01)
+    bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=30, pad=0.01, extend="min")
     bar.set_label("Cosine of a layer's input and output", fontsize=style.SMALL + 1)
     bar.ax.tick_params(labelsize=style.SMALL)
     figure.suptitle(measured.window_label(window), fontsize=8)
@@ -99,7 +100,7 @@ def _panel(axis: Any, model: Shown, at: pd.DataFrame, lowest: float) -> Any:
     image = axis.imshow(
         grid, aspect="auto", origin="lower", cmap="viridis", vmin=lowest, vmax=1, interpolation="nearest"
     )
-    axis.axvline(end - 0.5, color="white", lw=0.8, ls="--")
+    axis.axvline(end - 0.5, color="black", lw=0.8, ls="--")
     masked = f", {at['mask_ratio'].iloc[0]:.0%} masked" if model.family != "qwen2" else ""
     title = f"Step {at['step'].iloc[0]}{masked}" if masked else "Prompt and completion, one pass"
     axis.set_title(title, fontsize=style.SMALL + 0.5, pad=2)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from goodpart.figures import style
 from goodpart.figures.measured import PROMPT_KINDS, Measured, Shown, main
 
@@ -16,26 +14,26 @@ if TYPE_CHECKING:
 NOTE = """
 # Layer similarity against mask ratio
 
-Mean cosine of a layer's input and output, over layers, against the fraction of the generated length that is
-still masked; decoding runs from left to right. Within a prompt and step the mean over positions of one
-kind, then the mean over prompts of all calibration benchmarks in bins of 0.05; the band is the standard
-deviation over prompts. An autoregressive model has no masks: its value is a dashed line at prompt and
-decoded positions. The CSV has every layer on its own. Not a figure of the paper.
+Mean cosine of a layer's input and output, over layers, against the fraction of the generated length that
+is still masked; decoding runs from left to right. A point is one captured step (steps of benchmarks with
+other generated lengths are matched by their order): the mean over a prompt's positions of one kind, then
+over the prompts of all calibration benchmarks; the band is the standard deviation over prompts. An
+autoregressive model has no masks: its value is a dashed line at prompt and decoded positions. The CSV has
+every layer on its own. Not a figure of the paper.
 """
 HEADER = ["model", "label", "kind", "layer", "mask_ratio", "mean", "sd_over_prompts", "prompts"]
-BINS = 20
 TITLES = {"prompt": "Prompt positions", "masked": "Masked positions", "decoded": "Decoded positions"}
 
 
-def by_ratio(measured: Measured, model: Shown) -> pd.DataFrame:
-    """Cosine of every prompt, `bin` of the mask ratio, kind and layer, with the ratio itself."""
-    keys, parts = ["prompt_id", "mask_ratio", "kind", "layer"], []
+def by_step(measured: Measured, model: Shown) -> pd.DataFrame:
+    """Cosine of every prompt, captured step (in order), kind and layer, with the mask ratio there."""
+    import pandas as pd
+
+    keys, parts = ["prompt_id", "step", "mask_ratio", "kind", "layer"], []
     for table in measured.tables(model, "layers", [*keys, "cosine"]):
-        parts.append(table.group_by(keys).aggregate([("cosine", "mean")]))
-    frame = pa.concat_tables(parts).to_pandas()
-    frame["bin"] = (frame["mask_ratio"] * BINS).round().astype(int)
-    found: pd.DataFrame = frame.groupby(["prompt_id", "bin", "kind", "layer"]).mean(numeric_only=True)
-    return found.reset_index()
+        parts.append(table.group_by(keys).aggregate([("cosine", "mean")]).to_pandas())
+        parts[-1]["step"] = parts[-1]["step"].rank(method="dense").astype(int)
+    return pd.concat(parts)
 
 
 def means(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -60,12 +58,12 @@ def draw(measured: Measured, outputs: list[Path]) -> None:
     figure, axes = plt.subplots(1, 3, figsize=(style.WIDE, 2.3), sharey=True, sharex=True)
     rows: list[list[Any]] = []
     for model in measured.in_order("llada", "dream", "qwen2"):
-        frame = by_ratio(measured, model)
+        frame = by_step(measured, model)
         for axis, kind in zip(axes, PROMPT_KINDS, strict=True):
             chosen = frame[frame["kind"] == kind]
             if chosen.empty:
                 continue
-            line = means(chosen, ["bin"])
+            line = means(chosen, ["step"])
             if model.family == "qwen2":
                 axis.axhline(line["mean"].iloc[0], color=model.colour, ls="--", label=model.label)
             else:
@@ -73,7 +71,7 @@ def draw(measured: Measured, outputs: list[Path]) -> None:
                 axis.plot(x, y, color=model.colour, marker=".", ms=4, label=model.label)
                 axis.fill_between(x, y - sd, y + sd, color=model.colour, alpha=0.2, lw=0)
             rows += _rows(model, kind, "all", line)
-            for layer, group in means(chosen, ["layer", "bin"]).groupby("layer"):
+            for layer, group in means(chosen, ["layer", "step"]).groupby("layer"):
                 rows += _rows(model, kind, layer, group)
     for axis, title in zip(axes, TITLES.values(), strict=True):
         axis.set_title(title, fontsize=8)

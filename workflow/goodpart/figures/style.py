@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ def use() -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every font that it cuts down
     import seaborn as sns
 
     sns.set_theme(

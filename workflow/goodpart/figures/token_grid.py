@@ -69,6 +69,8 @@ def limits(curves: Sequence[Curves]) -> tuple[float, float]:
 
 def panel(axis: Axes, curves: Sequence[Curves], layer: int, scale: tuple[float, float]) -> bool:
     """Draw one layer of some models; False, and a blank panel, where none of them has it."""
+    from matplotlib.ticker import MultipleLocator
+
     there = [c for c in curves if layer < len(c.cosine)]
     if not there:
         axis.axis("off")
@@ -79,6 +81,7 @@ def panel(axis: Axes, curves: Sequence[Curves], layer: int, scale: tuple[float, 
         width = 0.8 if longest < 150 else 0.45
         axis.plot(c.cosine[layer], color=c.model.colour, lw=width, label=c.model.label)
     axis.set_ylim(*scale)
+    axis.yaxis.set_major_locator(MultipleLocator(0.5))
     axis.set_xlim(0, longest - 1)
     axis.tick_params(labelsize=style.SMALL, pad=1, length=2)
     return True
