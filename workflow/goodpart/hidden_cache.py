@@ -25,7 +25,7 @@ from goodpart.parquet import open_parquet, with_metadata
 
 KINDS = ("prompt", "masked", "decoded")
 ROW_GROUP = 1 << 20  # bytes of one (step, depth) from which it is a row group of its own
-READ_BYTES = 1 << 20  # decoded at a time: stays in a processor's cache, a third faster than row groups
+READ_BYTES = 1 << 20  # decoded at a time: stays in a processor's cache, a third faster than a row group
 _PLACE = ("step", "depth", "position", "token_id", "kind")
 
 
@@ -118,24 +118,27 @@ class CacheWriter:
             self.writer.write_table(table, row_group_size=rows)
 
 
-def read_steps(path: Path) -> Iterator[StepStates]:
-    """Yield a file's denoising steps in order, one in memory at a time.
+def read_steps(*paths: Path) -> Iterator[StepStates]:
+    """Yield the denoising steps of files, in order, one in memory at a time.
 
     `hidden` is one buffer that the next step overwrites: use or copy it before going on. Raises
     GoodpartError for a truncated or damaged file, or one of another kind.
     """
-    with open_parquet(path) as file:
-        found = file.schema_arrow
-        if not set(schema(1).names) <= set(found.names):
-            raise GoodpartError(f"{path}: not a cache of hidden states (no column `hidden`)")
-        width = found.field("hidden").type.list_size
-        try:
-            yield from _steps(file, width, path)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise GoodpartError(f"{path}: is damaged ({error}); delete it and rerun") from error
+    buffer = np.empty(0, np.float32)
+    for path in paths:
+        with open_parquet(path) as file:
+            if not set(schema(1).names) <= set(file.schema_arrow.names):
+                raise GoodpartError(f"{path}: not a cache of hidden states (no column `hidden`)")
+            try:
+                for states in _steps(file, path, buffer):
+                    yield states
+                    buffer = max(buffer, states.hidden.reshape(-1), key=len)
+            except (pa.ArrowInvalid, OSError) as error:
+                raise GoodpartError(f"{path}: is damaged ({error}); delete it and rerun") from error
 
 
-def _steps(file: pq.ParquetFile, width: int, path: Path) -> Iterator[StepStates]:
+def _steps(file: pq.ParquetFile, path: Path, buffer: NDArray[np.float32]) -> Iterator[StepStates]:
+    """Steps of one file, in `buffer` as long as they fit."""
     if not file.metadata.num_rows:
         return
     prompt_id = next(file.iter_batches(1, columns=["prompt_id"]))["prompt_id"][0].as_py()
@@ -146,10 +149,7 @@ def _steps(file: pq.ParquetFile, width: int, path: Path) -> Iterator[StepStates]
     kinds = np.array(names, np.int8)[kind.indices.to_numpy()]
     starts = np.flatnonzero(np.diff(step, prepend=-1))
     sizes = np.diff(starts, append=len(step))
-    rows = max(1, READ_BYTES // (4 * width))
-    batches = file.iter_batches(rows, columns=["hidden"], use_threads=False)
-    buffer = np.empty((0, width), np.float32)
-    rest = buffer
+    rows = Rows(file)
     for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
         positions = int(position[start : start + size].max()) + 1
         depths = size // positions
@@ -157,16 +157,30 @@ def _steps(file: pq.ParquetFile, width: int, path: Path) -> Iterator[StepStates]
         order = np.repeat(np.arange(depths), positions), np.tile(np.arange(positions), depths)
         if size != depths * positions or not all(map(np.array_equal, (depth[here], position[here]), order)):
             raise GoodpartError(f"{path}: step {step[start]} lacks rows; delete it and rerun")
-        if len(buffer) != size:
-            buffer = np.empty((size, width), np.float32)
-        filled = 0
-        while filled < size:
-            if not len(rest):
-                column = next(batches)["hidden"]
-                rest = column.flatten().to_numpy(zero_copy_only=True).reshape(-1, width)
-            taken = min(len(rest), size - filled)
-            buffer[filled : filled + taken] = rest[:taken]
-            filled, rest = filled + taken, rest[taken:]
+        if len(buffer) < size * rows.width:
+            buffer = np.empty(size * rows.width, np.float32)
+        hidden = buffer[: size * rows.width].reshape(depths, positions, rows.width)
+        rows.fill(hidden.reshape(size, rows.width))
         first = slice(start, start + positions)
-        hidden = buffer.reshape(depths, positions, width)
         yield StepStates(prompt_id, int(step[start]), tokens[first], kinds[first], hidden)
+
+
+class Rows:
+    """Hidden states of one file, row after row, whatever its row groups and pages are."""
+
+    def __init__(self, file: pq.ParquetFile) -> None:
+        self.width = file.schema_arrow.field("hidden").type.list_size
+        at_once = max(1, READ_BYTES // (4 * self.width))
+        self.batches = file.iter_batches(at_once, columns=["hidden"], use_threads=False)
+        self.rest = np.empty((0, self.width), np.float32)
+
+    def fill(self, target: NDArray[np.float32]) -> None:
+        """Read the next rows into `target` [rows, D]."""
+        filled = 0
+        while filled < len(target):
+            if not len(self.rest):
+                flat = next(self.batches)["hidden"].flatten()
+                self.rest = flat.to_numpy(zero_copy_only=True).reshape(-1, self.width)
+            taken = min(len(self.rest), len(target) - filled)
+            target[filled : filled + taken] = self.rest[:taken]
+            filled, self.rest = filled + taken, self.rest[taken:]
