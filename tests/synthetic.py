@@ -3,14 +3,17 @@
 States drift from layer to layer, masked positions share one embedding, and the first token is a sink.
 """
 
+import importlib
 import json
-import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
 
 from goodpart import paths
+from goodpart.figures import style
+from goodpart.figures.measured import Measured
 from goodpart.hidden_cache import KINDS, StepStates
 from goodpart.parquet import provenance
 from goodpart.step_tables import SCHEMAS, TableWriters, step_tables
@@ -59,11 +62,11 @@ def write_statistics(results, models=PAPER, windows=WINDOWS, prompt=32, steps=32
 
 
 def draw(name, results, selection, folder):
-    """Run one figure's module; returns its files by suffix."""
+    """Draw one figure; returns its files by suffix."""
     outputs = {suffix: folder / f"{name}.{suffix}" for suffix in SUFFIXES}
-    command = [sys.executable, "-m", f"goodpart.figures.{name}", "--results", str(results)]
-    command += ["--selection", selection, "--output", *map(str, outputs.values())]
-    subprocess.run(command, check=True)
+    style.use()
+    chosen = Measured.of(Namespace(results=results, selection=selection))
+    importlib.import_module(f"goodpart.figures.{name}").draw(chosen, list(outputs.values()))
     return outputs
 
 

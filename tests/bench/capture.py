@@ -1,6 +1,6 @@
 """What capturing costs beside the same decoding: `python tests/bench/capture.py [case ...]`.
 
-Cases: `wide` (random LLaDA of width 2048 in bfloat16, which is what a cache of a real model holds) and the tiny
+Cases: `wide` (random LLaDA of width 2048 in bfloat16, as the states of real models are) and the tiny
 checkpoints. Each run decodes the same prompt: alone, with its states stored, and with statistics of them
 alone; medians of repeats that take turns. Storing may take 1.3 times the decoding and the writing at
 100 MB/s of bfloat16; statistics 1.3 times the decoding.

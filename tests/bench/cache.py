@@ -1,4 +1,4 @@
-"""Speed and memory of the hidden-state cache and its statistics: `python tests/bench/statistics.py [--gb 2]`.
+"""Speed and memory of the hidden-state cache and its statistics: `python tests/bench/cache.py [--gb 2]`.
 
 A synthetic cache of a bfloat16 model of width 4096: normal values rounded to bfloat16. Throughput counts two
 bytes a value. Statistics run in a process of their own, so that the peak of its memory is theirs; once with a
