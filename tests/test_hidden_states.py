@@ -48,7 +48,7 @@ def cache(tmp_path):
 
 def test_what_is_written_is_read_back_bit_for_bit(cache):
     steps = 0
-    for states, step, hidden in zip(read_steps(cache), (0, 7), HIDDEN, strict=True):
+    for states, step, hidden in zip(read_steps([cache]), (0, 7), HIDDEN, strict=True):
         assert (states.prompt_id, states.step) == ("test/1", step)
         assert np.array_equal(states.hidden.view(np.uint32), hidden.view(np.uint32))
         assert states.token_ids.tolist() == TOKENS.tolist()
@@ -66,7 +66,7 @@ def test_any_shape_and_any_bits_survive(tmp_path_factory, steps, depths, positio
     bits = np.random.default_rng(seed).integers(0, 2**32, (steps, depths, positions, width), dtype=np.uint32)
     path = tmp_path_factory.mktemp("cache") / "p.parquet"
     write(path, bits.view(np.float32), range(steps))
-    found = [states.hidden.view(np.uint32).copy() for states in read_steps(path)]
+    found = [states.hidden.view(np.uint32).copy() for states in read_steps([path])]
     assert np.array_equal(np.stack(found), bits)
 
 
@@ -75,7 +75,7 @@ def test_large_depths_are_row_groups_of_their_own(tmp_path):
     path = tmp_path / "p.parquet"
     write(path, hidden)
     assert pq.ParquetFile(path).num_row_groups == 6
-    assert all(np.array_equal(s.hidden, h) for s, h in zip(read_steps(path), hidden, strict=True))
+    assert all(np.array_equal(s.hidden, h) for s, h in zip(read_steps([path]), hidden, strict=True))
 
 
 def test_a_bfloat16_model_takes_less_than_one_and_a_half_bytes_a_value(tmp_path):
@@ -83,7 +83,7 @@ def test_a_bfloat16_model_takes_less_than_one_and_a_half_bytes_a_value(tmp_path)
     values = (values.view(np.uint32) & 0xFFFF0000).view(np.float32)  # what bfloat16 can hold
     path = tmp_path / "p.parquet"
     write(path, values, (0,))
-    assert np.array_equal(next(read_steps(path)).hidden, values[0])
+    assert np.array_equal(next(read_steps([path])).hidden, values[0])
     assert path.stat().st_size < 1.5 * values.size
     assert path.stat().st_size < cache_bytes(1, 1, 6, 1 << 17, "bfloat16")
 
@@ -92,24 +92,24 @@ def test_a_cut_damaged_or_foreign_file_is_refused_by_name(cache, tmp_path):
     data = bytearray(cache.read_bytes())
     cache.write_bytes(data[: len(data) // 2])
     with pytest.raises(GoodpartError, match=r"p\.parquet: not a whole Parquet file"):
-        list(read_steps(cache))
+        list(read_steps([cache]))
     data[4:400] = b"\0" * 396
     cache.write_bytes(data)
     with pytest.raises(GoodpartError, match=r"p\.parquet: is damaged"):
-        list(read_steps(cache))
+        list(read_steps([cache]))
     pq.write_table(pa.table({"a": [1]}), tmp_path / "other.parquet")
     with pytest.raises(GoodpartError, match=r"other\.parquet: .* did not write"):
-        list(read_steps(tmp_path / "other.parquet"))
+        list(read_steps([tmp_path / "other.parquet"]))
     write_rows(tmp_path / "layers.parquet", [], SCHEMAS["layers"], {})
     with pytest.raises(GoodpartError, match=r"layers\.parquet: not a cache of hidden states"):
-        list(read_steps(tmp_path / "layers.parquet"))
+        list(read_steps([tmp_path / "layers.parquet"]))
 
 
 def test_a_file_that_lacks_rows_is_refused(cache):
     table = pq.read_table(cache)
     pq.write_table(table.slice(0, len(table) - 1), cache)
     with pytest.raises(GoodpartError, match=r"p\.parquet: step 7 lacks rows"):
-        list(read_steps(cache))
+        list(read_steps([cache]))
 
 
 def test_tables_against_a_loop():
@@ -280,7 +280,7 @@ def test_a_killed_capture_leaves_no_half_file_and_resumes(prompts, tmp_path, rul
     assert 2 <= len(finished) < PROMPTS
     for path in parts.glob("[!.]*"):
         if rule == "hidden_states":
-            assert len(list(read_steps(path))) == 3
+            assert len(list(read_steps([path]))) == 3
         else:
             assert polars.read_parquet(path / "pairs.parquet")["step"].n_unique() == 3
     assert not (tmp_path / rule).exists()

@@ -53,7 +53,7 @@ def write(folder: Path, prompts: int) -> None:
         seconds += time.perf_counter() - began
         values += STEPS * made.size
         if prompt == 0:
-            exact = all(np.array_equal(s.hidden, made) for s in read_steps(folder / "0.parquet"))
+            exact = all(np.array_equal(s.hidden, made) for s in read_steps([folder / "0.parquet"]))
             print(f"read back bit for bit: {exact}")
     size = sum(file.stat().st_size for file in folder.iterdir())
     print(f"cache: {prompts} prompts, {2e-9 * values:.2f} GB of bfloat16, {size / values:.3f} bytes a value")

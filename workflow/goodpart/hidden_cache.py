@@ -10,7 +10,7 @@ of a bfloat16 model.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,7 @@ class CacheWriter:
             self.writer.write_table(table, row_group_size=rows)
 
 
-def read_steps(*paths: Path) -> Iterator[StepStates]:
+def read_steps(paths: Iterable[Path]) -> Iterator[StepStates]:
     """Yield the denoising steps of files, in order, one in memory at a time.
 
     `hidden` is one buffer that the next step overwrites: use or copy it before going on. Raises

@@ -65,19 +65,29 @@ def strongest_channel(hidden: Any) -> int:
     return int((hidden * hidden).sum(0).argmax())
 
 
+def _token_products(hidden: Any) -> tuple[Any, Any, Any]:
+    """Of states [T, D]: the strongest channel [T]; without it, squared norms [T] and dots of neighbours."""
+    channel = strongest_channel(hidden)
+    left, right = hidden[:, :channel], hidden[:, channel + 1 :]
+    square = _dot(left, left) + _dot(right, right)
+    return hidden[:, channel], square, _dot(left[:-1], left[1:]) + _dot(right[:-1], right[1:])
+
+
 def token_cosines(hidden: Any) -> tuple[Any, Any]:
-    """Cosine [T - 1] of consecutive tokens' states [T, D] at one depth; the same without one channel.
+    """Cosines [..., T - 1] of consecutive tokens' states [..., T, D] at each depth; also without one channel.
 
     A channel shared by all tokens that holds a fraction f of the squared norm forces cosines of about f, so
-    the second leaves out the strongest channel.
+    the second leaves out the strongest channel of each depth.
     """
-    channel = strongest_channel(hidden)
-    strongest, rest = hidden[:, channel], [hidden[:, :channel], hidden[:, channel + 1 :]]
-    square = sum(_dot(part, part) for part in rest)
-    dot = sum(_dot(part[:-1], part[1:]) for part in rest)
-    without = _cosine(dot, square[:-1], square[1:])
+    if hidden.ndim == 2:
+        strongest, square, dot = _token_products(hidden)
+    else:
+        parts = zip(*map(_token_products, hidden), strict=True)
+        strongest, square, dot = (_library(hidden).stack(part) for part in parts)
+    without = _cosine(dot, square[..., :-1], square[..., 1:])
     square = square + strongest * strongest
-    return _cosine(dot + strongest[:-1] * strongest[1:], square[:-1], square[1:]), without
+    dot = dot + strongest[..., :-1] * strongest[..., 1:]
+    return _cosine(dot, square[..., :-1], square[..., 1:]), without
 
 
 def angular_distance(cosines: Any) -> Any:
@@ -115,13 +125,13 @@ def step_similarities(hidden: Any) -> StepSimilarities:
         change = [norms(after - before) for before, after in pairwise(part)]
         updates.append(np.stack([_array(values) for values in change]))
     size = np.sqrt(np.concatenate(squares).T)
-    by_depth = [[_array(values) for values in token_cosines(at)] for at in hidden]
+    with_all, without = token_cosines(hidden)
     return StepSimilarities(
         norms=size,
         updates=_ratio(np.concatenate(updates, axis=1), size[:-1]),
         depth_cosines=np.concatenate(cosines),
-        token_cosines=np.stack([both[0] for both in by_depth]),
-        token_cosines_without_strongest=np.stack([both[1] for both in by_depth]),
+        token_cosines=_array(with_all),
+        token_cosines_without_strongest=_array(without),
     )
 
 

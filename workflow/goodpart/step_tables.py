@@ -23,6 +23,7 @@ from goodpart.similarity import StepSimilarities, angular_distance, step_similar
 
 PAIR_KINDS = (*KINDS, "boundary")  # boundary: two neighbouring tokens whose kinds differ
 BOUNDARY = len(KINDS)
+ROW_GROUP = 1 << 16  # rows from which pending steps are written
 
 _STEP = [("prompt_id", pa.string()), ("step", pa.int32()), ("mask_ratio", pa.float32())]
 _AT = [("position", pa.int32()), ("kind", pa.string())]
@@ -133,15 +134,18 @@ def _pairs(states: StepStates, found: StepSimilarities) -> pa.Table:
 
 
 class TableWriters:
-    """The four tables being written, a row group a step; a context manager around their paths.
+    """The four tables being written, a step at a time; a context manager around their paths.
 
-    `paths` are named as the tables. They appear whole at the end, or not at all.
+    `paths` are named as the tables. They appear whole at the end, or not at all. A row group holds some steps
+    of one prompt.
     """
 
     def __init__(self, paths: Sequence[Path], metadata: dict[str, Any]) -> None:
         self.paths, self.metadata = {path.stem: path for path in paths}, metadata
         self.writers: dict[str, pq.ParquetWriter] = {}
         self.stack = ExitStack()
+        self.pending: dict[str, list[pa.Table]] = {name: [] for name in SCHEMAS}
+        self.prompt_id: str | None = None
 
     def __enter__(self) -> TableWriters:
         for name, schema in SCHEMAS.items():
@@ -151,16 +155,31 @@ class TableWriters:
         return self
 
     def __exit__(self, *error: Any) -> None:
+        if error[0] is None:
+            self._flush(0)
         self.stack.__exit__(*error)
 
     def add(self, tables: dict[str, pa.Table]) -> None:
         """Append the rows of one step."""
+        prompt_id = tables["layers"]["prompt_id"][0].as_py()
+        self._flush(0 if prompt_id != self.prompt_id else ROW_GROUP)
+        self.prompt_id = prompt_id
         for name, table in tables.items():
-            self.writers[name].write_table(table.cast(self.writers[name].schema))
+            self.pending[name].append(table)
+
+    def _flush(self, rows: int) -> None:
+        """Write what is pending of each table that has at least `rows` rows."""
+        for name, tables in self.pending.items():
+            if tables and sum(map(len, tables)) >= rows:
+                writer = self.writers[name]
+                writer.write_table(pa.concat_tables(tables).cast(writer.schema))
+                tables.clear()
 
     def copy(self, paths: Sequence[Path]) -> None:
         """Append the tables of files, a row group at a time."""
+        self._flush(0)
         for path in paths:
             with open_parquet(path) as file:
                 for group in range(file.num_row_groups):
-                    self.add({path.stem: file.read_row_group(group)})
+                    writer = self.writers[path.stem]
+                    writer.write_table(file.read_row_group(group).cast(writer.schema))

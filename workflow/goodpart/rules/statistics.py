@@ -34,7 +34,7 @@ def main(arguments: argparse.Namespace) -> None:
     streamed = sorted(arguments.streamed.iterdir()) if arguments.streamed else []
     facts = facts_of([*files, *(folder / "layers.parquet" for folder in streamed)])
     with TableWriters(arguments.output, provenance(**facts)) as writers:
-        for states in progress(read_steps(*files), "statistics"):
+        for states in read_steps(progress(files, "statistics")):
             writers.add(step_tables(states))
         for folder in streamed:
             writers.copy([folder / f"{name}.parquet" for name in SCHEMAS])
