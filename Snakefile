@@ -35,6 +35,7 @@ configfile: "config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/captured.smk"
 
 
 rule all:

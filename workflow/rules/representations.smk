@@ -1,24 +1,5 @@
 # Hidden states of calibration prompts, and their similarities and norms. The states of the first prompts are
 # cached in files; those of the others go into statistics as they are made.
-CAPTURE = config["capture"]
-STORED = min(CAPTURE["stored"], CAPTURE["prompts"])
-STREAMED = CAPTURE["prompts"] > STORED
-
-if workflow.is_main_process:
-    print(
-        f"hidden states to store: {settings_of.stored_gigabytes(config):.3g} GB at most"
-        f" (capture.max_gb: {CAPTURE['max_gb']})",
-        file=sys.stderr,
-    )
-
-
-def capturing_input(rule):
-    """Input of a rule that captures: prompts, checkpoint and code."""
-    return {
-        "item_files": [result(paths.ITEMS, benchmark=b, split="calibration") for b in CALIBRATION],
-        "checkpoint": lambda wildcards: checkpoint(wildcards.model),
-        "code": lambda wildcards: family_code(f"rules.{rule}", wildcards.model),
-    }
 
 
 rule hidden_states:
