@@ -1,6 +1,6 @@
 """What capturing costs beside the same decoding: `python tests/bench/capture.py [case ...]`.
 
-Cases: `wide` (random LLaDA of width 2048 in bfloat16, as the states of real models are) and the tiny
+Cases: `wide` (random LLaDA of width 1024 in bfloat16, as the states of real models are) and the tiny
 checkpoints. Each run decodes the same prompt: alone, with its states stored, and with statistics of them
 alone; medians of repeats that take turns. Storing may take 1.3 times the decoding and the writing at
 100 MB/s of bfloat16; statistics 1.3 times the decoding.
@@ -31,10 +31,10 @@ def wide() -> Model:
     """LLaDA's architecture with random weights, in bfloat16."""
     torch.manual_seed(0)
     raw = {
-        "d_model": 2048,
-        "mlp_hidden_size": 3 * 2048,
+        "d_model": 1024,
+        "mlp_hidden_size": 3 * 1024,
         "n_layers": 8,
-        "n_heads": 16,
+        "n_heads": 8,
         "max_sequence_length": 4096,
         "rms_norm_eps": 1e-5,
         "rope_theta": 500000.0,

@@ -8,6 +8,7 @@ Steps = int | str | list[int]  # how many denoising steps, `all`, or which
 
 # Bytes that the cache takes for a value, at most: it is lossless, so what cannot be foreseen counts in full.
 BYTES = {"bfloat16": 1.5, "float16": 2.5, "float32": 4.0}
+ROW = 32  # bytes of the columns beside it
 
 
 def chosen_steps(wanted: Steps, total: int) -> list[int]:
@@ -28,4 +29,4 @@ def chosen_steps(wanted: Steps, total: int) -> list[int]:
 
 def cache_bytes(steps: int, layers: int, positions: int, width: int, dtype: str) -> float:
     """Bytes that one prompt's cache takes at most, of `layers` + 1 depths; `dtype`: the model's."""
-    return steps * (layers + 1) * positions * width * BYTES[dtype]
+    return steps * (layers + 1) * positions * (width * BYTES[dtype] + ROW)
