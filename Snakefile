@@ -4,7 +4,8 @@
 #
 #   results/items/{benchmark}/{split}.parquet                      split: evaluation | calibration
 #   results/hidden_states/{model}/{decode}/{benchmark}/            one Parquet file a prompt
-#   results/statistics/{model}/{decode}/{benchmark}/{layers,tokens,norms}.parquet
+#   results/streamed_statistics/{model}/{decode}/{benchmark}/      the same tables of prompts whose states are not kept
+#   results/statistics/{model}/{decode}/{benchmark}/{layers,tokens,norms,pairs}.parquet
 #   results/skip_sets/{model}/{policy}/k{k}.json                   layers numbered from 0; .parquet where a
 #                                                                  policy has one set a prompt or a phase
 #   results/angles/{model}/{decode}/{benchmark}.parquet            between all depths
@@ -17,7 +18,8 @@
 #   results/controlled_study.parquet                               similarities and retentions of models that differ in one thing
 #   results/exports/{model}/{policy}/k{k}/                         a skipped model as a checkpoint, when asked for
 #   results/training/{tiny model}/                                 only by `snakemake tiny_models`
-#   paper_figs/table{1,2,3}.{csv,md,tex}   paper_figs/figure{1,2,3,8}.{pdf,png,csv}
+#   paper_figs/table{1,2,3}.{csv,md,tex}   paper_figs/figure{1,2,8}.{pdf,png,csv}
+#   paper_figs/{figure3,...,figure14,block_similarity,mask_ratio}.{pdf,png,csv,md}
 #   paper_figs/{policies,overlap}.{pdf,png,csv}   paper_figs/policy_study_table.{csv,md}
 #   paper_figs/controlled_study.{pdf,png,csv}   paper_figs/controlled_study_table.{csv,md}
 #   paper_figs/training_curves.{pdf,png,csv}
@@ -33,19 +35,21 @@ configfile: "config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/captured.smk"
 
 
 rule all:
     default_target: True
     input:
         [figure_files(f"table{n}", ["csv", "md", "tex"]) for n in (1, 2, 3)],
-        [figure_files(f"figure{n}", ["pdf", "png", "csv"]) for n in (1, 3)],
+        figure_files("figure1", ["pdf", "png", "csv"]),
         figure_files("figure2", ["pdf", "png", "csv"])
         if "mechanism" in config["skip_figures"]
         else [],
         figure_files("figure8", ["pdf", "png", "csv"])
         if "selection" in config["skip_figures"]
         else [],
+        lambda wildcards: similarity_figures(),
 
 
 include: "workflow/rules/items.smk"

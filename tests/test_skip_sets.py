@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from goodpart.errors import GoodpartError
-from goodpart.hidden_cache import CacheWriter
+from goodpart.hidden_cache import CacheWriter, StepStates
 from goodpart.measures import (
     PROMPT_SCHEMA,
     mean_angles,
@@ -174,9 +174,10 @@ def test_angles(tmp_path):
     hidden = np.stack([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))], -1).astype(np.float32)
     folder = tmp_path / "states"
     folder.mkdir()
-    with CacheWriter(folder / "p.parquet", "p", 2, provenance()) as writer:
-        writer.step(0, np.zeros(3), np.array([0, 0, 1]), hidden)
-        writer.step(1, np.zeros(3), np.array([0, 0, 1]), -hidden[::-1])
+    kinds = np.array([0, 0, 1], np.int8)
+    with CacheWriter(folder / "p.parquet", 2, provenance()) as writer:
+        writer.write(StepStates("p", 0, np.zeros(3), kinds, hidden))
+        writer.write(StepStates("p", 1, np.zeros(3), kinds, -hidden[::-1]))
     run("rules.angles", "--hidden-states", folder, "--output", tmp_path / "angles.parquet")
     found, prompts = mean_angles([tmp_path / "angles.parquet"], 2, "last")
     assert prompts == 1

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from conftest import ROOT, Workflow
 from goodpart import paths, sources
+from synthetic import FIGURES, SUFFIXES
 
 # Every family; a benchmark with and one without a sandbox; one of them to calibrate on.
 SMALL = {
@@ -27,7 +28,7 @@ SMALL = {
         for name in ("llada-tiny-instruct", "dream-tiny-base", "qwen2.5-tiny")
     },
     "benchmarks": {"tiny-math500": {"n": 4}, "tiny-mbpp": {"n": 4}},
-    "capture": {"benchmarks": ["tiny-mbpp"], "prompts": 2, "steps": 2},
+    "capture": {"benchmarks": ["tiny-mbpp"], "prompts": 3, "stored": 2, "steps": 2},
     "controlled_study": {
         "models": ["qwen2.5-tiny", "dream-tiny-base"],
         "benchmarks": ["tiny-math500", "tiny-mbpp"],
@@ -100,7 +101,8 @@ def edited(small):
 
 def test_everything_is_made_and_a_second_call_has_nothing_to_do(small):
     names = [f"table{n}.{kind}" for n in (1, 2, 3) for kind in ("csv", "md", "tex")]
-    names += [f"figure{n}.{kind}" for n in (1, 2, 3, 8) for kind in ("pdf", "png", "csv")]
+    names += [f"figure{n}.{kind}" for n in (1, 2, 8) for kind in ("pdf", "png", "csv")]
+    names += [f"{name}.{suffix}" for name in FIGURES for suffix in SUFFIXES]
     for name in names:
         assert (small.folder / "paper_figs" / name).stat().st_size > 50
     run = small.run()
@@ -151,9 +153,49 @@ def test_the_cache_opens_in_polars_and_holds_every_depth(small):
     assert len(files) == 2
     table = polars.read_parquet(files[0])
     assert set(table["depth"]) == set(range(29))
-    assert set(table["step"]) == {0, 16}
+    assert set(table["step"]) == {0, 31}
     assert set(table.filter(step=0)["kind"]) == {"prompt", "masked"}
     assert table.schema["hidden"] == polars.Array(polars.Float32, 64)
+
+
+def test_statistics_cover_the_stored_and_the_streamed_prompts(small):
+    at = small.folder / "results"
+    where = {"model": "llada-tiny-instruct", "benchmark": "tiny-mbpp"}
+    for decode, last in (("default", 31), ("first8", 7)):
+        assert len(list((at / paths.HIDDEN_STATES.format(**where, decode=decode)).iterdir())) == 2
+        assert len(list((at / paths.STREAMED.format(**where, decode=decode)).iterdir())) == 1
+        for statistic in ("layers", "tokens", "norms", "pairs"):
+            file = at / paths.STATISTICS.format(**where, decode=decode, statistic=statistic)
+            table = polars.read_parquet(file)
+            assert table["prompt_id"].n_unique() == 3
+            assert set(table["step"]) == {0, last}
+            assert table.filter(step=0)["mask_ratio"].unique().to_list() == [1.0]
+
+
+def test_hidden_states_can_be_deleted_and_nothing_runs_again(small):
+    folder = small.folder / "results" / "hidden_states"
+    saved = small.folder / "kept"
+    shutil.copytree(folder, saved)
+    try:
+        assert small.run("delete_hidden_states").returncode == 0
+        assert not folder.exists()
+        assert small.planned() == {}
+    finally:
+        saved.rename(folder)
+
+
+def test_figures_need_statistics_and_code_only(small):
+    """So they are redrawn from a copied results folder, without checkpoints."""
+    shown = {f"paper_figs/{name}.png" for name in FIGURES}
+    seen = set()
+    for file in (small.folder / ".snakemake" / "metadata").rglob("*"):
+        if file.is_file():
+            name = base64.b64decode(file.name, altchars=b"-_").decode(errors="replace")
+            if name in shown:
+                seen.add(name)
+                for path in json.loads(file.read_text())["input"]:
+                    assert path.startswith(("results/statistics/", "workflow/goodpart/")), (name, path)
+    assert seen == shown
 
 
 @pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
@@ -198,8 +240,9 @@ def test_changed_similarity_code_runs_from_the_similarities_on(edited):
     file = edited.folder / "workflow" / "goodpart" / "similarity.py"
     file.write_text(file.read_text() + "\n# changed\n")
     planned = edited.planned()
-    assert planned["statistics"] == 3
+    assert planned["statistics"] == 3 * 2
     assert planned["skip_set"] == 4  # and the set of Figure 2
+    assert planned["streamed_statistics"] == 3 * 2  # nothing is left of those but their statistics
     assert "hidden_states" not in planned
     assert "items" not in planned
 
@@ -213,7 +256,7 @@ def test_a_changed_scorer_runs_its_scores_only(edited):
     shutil.copy(ROOT / "workflow" / "goodpart" / "benchmarks" / "mbpp.py", file.parents[1] / "benchmarks")
     file.write_text(file.read_text() + "\n# changed\n")
     planned = edited.planned()
-    assert planned["hidden_states"] == 1
+    assert planned["hidden_states"] == 2  # windows
     assert planned["generations_run_0_3"] == 2
 
 
@@ -234,8 +277,8 @@ def test_declared_sources_are_the_imported_modules(small):
             declared[log] = code
             union.setdefault((record["rule"], code), set()).update(imported[log])
     assert {rule for rule, _ in union} >= {
-        "items", "hidden_states", "statistics", "skip_set", "generations_run_0_3", "scores", "cells",
-        "table1", "figure3", "export",
+        "items", "hidden_states", "streamed_statistics", "statistics", "skip_set", "generations_run_0_3",
+        "scores", "cells", "table1", "export", *FIGURES,
     }  # fmt: skip
     if study_targets():
         assert {rule for rule, _ in union} >= {

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from goodpart import capture_config
 from goodpart.benchmark_sources import example_mistakes, source_mistakes
 from goodpart.errors import GoodpartError
 from goodpart.families import FAMILIES, family_module, family_of
@@ -32,6 +33,10 @@ def check(config: dict[str, Any], root: Path = Path()) -> None:
         _fill_defaults(config, schema, schema)
         fill_policies(config)
         mistakes = list(_meaning_mistakes(config, root))
+    if not mistakes:
+        mistakes = list(
+            capture_config.mistakes(config, calibration_benchmarks(config), _settings(config), root)
+        )
     if mistakes:
         raise GoodpartError("\n".join(["the configuration is not valid:", *mistakes]))
 
@@ -239,6 +244,17 @@ def decode_arguments(config: Mapping[str, Any], decode: str, family: str, kind: 
     """A preset's arguments for one family, with what its `by_kind` changes for one kind of benchmark."""
     arguments = dict(config["decodes"].get(decode, {}).get(family, {}))
     return arguments | arguments.pop("by_kind", {}).get(kind, {})
+
+
+def _settings(config: Mapping[str, Any]) -> capture_config.Settings:
+    return lambda decode, family, benchmark: family_module(family).Settings(
+        **decode_settings(config, decode, family, benchmark)
+    )
+
+
+def stored_gigabytes(config: Mapping[str, Any], root: Path = Path()) -> float:
+    """Size of the hidden states that the run stores, at most, in GB."""
+    return capture_config.gigabytes(config, calibration_benchmarks(config), _settings(config), root)
 
 
 def calibration_benchmarks(config: Mapping[str, Any]) -> list[str]:

@@ -18,16 +18,17 @@ def written(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it there on success, remove it on any error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
-    _remove(partial)  # of a run that was killed
+    remove(partial)  # of a run that was killed
     try:
         yield partial
         partial.replace(path)
     except BaseException:
-        _remove(partial)
+        remove(partial)
         raise
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file or a whole folder, if there is one."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
@@ -73,6 +74,11 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError as error:
             raise GoodpartError(f"{path}, line {number}: not valid JSON ({error})") from error
     return rows
+
+
+def digest(*values: Any) -> str:
+    """SHA-256 of JSON-compatible values."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def sha256(path: Path) -> str:

@@ -9,6 +9,7 @@ FULL_DEPTH = "full"  # the policy that k = 0 of every model is stored under, sha
 
 ITEMS = "items/{benchmark}/{split}.parquet"
 HIDDEN_STATES = "hidden_states/{model}/{decode}/{benchmark}"
+STREAMED = "streamed_statistics/{model}/{decode}/{benchmark}"
 STATISTICS = "statistics/{model}/{decode}/{benchmark}/{statistic}.parquet"
 ANGLES = "angles/{model}/{decode}/{benchmark}.parquet"
 PROMPT_SIMILARITIES = "prompt_similarities/{model}/{decode}/{benchmark}.parquet"

@@ -1,53 +1,142 @@
 """Similarities and norms of hidden states (section 2 of the paper), in float32.
 
-A zero vector has cosine 0 with everything, so that no table holds a NaN.
+Every function takes numpy arrays and torch tensors alike, so that states are measured where they are: in the
+cache's arrays, or on the device of the model that makes them. A zero vector has cosine 0 with everything
+and a relative update of 0, so that no table holds a NaN.
 """
 
 from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+TOKENS = 32  # positions whose states of all depths are taken at a time: some megabytes
 
 
-def norms(hidden: Floats) -> Floats:
+def _library(array: Any) -> Any:
+    """numpy or torch, whichever made the array."""
+    return np if isinstance(array, np.ndarray) else sys.modules["torch"]
+
+
+def _dot(a: Any, b: Any) -> Any:
+    """Inner products [...] of vectors [..., D]."""
+    return np.vecdot(a, b) if isinstance(a, np.ndarray) else (a * b).sum(-1)
+
+
+def _cosine(dot: Any, square_a: Any, square_b: Any) -> Any:
+    """Cosine, within [-1, 1], from inner products and squared norms; 0 where a norm is 0."""
+    library = _library(dot)
+    product = library.sqrt(square_a) * library.sqrt(square_b)
+    found = library.where(product > 0, dot / library.where(product > 0, product, 1), 0)
+    return library.clip(found, -1, 1)
+
+
+def norms(hidden: Any) -> Any:
     """l2 norms [...] of hidden states [..., D]."""
-    hidden = np.asarray(hidden, dtype=np.float32)
-    return np.sqrt(np.einsum("...d,...d->...", hidden, hidden))
+    return _library(hidden).sqrt(_dot(hidden, hidden))
 
 
-def cosine(a: Floats, b: Floats) -> Floats:
+def cosine(a: Any, b: Any) -> Any:
     """Cosine [...] between vectors of a and b [..., D], within [-1, 1]; 0 where either is zero."""
-    a, b = np.asarray(a, dtype=np.float32), np.asarray(b, dtype=np.float32)
-    product = norms(a) * norms(b)
-    dot = np.einsum("...d,...d->...", a, b)
-    safe = np.where(product > 0, product, 1)
-    return np.clip(np.where(product > 0, dot / safe, 0), -1, 1).astype(np.float32)
+    return _cosine(_dot(a, b), _dot(a, a), _dot(b, b))
 
 
-def layer_cosine(before: Floats, after: Floats) -> Floats:
-    """Cosine [T] between the input and the output [T, D] of one layer, a token at a time."""
-    return cosine(before, after)
-
-
-def relative_update(before: Floats, after: Floats) -> Floats:
+def relative_update(before: Any, after: Any) -> Any:
     """|after - before| / |before| [T] of one layer's input and output [T, D]; 0 for a zero input."""
-    size = norms(before)
-    return np.where(size > 0, norms(after - before) / np.where(size > 0, size, 1), 0).astype(np.float32)
+    return _ratio(norms(after - before), norms(before))
 
 
-def token_cosine(hidden: Floats) -> Floats:
-    """Cosine [T - 1] between the states [T, D] of consecutive tokens at one depth."""
-    return cosine(hidden[:-1], hidden[1:])
+def _ratio(change: Any, size: Any) -> Any:
+    """change / size; 0 where the size is 0."""
+    library = _library(size)
+    return library.where(size > 0, change / library.where(size > 0, size, 1), 0)
 
 
-def without_strongest_channel(hidden: Floats) -> Floats:
-    """States [T, D - 1] without the channel of the largest mean magnitude.
+def strongest_channel(hidden: Any) -> int:
+    """The channel of states [T, D] that holds the largest share of their squared norm."""
+    if isinstance(hidden, np.ndarray):
+        return int(np.einsum("td,td->d", hidden, hidden).argmax())
+    return int((hidden * hidden).sum(0).argmax())
 
-    A channel shared by all tokens that holds a fraction f of the squared norm forces cosines of about f.
+
+def _token_products(hidden: Any) -> tuple[Any, Any, Any]:
+    """Of states [T, D]: the strongest channel [T]; without it, squared norms [T] and dots of neighbours."""
+    channel = strongest_channel(hidden)
+    left, right = hidden[:, :channel], hidden[:, channel + 1 :]
+    square = _dot(left, left) + _dot(right, right)
+    return hidden[:, channel], square, _dot(left[:-1], left[1:]) + _dot(right[:-1], right[1:])
+
+
+def token_cosines(hidden: Any) -> tuple[Any, Any]:
+    """Cosines [..., T - 1] of consecutive tokens' states [..., T, D] at each depth; also without one channel.
+
+    A channel shared by all tokens that holds a fraction f of the squared norm forces cosines of about f, so
+    the second leaves out the strongest channel of each depth.
     """
-    return np.delete(hidden, int(np.abs(hidden).mean(0).argmax()), axis=1)
+    if hidden.ndim == 2:
+        strongest, square, dot = _token_products(hidden)
+    else:
+        parts = zip(*map(_token_products, hidden), strict=True)
+        strongest, square, dot = (_library(hidden).stack(part) for part in parts)
+    without = _cosine(dot, square[..., :-1], square[..., 1:])
+    square = square + strongest * strongest
+    dot = dot + strongest[..., :-1] * strongest[..., 1:]
+    return _cosine(dot, square[..., :-1], square[..., 1:]), without
+
+
+def angular_distance(cosines: Any) -> Any:
+    """arccos(cosine) / pi, in [0, 1]: 0 for equal directions, 0.5 for orthogonal ones and zero vectors."""
+    return _library(cosines).arccos(cosines) / np.pi
+
+
+@dataclass(frozen=True)
+class StepSimilarities:
+    """What the states of one step hold: P = L + 1 depths, T positions; numpy, float32."""
+
+    norms: Floats  # [P, T]
+    updates: Floats  # [L, T], of layer l: depth l to depth l + 1
+    depth_cosines: Floats  # [T, P, P], of every depth with every other, a token at a time
+    token_cosines: Floats  # [P, T - 1]
+    token_cosines_without_strongest: Floats  # [P, T - 1]
+
+    @property
+    def layer_cosines(self) -> Floats:
+        """Cosine [L, T] between the input and the output of each layer (the S of Algorithm 1)."""
+        return np.diagonal(self.depth_cosines, 1, axis1=1, axis2=2).T
+
+
+def step_similarities(hidden: Any) -> StepSimilarities:
+    """Everything of one step's states [L + 1, T, D], float32."""
+    library = _library(hidden)
+    squares, cosines, updates = [], [], []
+    for first in range(0, hidden.shape[1], TOKENS):
+        part = hidden[:, first : first + TOKENS]
+        by_token = part.swapaxes(0, 1)  # [tokens, P, D]
+        products = by_token @ by_token.swapaxes(1, 2)
+        square = library.diagonal(products, 0, 1, 2)  # [tokens, P]
+        cosines.append(_array(_cosine(products, square[:, :, None], square[:, None, :])))
+        squares.append(_array(square))
+        change = [norms(after - before) for before, after in pairwise(part)]
+        updates.append(np.stack([_array(values) for values in change]))
+    size = np.sqrt(np.concatenate(squares).T)
+    with_all, without = token_cosines(hidden)
+    return StepSimilarities(
+        norms=size,
+        updates=_ratio(np.concatenate(updates, axis=1), size[:-1]),
+        depth_cosines=np.concatenate(cosines),
+        token_cosines=_array(with_all),
+        token_cosines_without_strongest=_array(without),
+    )
+
+
+def _array(values: Any) -> Floats:
+    return values if isinstance(values, np.ndarray) else values.cpu().numpy()
 
 
 def pooled(values: Floats, prompts: NDArray, layers: NDArray, total: int) -> NDArray[np.float64]:

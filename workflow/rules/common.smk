@@ -16,7 +16,7 @@ os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), os.getenv("PATH", os.defpath)]),
 )
 
-from goodpart import benchmark_sources, paths, policy_config, sources
+from goodpart import benchmark_sources, capture_config, paths, policy_config, sources
 from goodpart import config as settings_of
 from goodpart.errors import GoodpartError
 from goodpart.policies import policy_module, varies

@@ -1,25 +1,40 @@
 # Figures, each by the module of its name.
 
 
-rule figure3:
-    input:
-        tokens=[
-            result(paths.STATISTICS, model=m, decode=DECODE, benchmark=b, statistic="tokens")
-            for m in MODELS
-            for b in CALIBRATION
-        ],
-        code=code("figures.figure3"),
-    output:
-        figure_files("figure3", ["pdf", "png", "csv"]),
-    log:
-        log_file("figure3"),
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        models=columns(MODELS),
-    shell:
-        "python -m goodpart.figures.figure3 --tokens {input.tokens:q} --models {params.models:q}"
-        " --output {output:q} --log {log:q}"
+for figure_name, (statistic, windows, family) in SIMILARITY_FIGURES.items():
+    if not has_family(family):
+        continue
+
+    rule:
+        name:
+            figure_name
+        input:
+            statistics=[
+                result(
+                    paths.STATISTICS,
+                    model=m,
+                    decode=WINDOWS[w],
+                    benchmark=b,
+                    statistic=statistic,
+                )
+                for m in figure_models(family)
+                for w in windows
+                for b in CALIBRATION
+            ],
+            code=code(f"figures.{figure_name}"),
+        output:
+            figure_files(figure_name, FIGURE_SUFFIXES),
+        log:
+            log_file(figure_name),
+        conda:
+            "../../envs/analysis.yaml"
+        params:
+            selection=figure_selection(windows, figure_models(family)),
+            results=lambda wildcards, input: input.statistics[0].split("/statistics/")[0],
+            module=figure_name,
+        shell:
+            "python -m goodpart.figures.{params.module} --results {params.results:q}"
+            " --selection {params.selection:q} --output {output:q} --log {log:q}"
 
 
 rule training_curves:

@@ -1,76 +1,95 @@
-"""Figure 3: mean cosine similarity of consecutive tokens by layer, one line a model.
-
-The band is the standard deviation over denoising steps (diffusion models only). The caption leaves open
-which positions are averaged: here all of them, with no pair across the prompt's end and none across kinds.
-"""
+"""Figure 3: mean cosine similarity of consecutive tokens by layer, one line a model."""
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from goodpart.figures import style
-from goodpart.parquet import read_tables
-from goodpart.runtime import parser, run
+from goodpart.figures.measured import PROMPT_KINDS, Measured, Shown, main
+
+NOTE = """
+# Figure 3
+
+Mean cosine of consecutive tokens' states behind each layer, over the tokens of a prompt, then over prompts
+of all calibration benchmarks, then over the captured denoising steps; the band is the standard deviation
+over those steps, for diffusion models only: an autoregressive model has one pass over prompt and
+completion.
+
+The caption leaves open which positions are averaged. Here: all of them, without pairs of two different
+kinds of position (prompt, masked, decoded). All masked positions enter a model with one embedding, so a
+masked canvas raises the mean of early layers by construction: the CSV has each kind on its own, and the
+same cosine without the channel that holds most of the squared norm.
+"""
+HEADER = ["model", "label", "kind", "layer", "relative_depth", "mean", "sd_over_steps",
+          "mean_without_strongest", "steps"]  # fmt: skip
+VALUES = ["cosine", "cosine_without_strongest"]
 
 
-def profile(files: list[Path]) -> tuple[NDArray, NDArray, int]:
-    """Mean [L] over steps and standard deviation [L] over steps of a model's token-wise cosine.
+def profiles(measured: Measured, model: Shown) -> dict[str, tuple[NDArray, NDArray, NDArray, int]]:
+    """kind -> mean [L], standard deviation over steps [L], mean without the strongest channel [L], steps.
 
-    Within a step: mean over a prompt's pairs, then over prompts. Layer l is depth l + 1. The third value
-    is the number of steps.
+    Within a step: the mean over a prompt's pairs, then over prompts. Kind `all` has every pair but those of
+    two kinds. Steps of benchmarks with other generated lengths are matched by their order.
     """
-    table = read_tables(files, ["prompt_id", "step", "depth", "kind", "cosine"]).to_pandas()
-    table = table[(table["kind"] != "boundary") & (table["depth"] > 0)]
-    prompts = table.groupby(["step", "depth", "prompt_id"])["cosine"].mean()
-    steps = prompts.groupby(["step", "depth"]).mean().unstack("depth")
-    return steps.mean(axis=0).to_numpy(), steps.std(axis=0, ddof=0).to_numpy(), len(steps)
+    import pandas as pd
+
+    keys, parts = ["prompt_id", "step", "depth", "kind"], []
+    for table in measured.tables(model, "tokens", [*keys, *VALUES]):
+        kept = pc.and_(pc.greater(table["depth"], 0), pc.not_equal(table["kind"], "boundary"))
+        sums = [(value, "sum") for value in VALUES]
+        parts.append(table.filter(kept).group_by(keys).aggregate([*sums, (VALUES[0], "count")]).to_pandas())
+        parts[-1]["step"] = parts[-1]["step"].rank(method="dense").astype(int)
+    everything = pd.concat(parts)
+    found = {}
+    for kind in ("all", *PROMPT_KINDS):
+        chosen = everything if kind == "all" else everything[everything["kind"] == kind]
+        by_prompt = chosen.groupby(["step", "depth", "prompt_id"]).sum(numeric_only=True)
+        plain, rest = (
+            (by_prompt[f"{value}_sum"] / by_prompt["cosine_count"])
+            .groupby(["step", "depth"])
+            .mean()
+            .unstack()
+            for value in VALUES
+        )
+        if len(plain):
+            deviation = plain.std(axis=0, ddof=0).to_numpy()
+            found[kind] = (plain.mean(axis=0).to_numpy(), deviation, rest.mean(axis=0).to_numpy(), len(plain))
+    return found
 
 
-def main(arguments: argparse.Namespace) -> None:
-    """Draw the figure and write its numbers."""
-    columns: dict[str, str | None] = json.loads(arguments.models)
-    each = len(arguments.tokens) // len(columns)  # benchmarks a model
-    style.use()
+def draw(measured: Measured, outputs: list[Path]) -> None:
+    """Two panels: by layer, and by relative depth, where models of other depths can be compared."""
     import matplotlib.pyplot as plt
 
-    palette = style.colours(columns)
     figure, axes = plt.subplots(1, 2, figsize=(style.WIDE, 2.5), sharey=True)
     rows = []
-    for i, (model, column) in enumerate(columns.items()):
-        mean, deviation, steps = profile(arguments.tokens[i * each : (i + 1) * each])
-        layers = np.arange(len(mean))
-        relative = layers / (len(mean) - 1)
-        for axis, x in zip(axes, (layers, relative), strict=True):
-            axis.plot(x, mean, color=palette[model], label=column or model)
-            if steps > 1:
-                axis.fill_between(
-                    x, mean - deviation, mean + deviation, color=palette[model], alpha=0.25, lw=0
-                )
-        rows += [
-            [model, column or "", layer, f"{r:.4f}", f"{m:.6f}", f"{d:.6f}", steps]
-            for layer, r, m, d in zip(layers, relative, mean, deviation, strict=True)
-        ]
+    for model in measured.models:
+        for kind, (mean, deviation, rest, steps) in profiles(measured, model).items():
+            layers = np.arange(len(mean))
+            relative = layers / max(len(mean) - 1, 1)
+            rows += [
+                [model.name, model.label, kind, layer, f"{r:.4f}", f"{m:.6f}", f"{d:.6f}", f"{w:.6f}", steps]
+                for layer, r, m, d, w in zip(layers, relative, mean, deviation, rest, strict=True)
+            ]
+            if kind != "all":
+                continue
+            for axis, x in zip(axes, (layers, relative), strict=True):
+                axis.plot(x, mean, color=model.colour, label=model.label)
+                if steps > 1:
+                    low, high = mean - deviation, mean + deviation
+                    axis.fill_between(x, low, high, color=model.colour, alpha=0.25, lw=0)
     axes[0].set_xlabel("Layer")
     axes[0].set_ylabel("Cosine of consecutive tokens")
     axes[1].set_xlabel("Relative depth")
     figure.tight_layout()
-    lines, names = axes[0].get_legend_handles_labels()
-    figure.legend(lines, names, loc="lower center", bbox_to_anchor=(0.5, 0.98), ncols=len(names))
-    header = ["model", "paper_column", "layer", "relative_depth", "mean", "sd_over_steps", "steps"]
-    style.save(figure, arguments.output, header, rows)
+    style.legend_above(figure, axes[0])
+    style.save(figure, outputs, HEADER, rows, NOTE)
     plt.close(figure)
 
 
 if __name__ == "__main__":
-    options = parser(__doc__)
-    options.add_argument(
-        "--tokens", type=Path, nargs="+", required=True, help="tokens.parquet, model by model"
-    )
-    options.add_argument("--models", required=True, help="model -> the paper's column or null, as JSON")
-    options.add_argument("--output", type=Path, nargs=3, required=True, help="PDF, PNG and CSV")
-    run(main, options.parse_args())
+    main(draw, __doc__)

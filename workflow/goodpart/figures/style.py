@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from goodpart.files import written
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLUMN = 3.25  # inches, one column of a two-column paper
@@ -21,6 +23,7 @@ PAPER_COLOURS = {
     "Dream-Instruct": "#E69F00",
     "Qwen2.5": "#D55E00",
 }
+SMALL = 6.5  # points, of titles and ticks in a grid of many panels
 OTHER_COLOURS = ("#CC79A7", "#56B4E9", "#000000", "#F0E442")
 
 
@@ -29,6 +32,7 @@ def use() -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every font that it cuts down
     import seaborn as sns
 
     sns.set_theme(
@@ -55,9 +59,16 @@ def colours(columns: dict[str, str | None]) -> dict[str, str]:
 
 
 def save(
-    figure: Figure, outputs: Sequence[Path], header: Sequence[str], rows: Sequence[Sequence[Any]]
+    figure: Figure,
+    outputs: Sequence[Path],
+    header: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    note: str = "",
 ) -> None:
-    """Write a figure to its PDF and PNG, and the plotted numbers to its CSV."""
+    """Write a figure to its PDF and PNG, the plotted numbers to its CSV, and `note` to its Markdown file.
+
+    A note says what the paper's caption leaves open, and what was chosen here.
+    """
     for path in outputs:
         with written(path) as partial:
             if path.suffix == ".csv":
@@ -65,7 +76,15 @@ def save(
                     writer = csv.writer(file, lineterminator="\n")
                     writer.writerow(header)
                     writer.writerows(rows)
+            elif path.suffix == ".md":
+                partial.write_text(f"{note.strip()}\n", encoding="utf-8")
             else:
                 # No date in the file: the same numbers give the same bytes.
                 stamp = {"CreationDate": None} if path.suffix == ".pdf" else None
                 figure.savefig(partial, format=path.suffix[1:], metadata=stamp, bbox_inches="tight")
+
+
+def legend_above(figure: Figure, axis: Axes) -> None:
+    """The legend of one panel's lines above the whole figure, where it hides none of them."""
+    lines, names = axis.get_legend_handles_labels()
+    figure.legend(lines, names, loc="lower center", bbox_to_anchor=(0.5, 0.98), ncols=min(len(names), 5))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodpart.errors import GoodpartError
-from goodpart.hidden_cache import read_states
+from goodpart.hidden_cache import KINDS, read_steps
 from goodpart.measures import ANGLES_SCHEMA
 from goodpart.parquet import provenance, write_rows
 from goodpart.runtime import parser, progress, run
@@ -33,24 +33,20 @@ def angular_distances(hidden: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def prompt_angles(file: Path) -> Iterator[dict[str, Any]]:
     """Rows of ANGLES_SCHEMA of one prompt: depths d <= e, kinds of position, and the prompt's last."""
-    states = []
-    for at in read_states(file):
-        if at.step > 0:
-            break
-        states.append(at)
-    if not states:
+    states = next(read_steps([file]), None)
+    if states is None or states.step > 0:
         raise GoodpartError(f"{file}: no states at step 0; let capture.steps begin with 0")
-    angles = angular_distances(np.stack([at.hidden for at in states]))
-    kinds = states[0].kinds
-    is_prompt = kinds == "prompt"
-    chosen = {"all": np.ones(len(kinds), bool), "prompt": is_prompt, "masked": kinds == "masked"}
+    angles = angular_distances(states.hidden)
+    kinds = states.kinds
+    is_prompt = kinds == KINDS.index("prompt")
+    chosen = {"all": np.ones(len(kinds), bool), "prompt": is_prompt, "masked": kinds == KINDS.index("masked")}
     chosen["last"] = np.arange(len(kinds)) == np.flatnonzero(is_prompt)[-1]
     for kind, where in chosen.items():
         if where.any():
             mean = angles[where].mean(0)
             for depth, later in zip(*np.triu_indices(len(mean)), strict=True):
                 yield {
-                    "prompt_id": states[0].prompt_id,
+                    "prompt_id": states.prompt_id,
                     "kind": kind,
                     "depth": int(depth),
                     "later": int(later),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import json
 import os
 import time
@@ -19,9 +18,10 @@ import pyarrow as pa
 from goodpart import sources
 from goodpart.decode import decode, settings_for
 from goodpart.errors import GoodpartError
+from goodpart.files import digest
 from goodpart.flops import Shape
 from goodpart.kl import LayersAt, kl_of_items, states
-from goodpart.models import Model, load
+from goodpart.models import Model, checkpoint_state, load
 from goodpart.parquet import provenance, read_metadata, read_table, write_rows
 from goodpart.prompts import render
 from goodpart.runtime import limit_threads, logger, parser, progress, run
@@ -48,18 +48,6 @@ SCHEMA = pa.schema(
         ("kl", pa.float64()),
     ]
 )
-
-
-def digest(*values: Any) -> str:
-    """SHA-256 of JSON-compatible values."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def checkpoint_state(name: str) -> list[list[Any]]:
-    """Name, size and time of a local checkpoint's files; empty for a hub name."""
-    folder = Path(name)
-    files = sorted(folder.glob("*")) if folder.is_dir() else []
-    return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
 
 
 class Journal:

@@ -1,108 +1,48 @@
-"""Layer-wise and token-wise cosine similarity and l2 norms from a folder of cached hidden states."""
+"""Layer-wise, token-wise and all-pairs similarity and l2 norms: of cached states, and those streamed."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import Any
 
 from goodpart.errors import GoodpartError
-from goodpart.files import written
-from goodpart.hidden_cache import DepthStates, read_states
-from goodpart.parquet import provenance, read_metadata, with_metadata
+from goodpart.hidden_cache import read_steps
+from goodpart.parquet import provenance, read_metadata
 from goodpart.runtime import parser, progress, run
-from goodpart.similarity import (
-    layer_cosine,
-    norms,
-    relative_update,
-    token_cosine,
-    without_strongest_channel,
-)
+from goodpart.step_tables import SCHEMAS, TableWriters, step_tables
 
-_WHERE = [("prompt_id", pa.string()), ("step", pa.int32())]
-_AT = [("position", pa.int32()), ("kind", pa.string())]
-SCHEMAS = {
-    # layer l turns depth l into depth l + 1
-    "layers": pa.schema(
-        [*_WHERE, ("layer", pa.int32()), *_AT, ("cosine", pa.float32()), ("update", pa.float32())]
-    ),
-    # position i with position i + 1; kind `boundary` where theirs differ
-    "tokens": pa.schema(
-        [
-            *_WHERE,
-            ("depth", pa.int32()),
-            *_AT,
-            ("cosine", pa.float32()),
-            ("cosine_without_strongest", pa.float32()),
-        ]
-    ),
-    "norms": pa.schema([*_WHERE, ("depth", pa.int32()), *_AT, ("norm", pa.float32())]),
-}
+FACTS = ("model", "revision", "family", "dtype", "decode", "capture_steps")
 
 
-def _table(name: str, at: DepthStates, index: int, kinds: np.ndarray, *values: np.ndarray) -> pa.Table:
-    n = len(kinds)
-    columns = [
-        pa.array([at.prompt_id] * n, pa.string()),
-        np.full(n, at.step, np.int32),
-        np.full(n, index, np.int32),
-        np.arange(n, dtype=np.int32),
-        pa.array(kinds, pa.string()),
-        *values,
-    ]
-    return pa.table(columns, schema=SCHEMAS[name])
-
-
-def statistics(states: Iterator[DepthStates]) -> Iterator[tuple[str, pa.Table]]:
-    """Yield (statistic, rows) for one prompt's states, which come by step and depth in order."""
-    before: DepthStates | None = None
-    for at in states:
-        yield "norms", _table("norms", at, at.depth, at.kinds, norms(at.hidden))
-        pair = np.where(at.kinds[:-1] == at.kinds[1:], at.kinds[:-1], "boundary")
-        plain = token_cosine(at.hidden)
-        rest = token_cosine(without_strongest_channel(at.hidden))
-        yield "tokens", _table("tokens", at, at.depth, pair, plain, rest)
-        if before is not None and before.step == at.step and before.depth + 1 == at.depth:
-            same = layer_cosine(before.hidden, at.hidden)
-            update = relative_update(before.hidden, at.hidden)
-            yield "layers", _table("layers", at, before.depth, at.kinds, same, update)
-        before = at
+def facts_of(sources: list[Path]) -> dict[str, Any]:
+    """What made the states: one for all files. Raises GoodpartError where two of them differ."""
+    facts: dict[str, Any] = {}
+    for source in sources:
+        made = {key: read_metadata(source).get(key) for key in FACTS}
+        if facts and made != facts:
+            raise GoodpartError(f"{source}: made with other settings than {sources[0]}; delete both, rerun")
+        facts = made
+    return facts
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Write layers.parquet, tokens.parquet and norms.parquet."""
+    """Write layers.parquet, tokens.parquet, norms.parquet and pairs.parquet."""
     files = sorted(arguments.hidden_states.glob("*.parquet"))
     if not files:
         raise GoodpartError(f"{arguments.hidden_states}: no cached hidden states; rerun hidden_states")
-    made = read_metadata(files[0])
-    facts = provenance(**{key: made[key] for key in ("model", "revision", "family", "dtype", "decode")})
-    outputs = {path.stem: path for path in arguments.output}
-    with (
-        written(outputs["layers"]) as layers,
-        written(outputs["tokens"]) as tokens,
-        written(outputs["norms"]) as sizes,
-    ):
-        targets = {"layers": layers, "tokens": tokens, "norms": sizes}
-        writers = {
-            name: pq.ParquetWriter(target, with_metadata(SCHEMAS[name], facts), compression="zstd")
-            for name, target in targets.items()
-        }
-        for file in progress(files, "statistics"):
-            rows: dict[str, list[pa.Table]] = {name: [] for name in writers}
-            for name, table in statistics(read_states(file)):
-                rows[name].append(table)
-            for name, tables in rows.items():
-                writers[name].write_table(pa.concat_tables(tables).cast(writers[name].schema))
-        for writer in writers.values():
-            writer.close()
+    streamed = sorted(arguments.streamed.iterdir()) if arguments.streamed else []
+    facts = facts_of([*files, *(folder / "layers.parquet" for folder in streamed)])
+    with TableWriters(arguments.output, provenance(**facts)) as writers:
+        for states in read_steps(progress(files, "statistics")):
+            writers.add(step_tables(states))
+        for folder in streamed:
+            writers.copy([folder / f"{name}.parquet" for name in SCHEMAS])
 
 
 if __name__ == "__main__":
     options = parser(__doc__)
     options.add_argument("--hidden-states", type=Path, required=True, help="folder of cached states")
-    options.add_argument("--output", type=Path, nargs=3, required=True)
+    options.add_argument("--streamed", type=Path, help="folder of tables that were made during capture")
+    options.add_argument("--output", type=Path, nargs=4, required=True)
     run(main, options.parse_args())

@@ -1,0 +1,93 @@
+"""Speed and memory of the hidden-state cache and its statistics: `python tests/bench/cache.py [--gb 2]`.
+
+A synthetic cache of a bfloat16 model of width 4096: normal values rounded to bfloat16. Throughput counts two
+bytes a value. Statistics run in a process of their own, so that the peak of its memory is theirs; once with a
+quarter of the prompts and once with all of them.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from goodpart.hidden_cache import CacheWriter, StepStates, read_steps
+from goodpart.parquet import provenance
+from goodpart.step_tables import SCHEMAS
+
+WIDTH, DEPTHS, POSITIONS, STEPS = 4096, 33, 544, 2
+CHILD = """
+import json, re, sys, time
+from goodpart.rules import statistics
+from argparse import Namespace
+from pathlib import Path
+folder, *outputs = map(Path, sys.argv[1:])
+began, used = time.perf_counter(), time.process_time()
+statistics.main(Namespace(hidden_states=folder, streamed=None, output=outputs))
+seconds, processor = time.perf_counter() - began, time.process_time() - used
+peak = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+print(json.dumps({"seconds": seconds, "processor": processor, "peak_mb": peak / 1024}))
+"""
+
+
+def states(rng: np.random.Generator) -> np.ndarray:
+    """Hidden states [L + 1, T, D] that bfloat16 can hold."""
+    values = rng.standard_normal((DEPTHS, POSITIONS, WIDTH), dtype=np.float32)
+    return ((values.view(np.uint32) + 0x8000) & 0xFFFF0000).view(np.float32)
+
+
+def write(folder: Path, prompts: int) -> None:
+    """Write the cache; print bytes a value and speed."""
+    rng, seconds, values = np.random.default_rng(0), 0.0, 0
+    kinds = np.repeat([0, 1], [32, POSITIONS - 32]).astype(np.int8)
+    for prompt in range(prompts):
+        made = states(rng)
+        began = time.perf_counter()
+        with CacheWriter(folder / f"{prompt}.parquet", WIDTH, provenance()) as writer:
+            for step in range(STEPS):
+                writer.write(StepStates(str(prompt), step, np.arange(POSITIONS), kinds, made))
+        seconds += time.perf_counter() - began
+        values += STEPS * made.size
+        if prompt == 0:
+            exact = all(np.array_equal(s.hidden, made) for s in read_steps([folder / "0.parquet"]))
+            print(f"read back bit for bit: {exact}")
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    print(f"cache: {prompts} prompts, {2e-9 * values:.2f} GB of bfloat16, {size / values:.3f} bytes a value")
+    print(f"written at {2e-6 * values / seconds:.0f} MB/s")
+
+
+def measure(folder: Path, name: str, prompts: int) -> None:
+    """Statistics of some prompts; print throughput and peak memory."""
+    values = prompts * STEPS * DEPTHS * POSITIONS * WIDTH
+    outputs = [folder.parent / name / f"{statistic}.parquet" for statistic in SCHEMAS]
+    command = [sys.executable, "-c", CHILD, str(folder), *map(str, outputs)]
+    found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    print(
+        f"statistics of {prompts} prompts: {2e-6 * values / found['processor']:.0f} MB/s of bfloat16 a core "
+        f"({2e-6 * values / found['seconds']:.0f} by the clock), peak {found['peak_mb']:.0f} MB"
+    )
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--gb", type=float, default=2, help="of bfloat16")
+    options.add_argument("--folder", type=Path, default=Path("bench-cache"), help="made, and removed again")
+    options.add_argument("--repeats", type=int, default=3)
+    arguments = options.parse_args()
+    count = max(1, round(arguments.gb * 1e9 / (2 * STEPS * DEPTHS * POSITIONS * WIDTH)))
+    every, few = arguments.folder / "all", arguments.folder / "few"
+    try:
+        every.mkdir(parents=True)
+        write(every, count)
+        few.mkdir()
+        for number in range(max(1, count // 4)):
+            (few / f"{number}.parquet").hardlink_to(every / f"{number}.parquet")
+        for _ in range(arguments.repeats):
+            measure(few, "statistics-few", max(1, count // 4))
+            measure(every, "statistics", count)
+    finally:
+        shutil.rmtree(arguments.folder)

@@ -1,0 +1,55 @@
+"""Every example of docs/parquet.md runs as it stands, on files like those of the workflow."""
+
+import re
+
+import numpy as np
+import pytest
+
+from conftest import ROOT
+from goodpart import paths
+from goodpart.hidden_cache import CacheWriter, StepStates
+from goodpart.parquet import provenance
+from goodpart.step_tables import SCHEMAS, TableWriters, step_tables
+
+TEXT = (ROOT / "docs" / "parquet.md").read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+DEPTHS, POSITIONS, WIDTH = 29, 7, 64
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder, rng = tmp_path_factory.mktemp("docs"), np.random.default_rng(0)
+    where = {"model": "dream-tiny-base", "decode": "default", "benchmark": "tiny-mbpp"}
+    cache = folder / "results" / paths.HIDDEN_STATES.format(**where)
+    cache.mkdir(parents=True)
+    files = [folder / "results" / paths.STATISTICS.format(**where, statistic=s) for s in SCHEMAS]
+    kinds = np.array([0, 0, 0, 0, 2, 1, 1], np.int8)
+    with TableWriters(files, provenance()) as tables:
+        for prompt in ("p-0", "p-1"):
+            with CacheWriter(cache / f"{prompt}.parquet", WIDTH, provenance()) as writer:
+                for step in (0, 3):
+                    hidden = rng.normal(size=(DEPTHS, POSITIONS, WIDTH)).astype(np.float32)
+                    states = StepStates(prompt, step, np.arange(POSITIONS), kinds, hidden)
+                    writer.write(states)
+                    tables.add(step_tables(states))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "code", EXAMPLES, ids=lambda code: re.search(r"pandas|polars|duckdb|goodpart", code)[0]
+)
+def test_an_example_runs_and_prints(code, results, monkeypatch, capsys):
+    monkeypatch.chdir(results)
+    exec(code, {})
+    said = capsys.readouterr().out
+    assert said.strip()
+    if "pandas" in code:
+        assert said.strip() == f"({DEPTHS}, {WIDTH})"
+    if "array_inner_product" in code:
+        assert f"[{DEPTHS * 3} rows x 3 columns]" in said
+
+
+def test_the_three_libraries_have_an_example():
+    assert {"pandas", "polars", "duckdb"} <= {
+        name for code in EXAMPLES for name in re.findall(r"^import (\w+)", code, re.MULTILINE)
+    }

@@ -1,0 +1,82 @@
+"""The configuration's `capture`: what it selects, its mistakes, and how much the hidden states will take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from goodpart.capture_plan import cache_bytes, chosen_steps
+from goodpart.errors import GoodpartError
+from goodpart.files import read_json
+
+UNKNOWN_WIDTH = 4096  # channels of a model that is neither on this machine nor says its width
+Settings = Callable[[str, str, str], Any]  # (decode, family, benchmark) -> the family's Settings
+
+
+def windows(config: Mapping[str, Any]) -> dict[str, str]:
+    """Decoding presets of the two windows: `limited` to the first tokens, and the `full` length."""
+    named = config["capture"].get("windows", {})
+    return {name: named.get(name, config["run"]["decode"]) for name in ("limited", "full")}
+
+
+def captured_decodes(config: Mapping[str, Any]) -> list[str]:
+    """Presets that are captured: those of the windows, and the run's, which skip sets are read from."""
+    return sorted({*windows(config).values(), config["run"]["decode"]})
+
+
+def width(entry: Mapping[str, Any], root: Path = Path()) -> int:
+    """Channels of a model's hidden states: of its config.json, or as its entry says."""
+    if "path" in entry:
+        raw = read_json(root / entry["path"] / "config.json")
+        return raw.get("hidden_size", raw.get("d_model", UNKNOWN_WIDTH))
+    return entry.get("width", UNKNOWN_WIDTH)
+
+
+def gigabytes(config: Mapping[str, Any], benchmarks: list[str], settings: Settings, root: Path) -> float:
+    """Size of all hidden states that the run's models store, at most, in GB (1e9 bytes).
+
+    Prompts count as `capture.prompt_tokens`; jobs check again with the real lengths, before they decode.
+    """
+    capture, total = config["capture"], 0.0
+    for model in config["run"]["models"]:
+        entry = config["models"][model]
+        dtype = entry.get("dtype") or ("bfloat16" if entry["gpu"] else "float32")
+        for decode in captured_decodes(config):
+            for benchmark in benchmarks:
+                chosen = settings(decode, entry["family"], benchmark)
+                one_pass = entry["family"] == "qwen2"
+                steps = 1 if one_pass else len(chosen_steps(capture["steps"], chosen.total_steps))
+                positions = capture["prompt_tokens"] + chosen.max_new_tokens
+                size = cache_bytes(steps, entry["layers"], positions, width(entry, root), dtype)
+                total += min(capture["stored"], capture["prompts"]) * size
+    return total / 1e9
+
+
+def mistakes(
+    config: Mapping[str, Any], benchmarks: list[str], settings: Settings, root: Path
+) -> Iterable[str]:
+    """Lines on windows that do not exist or fit, and on a size beyond the bound."""
+    for name, decode in windows(config).items():
+        if decode not in config["decodes"]:
+            known = ", ".join(config["decodes"])
+            yield f"  capture.windows.{name}: {decode!r} is not in decodes; known are: {known}"
+            return
+        for family in sorted({config["models"][model]["family"] for model in config["run"]["models"]}):
+            for benchmark in benchmarks:
+                try:
+                    settings(decode, family, benchmark)
+                except GoodpartError as error:
+                    yield f"  decodes.{decode}.{family} with benchmarks.{benchmark}: {error}"
+                    return
+    try:
+        size = gigabytes(config, benchmarks, settings, root)
+    except GoodpartError as error:
+        yield f"  {error}"
+        return
+    most = config["capture"]["max_gb"]
+    if size > most:
+        yield (
+            f"  capture.max_gb: the stored hidden states would take {size:.1f} GB, more than {most}; lower "
+            "capture.stored or capture.steps (statistics still cover all capture.prompts), or raise it"
+        )

@@ -1,0 +1,17 @@
+"""Figure 13: token-wise cosine similarity at every layer of LLaDA."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from goodpart.figures.measured import Measured, main
+from goodpart.figures.token_grid import draw_layers
+
+
+def draw(measured: Measured, outputs: list[Path]) -> None:
+    """A panel a layer."""
+    draw_layers(measured, "Figure 13", "llada", outputs)
+
+
+if __name__ == "__main__":
+    main(draw, __doc__)

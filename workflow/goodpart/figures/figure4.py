@@ -1,0 +1,17 @@
+"""Figure 4: layer-wise cosine similarity by token position, decoding limited to the first tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from goodpart.figures.layer_map import draw_map
+from goodpart.figures.measured import Measured, main
+
+
+def draw(measured: Measured, outputs: list[Path]) -> None:
+    """Draw the limited window."""
+    draw_map(measured, "limited", "Figure 4", outputs)
+
+
+if __name__ == "__main__":
+    main(draw, __doc__)

@@ -1,0 +1,17 @@
+"""Figure 5: layer-wise cosine similarity by token position, all tokens decoded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from goodpart.figures.layer_map import draw_map
+from goodpart.figures.measured import Measured, main
+
+
+def draw(measured: Measured, outputs: list[Path]) -> None:
+    """Draw the full window."""
+    draw_map(measured, "full", "Figure 5", outputs)
+
+
+if __name__ == "__main__":
+    main(draw, __doc__)

@@ -1,0 +1,114 @@
+"""What the figures of hidden states share: their arguments, and the statistics that they read."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from goodpart import paths
+from goodpart.errors import GoodpartError
+from goodpart.figures import style
+from goodpart.parquet import open_parquet, read_table
+from goodpart.runtime import parser, run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PROMPT_KINDS = ("prompt", "masked", "decoded")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A model of a figure: its name, what it is called there, its family, layers L and colour."""
+
+    name: str
+    label: str
+    family: str
+    layers: int
+    colour: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The statistics behind one figure.
+
+    windows: `limited` and `full`, each with its preset (`decode`) and the tokens that it decodes (`tokens`).
+    """
+
+    results: Path
+    models: list[Shown]
+    windows: dict[str, dict[str, Any]]
+    benchmarks: list[str]
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Measured:
+        """From the arguments that `main` adds."""
+        chosen = json.loads(arguments.selection)
+        columns = {name: model["paper_column"] for name, model in chosen["models"].items()}
+        palette = style.colours(columns)
+        models = [
+            Shown(name, columns[name] or name, model["family"], model["layers"], palette[name])
+            for name, model in chosen["models"].items()
+        ]
+        return cls(arguments.results, models, chosen["windows"], chosen["benchmarks"])
+
+    def in_order(self, *families: str) -> list[Shown]:
+        """Models of these families, family by family."""
+        return [model for family in families for model in self.models if model.family == family]
+
+    def window_label(self, window: str) -> str:
+        """What a window decodes, for titles."""
+        tokens = self.windows[window]["tokens"]
+        return f"All {tokens} tokens decoded" if window == "full" else f"{tokens} tokens decoded"
+
+    def files(self, model: Shown, statistic: str, window: str = "full") -> list[Path]:
+        """A statistic's file of every benchmark."""
+        where = {"model": model.name, "decode": self.windows[window]["decode"], "statistic": statistic}
+        return [self.results / paths.STATISTICS.format(**where, benchmark=b) for b in self.benchmarks]
+
+    def tables(
+        self, model: Shown, statistic: str, columns: list[str], window: str = "full"
+    ) -> Iterator[pa.Table]:
+        """A statistic's table of every benchmark, one after the other."""
+        for file in self.files(model, statistic, window):
+            yield read_table(file, columns)
+
+    def first_prompt(self, model: Shown, statistic: str, window: str = "full") -> pd.DataFrame:
+        """A statistic's rows of the first prompt of the first benchmark, the same for every model."""
+        path = self.files(model, statistic, window)[0]
+        parts, name = [], None
+        with open_parquet(path) as file:
+            for group in range(file.num_row_groups):
+                part = file.read_row_group(group)
+                name = name or part["prompt_id"][0].as_py()
+                if part["prompt_id"][0].as_py() != name:
+                    break
+                parts.append(part)
+        if not parts:
+            raise GoodpartError(f"{path}: holds no prompt; delete it and rerun statistics")
+        return pa.concat_tables(parts).to_pandas()
+
+
+def main(draw: Callable[[Measured, list[Path]], None], description: str | None) -> None:
+    """Run a figure's module: `draw(measured, outputs)`, outputs being PDF, PNG, CSV and note."""
+    options = parser(description)
+    options.add_argument("--results", type=Path, required=True, help="folder of all results")
+    options.add_argument("--selection", required=True, help="models, windows and benchmarks, as JSON")
+    options.add_argument("--output", type=Path, nargs=4, required=True, help="PDF, PNG, CSV and note")
+
+    def job(arguments: argparse.Namespace) -> None:
+        style.use()
+        draw(Measured.of(arguments), arguments.output)
+
+    run(job, options.parse_args())
+
+
+def prompt_end(rows: pd.DataFrame) -> int:
+    """Number of prompt tokens T_p of one prompt's rows (a row a position and depth)."""
+    return int(rows.loc[rows["kind"] == "prompt", "position"].max()) + 1
