@@ -39,7 +39,7 @@ def coverage(
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--repetitions", type=int, default=2000)
-    options.add_argument("--resamples", type=int, default=10000)
+    options.add_argument("--resamples", type=int, default=4000)
     arguments = options.parse_args()
     print("| baseline | retention | correlation | coverage |\n| --- | --- | --- | --- |")
     for setting in product(BASELINES, RETENTIONS, CORRELATIONS):
