@@ -162,8 +162,8 @@ def test_statistics_cover_the_stored_and_the_streamed_prompts(small):
     at = small.folder / "results"
     where = {"model": "llada-tiny-instruct", "benchmark": "tiny-mbpp"}
     for decode, last in (("default", 31), ("first8", 7)):
-        assert len(list((at / paths.HIDDEN_STATES.format(**where, decode=decode)).iterdir())) == 2
-        assert len(list((at / paths.STREAMED.format(**where, decode=decode)).iterdir())) == 1
+        assert len(list((at / paths.HIDDEN_STATES.format(**where, decode=decode)).glob("*.parquet"))) == 2
+        assert len(list((at / paths.STREAMED.format(**where, decode=decode)).glob("*/pairs.parquet"))) == 1
         for statistic in ("layers", "tokens", "norms", "pairs"):
             file = at / paths.STATISTICS.format(**where, decode=decode, statistic=statistic)
             table = polars.read_parquet(file)

@@ -33,7 +33,7 @@ def wide() -> Model:
     raw = {
         "d_model": 1024,
         "mlp_hidden_size": 3 * 1024,
-        "n_layers": 8,
+        "n_layers": 4,
         "n_heads": 8,
         "max_sequence_length": 4096,
         "rms_norm_eps": 1e-5,
@@ -50,7 +50,7 @@ def wide() -> Model:
 def case(name: str, steps: int | str, repeats: int) -> None:
     """Print both ratios of one model at a number of captured steps."""
     model = wide() if name == "wide" else load(str(MODELS / name))
-    length, new = (128, 16) if name == "wide" else (48, 32)
+    length, new = (56, 8) if name == "wide" else (48, 32)
     prompt = torch.randint(10, 500, (length,), generator=torch.Generator().manual_seed(1)).tolist()
     arguments = {"max_new_tokens": new} | ({"block_length": 8} if model.family == "llada" else {})
     settings = capture_settings(model, arguments)

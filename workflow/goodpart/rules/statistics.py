@@ -31,13 +31,13 @@ def main(arguments: argparse.Namespace) -> None:
     files = sorted(arguments.hidden_states.glob("*.parquet"))
     if not files:
         raise GoodpartError(f"{arguments.hidden_states}: no cached hidden states; rerun hidden_states")
-    streamed = sorted(arguments.streamed.iterdir()) if arguments.streamed else []
-    facts = facts_of([*files, *(folder / "layers.parquet" for folder in streamed)])
+    streamed = sorted(arguments.streamed.glob("*/layers.parquet")) if arguments.streamed else []
+    facts = facts_of([*files, *streamed])
     with TableWriters(arguments.output, provenance(**facts)) as writers:
         for states in read_steps(progress(files, "statistics")):
             writers.add(step_tables(states))
-        for folder in streamed:
-            writers.copy([folder / f"{name}.parquet" for name in SCHEMAS])
+        for file in streamed:
+            writers.copy([file.with_name(f"{name}.parquet") for name in SCHEMAS])
 
 
 if __name__ == "__main__":
