@@ -17,6 +17,7 @@
 #   results/overlap.parquet                                        how much skip sets agree
 #   results/controlled_study.parquet                               similarities and retentions of models that differ in one thing
 #   results/exports/{model}/{policy}/k{k}/                         a skipped model as a checkpoint, when asked for
+#   results/provenance.jsonl                                       how each artifact was made
 #   results/training/{tiny model}/                                 only by `snakemake tiny_models`
 #   paper_figs/table{1,2,3}.{csv,md,tex}   paper_figs/figure{1,2,8}.{pdf,png,csv}
 #   paper_figs/{figure3,...,figure14,block_similarity,mask_ratio}.{pdf,png,csv,md}
@@ -68,3 +69,11 @@ include: "workflow/rules/training.smk"
 
 onstart:
     say_if_code_cannot_run()
+
+
+onsuccess:
+    records.save(RESULTS, FIGURES)
+
+
+onerror:
+    records.save(RESULTS, FIGURES)

@@ -14,7 +14,7 @@ import yaml
 from safetensors.torch import load_file
 
 from conftest import ROOT, Workflow
-from goodpart import paths, sources
+from goodpart import files, paths, provenance, sources
 from synthetic import FIGURES, SUFFIXES
 
 # Every family; a benchmark with and one without a sandbox; one of them to calibrate on.
@@ -211,6 +211,29 @@ def test_the_controlled_study_shows_its_models_side_by_side(small):
     assert "both: dream-tiny-base - qwen2.5-tiny" in text
     curves = (small.folder / "paper_figs" / "training_curves.csv").read_text()
     assert "dream-tiny-base,4200," in curves
+
+
+def test_provenance_leads_from_the_table_to_models_and_data(edited, tmp_path):
+    said = provenance.report(edited.folder / "paper_figs" / "table1.csv")
+    for stage in ("table1: ", "cells: ", "scores: ", "generations_run_0_3: ", "skip_set: ", "items: "):
+        assert f"\n{stage}" in said
+    assert "setting  seed = 0" in said
+    weights = edited.folder / "workflow" / "resources" / "models" / "qwen2.5-tiny" / "model.safetensors"
+    name = weights.relative_to(edited.folder)
+    assert f"input  {name}  sha256:{files.sha256(weights)}" in said
+    assert said.endswith("changed since: nothing")
+    # The records travel with the results, without Snakemake's own folder.
+    for folder in ("results", "paper_figs"):
+        shutil.copytree(edited.folder / folder, tmp_path / folder)
+    elsewhere = provenance.report(tmp_path / "paper_figs" / "table1.csv")
+    assert (
+        elsewhere.split("changed since")[0].splitlines()[1:]
+        == said.split("changed since")[0].splitlines()[1:]
+    )
+    file = edited.folder / "workflow" / "goodpart" / "tables.py"
+    file.write_text(file.read_text() + "\n# changed\n")
+    changed = provenance.report(edited.folder / "paper_figs" / "table1.csv")
+    assert "workflow/goodpart/tables.py: is not what table1 read (its content differs)" in changed
 
 
 def test_one_more_k_of_one_model_makes_its_cells_only(edited):

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from goodpart import sources
 from goodpart.errors import GoodpartError
 from goodpart.files import written
 
@@ -20,7 +21,7 @@ KEY = b"goodpart"
 
 
 def provenance(**facts: Any) -> dict[str, Any]:
-    """Facts about a result, completed by versions, host and time."""
+    """Facts about a result, completed by commit, versions, host and time."""
     versions = {}
     for package in ("goodpart", "torch", "transformers", "datasets", "pyarrow"):
         try:
@@ -28,7 +29,7 @@ def provenance(**facts: Any) -> dict[str, Any]:
         except PackageNotFoundError:
             continue
     made = {"host": platform.node(), "time": datetime.now(UTC).isoformat(timespec="seconds")}
-    return {**facts, "versions": versions, **made}
+    return {**facts, "commit": sources.commit(), "versions": versions, **made}
 
 
 def with_metadata(schema: pa.Schema, metadata: dict[str, Any]) -> pa.Schema:

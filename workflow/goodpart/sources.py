@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import subprocess
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -74,3 +75,20 @@ def digest(entries: Iterable[str]) -> str:
     for name in files(*entries):
         sha.update(name.encode() + b"\0" + (ROOT.parent / name).read_bytes() + b"\0")
     return sha.hexdigest()
+
+
+@cache
+def commit() -> str | None:
+    """The commit of the clone that this package is part of, with a + where its files differ; else None."""
+    command = ["git", "-C", str(ROOT.parent)]
+    try:
+        top, made = (
+            subprocess.run([*command, *words], capture_output=True, text=True, check=True).stdout.strip()
+            for words in (
+                ["rev-parse", "--show-toplevel"],
+                ["describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],
+            )
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return made if Path(top).resolve() == ROOT.parent.resolve() else None

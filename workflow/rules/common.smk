@@ -18,6 +18,7 @@ os.environ.update(
 
 from goodpart import benchmark_sources, capture_config, paths, policy_config, sources
 from goodpart import config as settings_of
+from goodpart import records
 from goodpart.errors import GoodpartError
 from goodpart.policies import policy_module, varies
 

@@ -1,0 +1,65 @@
+"""Records of how artifacts were made: as Snakemake keeps them, saved beside the results, and refused."""
+
+import base64
+import json
+
+import pytest
+
+from goodpart import provenance, records
+from goodpart.errors import GoodpartError
+
+
+def record(workdir, name, **facts):
+    """Write Snakemake's record of one artifact, in folders of 200 characters as Snakemake does."""
+    code = base64.urlsafe_b64encode(name.encode()).decode()
+    parts = [code[i : i + 200] for i in range(0, len(code), 200)]
+    file = workdir / records.METADATA / "/".join([*(f"@{part}" for part in parts[:-1]), parts[-1]])
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"rule": "r", "input": [], "shellcmd": "", "incomplete": False, **facts}))
+
+
+@pytest.fixture
+def workdir(tmp_path):
+    (tmp_path / "results").mkdir()
+    for name in ("results/a.json", "results/b.json"):
+        (tmp_path / name).write_text("{}")
+    record(tmp_path, "results/a.json", rule="first", input=["data.txt"], shellcmd="run --n 3 --output x")
+    record(tmp_path, "results/b.json", rule="second", input=["results/a.json"], shellcmd="run --k 'a b'")
+    return tmp_path
+
+
+def test_long_names_and_unfinished_artifacts(tmp_path):
+    name = "results/" + "x" * 500
+    record(tmp_path, name)
+    record(tmp_path, "results/unfinished", incomplete=True)
+    assert list(records.recorded_by_snakemake(tmp_path)) == [name]
+    assert records.recorded_by_snakemake(tmp_path, ["paper_figs"]) == {}
+
+
+def test_saved_records_keep_those_of_earlier_runs_while_the_artifact_exists(workdir):
+    records.save("results", "paper_figs", workdir)
+    saved = workdir / "results" / records.FILE
+    assert sorted(records.read(saved)) == ["results/a.json", "results/b.json"]
+    for file in (workdir / records.METADATA).iterdir():
+        file.unlink()
+    (workdir / "results" / "a.json").unlink()
+    records.save("results", "paper_figs", workdir)
+    assert sorted(records.read(saved)) == ["results/b.json"]
+
+
+def test_the_chain_of_an_artifact(workdir):
+    said = provenance.report(workdir / "results" / "b.json")
+    assert said.index("second: results/b.json") < said.index("first: results/a.json")
+    assert "setting  k = a b" in said
+    assert "setting  n = 3" in said
+    assert "output" not in said
+    assert "input  data.txt  no checksum recorded" in said
+    assert "data.txt: is gone" in said
+
+
+def test_an_artifact_that_nothing_recorded(tmp_path):
+    (tmp_path / "some.csv").write_text("")
+    with pytest.raises(GoodpartError, match="nothing recorded how it was made"):
+        provenance.report(tmp_path / "some.csv")
+    with pytest.raises(GoodpartError, match="no such file"):
+        provenance.report(tmp_path / "none.csv")

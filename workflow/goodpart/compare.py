@@ -1,0 +1,240 @@
+"""What changed between two runs, and which results differ beyond noise: `python -m goodpart.compare A B`.
+
+A and B are results folders. Accuracies of a cell are compared over the items that both runs evaluated:
+McNemar's exact test where each has one completion an item, a paired bootstrap of the difference otherwise,
+Fisher's exact test where no item is shared. P values are adjusted over all cells by Holm's method, so that
+"beyond noise" is wrong for any cell at all with a probability of at most alpha.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from goodpart import paths
+from goodpart.errors import GoodpartError
+from goodpart.files import read_json
+from goodpart.intervals import Floats, mcnemar, percentile_interval, resampling
+from goodpart.parquet import read_metadata, read_table, read_tables
+from goodpart.runtime import parser, run
+
+CELL = ("model", "decode", "benchmark", "policy", "asked_k")
+ALPHA = 0.05
+RESAMPLES = 10_000
+SHOWN = 12  # lines of one kind that are printed without --all
+# Of an artifact's metadata: what is no setting, because of place and time or made from the others.
+NO_SETTING = {"key", "keys", "host", "time", "kl"}
+WIDTH = 240  # characters of a line that are printed without --all
+
+Cell = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One cell of both runs. Accuracies are of the items compared; `p` is None where nothing can be said."""
+
+    cell: Cell
+    n: int  # items compared; of each run's own where none is shared
+    paired: bool
+    first: float
+    second: float
+    low: float  # interval of second - first
+    high: float
+    p: float | None
+    same_completions: float | None  # share of the shared items with equal token ids
+
+
+def cells_of(folder: Path) -> dict[Cell, dict[str, Any]]:
+    """cell -> its row, of one results folder."""
+    file = folder / paths.CELLS
+    if not file.exists():
+        raise GoodpartError(f"{folder}: holds no {paths.CELLS}; name the results folder of a finished run")
+    return {tuple(str(row[key]) for key in CELL): row for row in read_table(file).to_pylist()}
+
+
+def places(cell: Cell) -> dict[str, str]:
+    """Wildcards of the paths of one cell."""
+    model, decode, benchmark, policy, k = cell
+    return {"model": model, "decode": decode, "benchmark": benchmark, "policy": policy, "k": k}
+
+
+def verdicts(folder: Path, cell: Cell) -> dict[str, tuple[float, list[str]]]:
+    """item -> (share of its completions that are correct, their token ids as text), of one cell."""
+    scores = read_table(
+        folder / paths.SCORES.format(**places(cell)), ["item_id", "sample", "correct", "status"]
+    )
+    if set(scores["status"].unique().to_pylist()) != {"scored"}:
+        return {}
+    shards = folder / paths.GENERATIONS.format(**places(cell), first=0, last=0)
+    made = read_tables(sorted(shards.parent.glob("*-*.parquet")), ["item_id", "sample", "token_ids"])
+    tokens: dict[str, list[str]] = {}
+    for row in made.sort_by([("item_id", "ascending"), ("sample", "ascending")]).to_pylist():
+        tokens.setdefault(row["item_id"], []).append(str(row["token_ids"]))
+    grouped = scores.append_column("right", pc.cast(scores["correct"], "float64")).group_by("item_id")
+    means = grouped.aggregate([("right", "mean")])
+    rows = zip(means["item_id"].to_pylist(), means["right_mean"].to_pylist(), strict=True)
+    return {item: (float(mean), tokens.get(item, [])) for item, mean in rows}
+
+
+def difference(cell: Cell, first: Mapping[str, Any], second: Mapping[str, Any]) -> Difference:
+    """Compare the verdicts of one cell in two runs, over shared items where there are any."""
+    shared = sorted(first.keys() & second.keys())
+    if not first or not second:
+        nan = float("nan")
+        return Difference(cell, 0, False, nan, nan, nan, nan, None, None)
+    if not shared:
+        a, b = (np.array([mean for mean, _ in side.values()]) for side in (first, second))
+        return Difference(cell, min(len(a), len(b)), False, a.mean(), b.mean(), *unpaired(a, b), None)
+    a, b = (np.array([side[item][0] for item in shared]) for side in (first, second))
+    same = float(np.mean([first[item][1] == second[item][1] for item in shared]))
+    draws = resampling([len(shared)], RESAMPLES) @ (b - a) / len(shared)
+    low, high = percentile_interval(draws, 1 - ALPHA)
+    single = bool(np.isin(a, [0, 1]).all() and np.isin(b, [0, 1]).all())
+    tail = max(1 / RESAMPLES, min((draws <= 0).mean(), (draws >= 0).mean()))
+    p = mcnemar(a, b) if single else float(min(1.0, 2 * tail))
+    return Difference(cell, len(shared), True, a.mean(), b.mean(), low, high, p, same)
+
+
+def unpaired(a: Floats, b: Floats) -> tuple[float, float, float]:
+    """(low, high, p) of the difference in the mean of other items: bootstrap, Fisher's p."""
+    from scipy.stats import fisher_exact
+
+    means = [resampling([len(x)], RESAMPLES, seed) @ x / len(x) for seed, x in enumerate((a, b))]
+    low, high = percentile_interval(means[1] - means[0], 1 - ALPHA)
+    right = [round(float(x.sum())) for x in (a, b)]
+    p = fisher_exact([[right[0], len(a) - right[0]], [right[1], len(b) - right[1]]]).pvalue
+    return low, high, float(p)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P values adjusted by Holm's step-down method (Scandinavian Journal of Statistics 6, 1979), in order."""
+    adjusted, most = [0.0] * len(p_values), 0.0
+    for rank, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        most = max(most, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = most
+    return adjusted
+
+
+def flat(value: Any, at: str = "") -> dict[str, Any]:
+    """Nested mappings as dotted key -> value."""
+    if not isinstance(value, dict):
+        return {at: value}
+    return {k: v for key, item in value.items() for k, v in flat(item, f"{at}.{key}" if at else key).items()}
+
+
+def facts_of(folder: Path, cells: Iterable[Cell]) -> dict[str, set[str]]:
+    """setting -> its values, over the Parquet files of one results folder that the cells were made from."""
+    found: dict[str, set[str]] = {}
+
+    def add(where: str, facts: Mapping[str, Any]) -> None:
+        kept = {key: value for key, value in facts.items() if key not in NO_SETTING}
+        for key, value in flat(kept).items():
+            if key != "selection.cells":  # the lists of cells say that
+                found.setdefault(f"{where}: {key}", set()).add(str(value))
+
+    add("cells", read_metadata(folder / paths.CELLS))
+    for cell in cells:
+        shards = folder / paths.GENERATIONS.format(**places(cell), first=0, last=0)
+        for file in sorted(shards.parent.glob("*-*.parquet"))[:1]:
+            kept = {k: v for k, v in read_metadata(file).items() if k != "layers_skipped"}
+            add(f"generations of {cell[0]} on {cell[2]}", kept)
+    for file in sorted(folder.glob("items/*/*.parquet")):
+        add(f"items {file.parent.name} {file.stem}", read_metadata(file))
+    return found
+
+
+def skip_sets(folder: Path) -> dict[str, str]:
+    """Static skip sets of one results folder: where -> layers."""
+    files = sorted(folder.glob("skip_sets/*/*/k*.json"))
+    return {str(f.relative_to(folder)): str(read_json(f).get("layers")) for f in files}
+
+
+def changed(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    """One line for each key whose value differs."""
+
+    def text(value: Any) -> str:
+        return " | ".join(sorted(value)) if isinstance(value, set) else str(value)
+
+    lines = []
+    for key in sorted(first.keys() | second.keys()):
+        a, b = first.get(key), second.get(key)
+        if a != b:
+            lines.append(
+                f"{key}: {'absent' if a is None else text(a)} -> {'absent' if b is None else text(b)}"
+            )
+    return lines
+
+
+def block(title: str, lines: Sequence[str], everything: bool) -> list[str]:
+    """A titled list, cut unless everything is asked for."""
+    shown = [*lines] if everything else [line[:WIDTH] for line in lines[:SHOWN]]
+    more = [f"... and {len(lines) - SHOWN} more (--all)"] if len(shown) < len(lines) else []
+    return [f"{title}: {len(lines) or 'none'}", *(f"    {line}" for line in [*shown, *more])]
+
+
+def verdict_line(found: Difference, adjusted: float) -> str:
+    """One cell's difference in words."""
+    how = f"{found.n} items" if found.paired else f"at least {found.n} items, none shared"
+    same = f", {100 * found.same_completions:.0f} % of completions equal" if found.paired else ""
+    return (
+        f"{' '.join(found.cell[:4])} k={found.cell[4]}: accuracy {found.first:.3f} -> {found.second:.3f}, "
+        f"difference [{found.low:+.3f}, {found.high:+.3f}], p {adjusted:.2g} ({how}{same})"
+    )
+
+
+def report(first: Path, second: Path, everything: bool = False) -> str:
+    """What changed from the run in `first` to that in `second`, as text."""
+    a, b = cells_of(first), cells_of(second)
+    shared = [cell for cell in a if cell in b]
+    found = [difference(cell, verdicts(first, cell), verdicts(second, cell)) for cell in shared]
+    compared = [one for one in found if one.p is not None]
+    adjusted = holm([one.p for one in compared if one.p is not None])
+    beyond, within = [], []
+    for one, p in sorted(zip(compared, adjusted, strict=True), key=lambda pair: pair[1]):
+        if p < ALPHA:
+            beyond.append(verdict_line(one, p))
+        elif not math.isclose(one.first, one.second, abs_tol=1e-12) or one.same_completions not in (None, 1):
+            within.append(verdict_line(one, p))
+    only = [f"{' '.join(c)}: only in {where}" for run_, other, where in ((a, b, first), (b, a, second))
+            for c in run_ if c not in other]  # fmt: skip
+    unknown = [f"{' '.join(one.cell)}: {a[one.cell]['status']} | {b[one.cell]['status']}"
+               for one in found if one.p is None]  # fmt: skip
+    lines = [
+        f"{first} -> {second}: {len(shared)} cells in both",
+        *block(
+            "settings, versions and data that changed",
+            changed(facts_of(first, shared), facts_of(second, shared)),
+            everything,
+        ),
+        *block("skip sets that changed", changed(skip_sets(first), skip_sets(second)), everything),
+        *block("cells of one run only", only, everything),
+        *block("cells that were not scored in both", unknown, everything),
+        *block(
+            f"results that differ beyond noise (Holm's p under {ALPHA} over {len(compared)} cells)",
+            beyond,
+            True,
+        ),
+        *block("results that differ within noise", within, everything),
+        f"cells whose every completion is equal: {sum(one.same_completions == 1 for one in found)}",
+    ]
+    return "\n".join(lines)
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Print the comparison of two runs."""
+    print(report(arguments.first, arguments.second, arguments.all))
+
+
+if __name__ == "__main__":
+    options = parser(__doc__)
+    options.add_argument("first", type=Path, metavar="RUN_A", help="a results folder")
+    options.add_argument("second", type=Path, metavar="RUN_B", help="another")
+    options.add_argument("--all", action="store_true", help="every line")
+    run(main, options.parse_args())

@@ -1,0 +1,112 @@
+"""What Snakemake recorded of each artifact: read where it ran, and kept beside the results for elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from goodpart.errors import GoodpartError
+from goodpart.files import read_jsonl, write_jsonl
+
+METADATA = ".snakemake/metadata"  # Snakemake's own, one JSON file an output
+FILE = "provenance.jsonl"  # in the results folder: the same for all its artifacts, one a line
+
+
+@dataclass(frozen=True)
+class Record:
+    """How one artifact was made. Names are relative to the folder that the workflow ran in."""
+
+    file: str
+    rule: str
+    input: list[str]
+    command: str
+    log: list[str] = field(default_factory=list)
+    began: float | None = None  # seconds since 1970
+    ended: float | None = None
+    checksums: dict[str, str] = field(default_factory=dict)  # input -> "sha256:...", of those small enough
+
+
+def _names(folder: Path) -> Iterator[tuple[str, Path]]:
+    """(artifact, its file of metadata): names are in base64, long ones over several folders."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            parts = [part.removeprefix("@") for part in path.relative_to(folder).parts]
+            yield base64.urlsafe_b64decode("".join(parts)).decode(errors="replace"), path
+
+
+def recorded_by_snakemake(workdir: Path, under: Sequence[str] | None = None) -> dict[str, Record]:
+    """artifact -> record, of a folder in which the workflow ran; `under`: of artifacts in these folders."""
+    found = {}
+    for name, path in _names(workdir / METADATA):
+        if under is not None and not name.startswith(tuple(f"{folder}/" for folder in under)):
+            continue
+        try:
+            raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError):
+            continue  # being written by a run that goes on
+        if raw.get("incomplete"):
+            continue
+        found[name] = Record(
+            file=name,
+            rule=raw.get("rule") or "",
+            input=raw.get("input") or [],
+            command=raw.get("shellcmd") or "",
+            log=raw.get("log") or [],
+            began=raw.get("starttime"),
+            ended=raw.get("endtime"),
+            checksums=raw.get("input_checksums") or {},
+        )
+    return found
+
+
+def save(results: str, figures: str, workdir: Path = Path()) -> None:
+    """Write `provenance.jsonl` into the results folder, so that records travel with the results.
+
+    Records of other runs are kept while their artifact exists.
+    """
+    target = workdir / results / FILE
+    if not (workdir / results).is_dir():
+        return
+    records = read(target) if target.exists() else {}
+    records |= recorded_by_snakemake(workdir, [results, figures])
+    kept = [asdict(record) for name, record in sorted(records.items()) if (workdir / name).exists()]
+    write_jsonl(target, kept)
+
+
+def read(file: Path) -> dict[str, Record]:
+    """artifact -> record, from a `provenance.jsonl`; GoodpartError when it is missing or damaged."""
+    try:
+        return {row["file"]: Record(**row) for row in read_jsonl(file)}
+    except (TypeError, KeyError) as error:
+        raise GoodpartError(f"{file}: not a record of provenance ({error}); delete it and rerun") from error
+
+
+def records_of(artifact: Path) -> tuple[Path, str, dict[str, Record]]:
+    """(folder that names are relative to, the artifact's name, all records) of one file or folder.
+
+    Raises GoodpartError when it does not exist, or nothing around it recorded how it was made.
+    """
+    if not artifact.exists():
+        raise GoodpartError(f"{artifact}: no such file")
+    path = artifact.resolve()
+    for folder in path.parents:
+        if not (folder / METADATA).is_dir():
+            continue
+        records = recorded_by_snakemake(folder)
+        for name in (path.relative_to(folder).as_posix(), path.as_posix()):
+            if name in records:
+                return folder, name, records
+    for folder in path.parents:
+        for file in sorted(folder.glob(f"*/{FILE}")):
+            records = read(file)
+            name = path.relative_to(folder).as_posix()
+            if name in records:
+                return folder, name, records
+    raise GoodpartError(
+        f"{artifact}: nothing recorded how it was made: neither {METADATA} in a folder above it, nor "
+        f"{FILE} beside its results; ask for an artifact of the workflow (a file that a rule names)"
+    )
