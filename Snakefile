@@ -17,6 +17,7 @@
 #   results/overlap.parquet                                        how much skip sets agree
 #   results/controlled_study.parquet                               similarities and retentions of models that differ in one thing
 #   results/exports/{model}/{policy}/k{k}/                         a skipped model as a checkpoint, when asked for
+#   downloads/{model,dataset}/{owner}--{name}/{revision}/          of the hub, verified
 #   results/provenance.jsonl                                       how each artifact was made
 #   results/training/{tiny model}/                                 only by `snakemake tiny_models`
 #   paper_figs/table{1,2,3}.{csv,md,tex}   paper_figs/figure{1,2,8}.{pdf,png,csv}
@@ -53,6 +54,7 @@ rule all:
         lambda wildcards: similarity_figures(),
 
 
+include: "workflow/rules/downloads.smk"
 include: "workflow/rules/items.smk"
 include: "workflow/rules/representations.smk"
 include: "workflow/rules/skip_sets.smk"
@@ -68,7 +70,7 @@ include: "workflow/rules/training.smk"
 
 
 onstart:
-    say_if_code_cannot_run()
+    before_first_job()
 
 
 onsuccess:

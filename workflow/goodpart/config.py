@@ -145,8 +145,8 @@ def _study_mistakes(study: dict[str, Any], config: dict[str, Any]) -> Iterable[s
 
 def _model_mistakes(name: str, config: dict[str, Any], root: Path) -> Iterable[str]:
     model, at = config["models"][name], f"  models.{name}"
-    if ("path" in model) == ("hub" in model):
-        yield f"{at}: give either path (a local folder) or hub (owner/name)"
+    if not {"path", "hub"} & model.keys():
+        yield f"{at}: give path (a local folder) or hub (owner/name)"
         return
     if "path" in model:
         folder = root / model["path"]

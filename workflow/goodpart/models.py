@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from goodpart.downloads import PATTERNS, downloaded
 from goodpart.errors import GoodpartError
 from goodpart.families import SpecialTokens, family_module, family_of
 from goodpart.files import read_json
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     import torch
 
 HEAD_ROWS = 2048  # of the head's weights, at a time on a CPU
-
-# Everything that loading reads; remote code and pickles are never even downloaded.
-FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class Model:
 
 
 def checkpoint_folder(name_or_path: str, revision: str | None) -> Path:
-    """The local folder of a checkpoint: itself, or the hub's snapshot of `revision`.
+    """The local folder of a checkpoint: itself, its download, or the hub's snapshot of `revision`.
 
     Raises GoodpartError when neither exists.
     """
@@ -76,10 +74,12 @@ def checkpoint_folder(name_or_path: str, revision: str | None) -> Path:
         return folder
     if folder.is_absolute() or not re.fullmatch(r"[\w.-]+/[\w.-]+", name_or_path):
         raise GoodpartError(f"{name_or_path}: no such folder, and not a hub name of the form owner/name")
+    if found := downloaded("model", name_or_path, revision):
+        return found
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name_or_path, revision=revision, allow_patterns=FILES))
+        return Path(snapshot_download(name_or_path, revision=revision, allow_patterns=PATTERNS["model"]))
     except Exception as error:
         raise GoodpartError(
             f"{name_or_path} (revision {revision}): cannot be loaded from the hub ({error}); "

@@ -18,7 +18,7 @@ os.environ.update(
 
 from goodpart import benchmark_sources, capture_config, paths, policy_config, sources
 from goodpart import config as settings_of
-from goodpart import records
+from goodpart import cluster, downloads, records
 from goodpart.errors import GoodpartError
 from goodpart.policies import policy_module, varies
 
@@ -27,6 +27,7 @@ try:
 except GoodpartError as error:
     raise WorkflowError(str(error)) from None
 
+os.environ[downloads.FOLDER] = str(Path(config["downloads"]["folder"]).absolute())
 RESULTS, FIGURES = config["paths"]["results"], config["paths"]["figures"]
 MODELS, BENCHMARKS, POLICIES = (
     config["run"][kind] for kind in ("models", "benchmarks", "policies")
@@ -87,10 +88,18 @@ def kind_code(entry, group, kind):
     return code(entry, f"{group}.{kind}")
 
 
+def download(kind, entry):
+    """The record of what an entry with `hub` has on the hub, once it is downloaded."""
+    folder = downloads.place(kind, entry["hub"], entry.get("revision"))
+    return f"{config['downloads']['folder']}/{folder}/{downloads.MANIFEST}"
+
+
 def checkpoint(model):
-    """Files of a local checkpoint that loading reads; none for a model of the hub."""
+    """Files of a local checkpoint that loading reads; the record of its download for a model of the hub."""
     folder = config["models"][model].get("path")
-    files = sorted(Path(folder).glob("*.*")) if folder else []
+    if folder is None:
+        return [download("model", config["models"][model])]
+    files = sorted(Path(folder).glob("*.*"))
     kinds, unread = (".json", ".safetensors", ".jinja", ".txt"), ("recipe.json", "evaluation.json")
     return [str(file) for file in files if file.suffix in kinds and file.name not in unread]
 
@@ -344,6 +353,20 @@ def item_ranges():
             for first, last in settings_of.shards(config, benchmark):
                 ranges.setdefault((group, policies, first, last), []).append(benchmark)
     return ranges
+
+
+def rising(key):
+    """Memory or time of a model's jobs: what ran out at one attempt is more at the next."""
+    return lambda wildcards, attempt: attempt * config["models"][wildcards.model][key]
+
+
+def before_first_job():
+    """What a run is refused or warned for, once it is known that there is something to do."""
+    try:
+        cluster.refuse_second_run(Path())
+    except GoodpartError as error:
+        raise WorkflowError(str(error)) from None
+    say_if_code_cannot_run()
 
 
 def say_if_code_cannot_run():

@@ -13,8 +13,8 @@ rule hidden_states:
         "../../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards: config["models"][wildcards.model]["mem_mb"],
-        runtime=lambda wildcards: config["models"][wildcards.model]["runtime"],
+        mem_mb=rising("mem_mb"),
+        runtime=rising("runtime"),
         gpu=lambda wildcards: config["models"][wildcards.model]["gpu"],
     params:
         model=lambda wildcards: model_entry(wildcards.model),
