@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from goodpart import gpu
 from goodpart.downloads import PATTERNS, downloaded
 from goodpart.errors import GoodpartError
 from goodpart.families import SpecialTokens, family_module, family_of
@@ -124,8 +125,9 @@ def load(
     """Load a LLaDA, Dream or Qwen2.5 checkpoint for evaluation.
 
     `dtype`: a torch dtype's name; by default bfloat16 on a GPU and float32 on a CPU. `device`: by default
-    the GPU if there is one. No remote code is executed and no pickle opened. Raises GoodpartError for a
-    checkpoint that does not fit its family in every tensor.
+    the GPU if there is one; `cuda` is a GPU that no other process of this project holds. No
+    remote code is executed and no pickle opened. Raises GoodpartError for a checkpoint that does not fit its
+    family in every tensor.
     """
     import torch
     from transformers.utils import logging
@@ -137,6 +139,13 @@ def load(
     family = family_of(raw, str(folder / "config.json"))
     module = family_module(family)
     check_weights(folder)
+    if device == "cuda":
+        gpu.take()
+        if not torch.cuda.is_available():
+            raise GoodpartError(
+                f"{name_or_path}: is to run on a GPU, and torch finds none here; install a driver and a "
+                "torch that fit it, or set gpu: 0 in the model's entry to run on the CPU"
+            )
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     kind = getattr(torch, dtype) if dtype else torch.float32 if device == "cpu" else torch.bfloat16
     config = module.transformers_config(raw)

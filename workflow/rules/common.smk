@@ -108,6 +108,7 @@ def model_entry(model):
     """What a job must know to load a model, as JSON."""
     entry = config["models"][model]
     chosen = {key: entry.get(key) for key in ("revision", "dtype", "device", "layers", "chat")}
+    chosen["device"] = chosen["device"] or ("cuda" if entry["gpu"] else "cpu")
     return json.dumps({"name": entry.get("path") or entry["hub"], **chosen}, sort_keys=True)
 
 
