@@ -6,6 +6,7 @@ import sys
 
 import pyarrow as pa
 import pytest
+import torch
 
 from conftest import ROOT
 from goodpart.decode import decode, settings_for
@@ -43,6 +44,21 @@ def test_batch_size_changes_nothing(model, tmp_path):
     one, four = (rows(model, Journal(tmp_path / f"{n}.parquet"), n) for n in (1, 4))
     assert one == four
     assert [row["item_id"] for row in one] == [item["item_id"] for item in ITEMS]
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_changes_nothing(model, tmp_path, monkeypatch):
+    whole = rows(model, Journal(tmp_path / "whole.parquet"), 5)
+    decode, sizes = sampler.decode, []
+
+    def narrow(model, prompts, *rest):
+        sizes.append(len(prompts))
+        if len(prompts) > 2:
+            raise torch.OutOfMemoryError("pretended")
+        return decode(model, prompts, *rest)
+
+    monkeypatch.setattr(sampler, "decode", narrow)
+    assert rows(model, Journal(tmp_path / "narrow.parquet"), 5) == whole
+    assert sizes == [5, 2, 2, 1]
 
 
 def test_a_killed_shard_goes_on(model, tmp_path, monkeypatch):

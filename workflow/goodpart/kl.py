@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from goodpart import gpu
 from goodpart.distributions import kl_from_full_depth
 from goodpart.models import Model
 
@@ -73,18 +75,23 @@ def kl_of_items(
     for state in recorded:
         groups[tuple(layers_at(state.item, state.step))].append(state)
     sums, counts = [0.0] * items, [0] * items
+    sizes = gpu.Batches(batch_size)
+
+    def measured(layers: tuple[int, ...], batch: list[State]) -> list[torch.Tensor]:
+        ids, exists, width = canvas_of(
+            [state.ids for state in batch], 0, model.tokens.pad, model.tokens.pad, model.device
+        )
+        where = torch.zeros_like(exists)
+        for row, state in enumerate(batch):
+            where[row, [width - len(state.ids) + i for i in state.where]] = True
+        values = kl_from_full_depth(model, ids, layers, where, exists)
+        return list(values.split([len(state.where) for state in batch]))
+
     for layers, members in groups.items():
         members.sort(key=lambda state: len(state.ids))
         for first in range(0, len(members), batch_size):
-            batch = members[first : first + batch_size]
-            ids, exists, width = canvas_of(
-                [state.ids for state in batch], 0, model.tokens.pad, model.tokens.pad, model.device
-            )
-            where = torch.zeros_like(exists)
-            for row, state in enumerate(batch):
-                where[row, [width - len(state.ids) + i for i in state.where]] = True
-            values = kl_from_full_depth(model, ids, layers, where, exists)
-            for state, part in zip(batch, values.split([len(s.where) for s in batch]), strict=True):
-                sums[state.item] += float(part.double().sum())
-                counts[state.item] += len(part)
+            for batch, parts in sizes.run(partial(measured, layers), members[first : first + batch_size]):
+                for state, part in zip(batch, parts, strict=True):
+                    sums[state.item] += float(part.double().sum())
+                    counts[state.item] += len(part)
     return [total / n if n else None for total, n in zip(sums, counts, strict=True)]

@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from goodpart import sources
+from goodpart import gpu, sources
 from goodpart.decode import decode, settings_for
 from goodpart.errors import GoodpartError
 from goodpart.files import digest
@@ -129,14 +129,19 @@ def generate(
         for same in alike.values()
         for group in batches([len(one.prompt) for one in same], batch_size)
     ]
-    for group in progress(groups, "completions", len):
+
+    def decoded(part: list[Asked]) -> list[tuple[str, dict[str, Any]]]:
         began = time.perf_counter()
-        prompts, seeds = [one.prompt for one in group], [one.seed for one in group]
-        with skipping(model, group[0].layers):
-            decoded = decode(model, prompts, settings, seeds=seeds, skip_at=skip_at)
-        seconds = (time.perf_counter() - began) / len(group)
-        finished = zip(group, decoded, strict=True)
-        journal.add([(one.key, completion(model, one, made, seconds)) for one, made in finished])
+        prompts, seeds = [one.prompt for one in part], [one.seed for one in part]
+        with skipping(model, part[0].layers):
+            made = decode(model, prompts, settings, seeds=seeds, skip_at=skip_at)
+        seconds = (time.perf_counter() - began) / len(part)
+        return [(o.key, completion(model, o, m, seconds)) for o, m in zip(part, made, strict=True)]
+
+    sizes = gpu.Batches(batch_size)
+    for group in progress(groups, "completions", len):
+        for _, finished in sizes.run(decoded, group):
+            journal.add(finished)
     return [{**journal.rows[one.key], "kl": None} for one in asked]
 
 
