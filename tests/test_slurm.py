@@ -126,7 +126,8 @@ def test_table_1_is_byte_identical_to_the_local_one(finished, tmp_path):
     assert "Using workflow specific profile" in output
     assert "profiles/slurm" in output
     local = Workflow(tmp_path)
-    (tmp_path / "small.yaml").write_text(yaml.safe_dump(CONFIG))
+    model = {key: value for key, value in CONFIG["models"][MODEL].items() if key != "gpu"}
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump({**CONFIG, "models": {MODEL: model}}))
     run = local.snakemake(TABLE, "--cores", "2", "--configfile", "small.yaml")
     assert run.returncode == 0, run.stdout[-3000:]
     assert (tmp_path / TABLE).read_bytes() == (submitted.folder / TABLE).read_bytes()

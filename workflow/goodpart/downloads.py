@@ -77,13 +77,13 @@ def listing(kind: str, name: str, revision: str | None, endpoint: str | None) ->
     return str(info.sha), list(files)
 
 
-def require_space(folder: Path, needed: int) -> None:
-    """GoodpartError unless the disk of `folder` has room for `needed` bytes."""
+def require_space(folder: Path, needed: int, key: str = "downloads.folder") -> None:
+    """GoodpartError unless the disk of `folder`, which the configuration's `key` names, has room."""
     free = shutil.disk_usage(folder).free
     if needed + SPARE > free:
         raise GoodpartError(
             f"{folder.resolve()}: {needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free; free "
-            "some, or name another folder as downloads.folder"
+            f"some, or name another folder as {key}"
         )
 
 

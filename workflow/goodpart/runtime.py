@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import sys
@@ -15,6 +16,7 @@ from goodpart.errors import GoodpartError
 
 T = TypeVar("T")
 logger = logging.getLogger("goodpart")
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 SAY_EVERY = 20  # seconds between two lines of progress in a job's log
 
 
@@ -27,7 +29,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> None:
-    """Run a job's `main`: log to its file; turn a GoodpartError into its message and exit status 1."""
+    """Run a job's `main`: log to its file; turn what the user can mend into its message and exit status 1."""
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     if arguments.log:
         arguments.log.parent.mkdir(parents=True, exist_ok=True)
@@ -37,14 +39,24 @@ def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Namespac
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         main(arguments)
-    except GoodpartError as error:
-        logger.error("%s", error)
+    except Exception as error:
+        said = mendable(error)
+        if said is None:
+            logger.exception("unexpected error")
+            raise
+        logger.error("%s", said)
         if arguments.log:
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {said}", file=sys.stderr)
         sys.exit(1)
-    except Exception:
-        logger.exception("unexpected error")
-        raise
+
+
+def mendable(error: Exception) -> str | None:
+    """What to tell the user of an error that the user can mend; None of any other."""
+    if isinstance(error, GoodpartError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in FULL_DISK:
+        return f"the disk is full ({error}); free some space and run again: what is finished is kept"
+    return None
 
 
 def processors(threads: int) -> int:

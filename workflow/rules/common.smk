@@ -362,9 +362,16 @@ def rising(key):
 
 
 def before_first_job():
-    """What a run is refused or warned for, once it is known that there is something to do."""
+    """What a run costs, and what it is refused or warned for, once there is something to do."""
+    remote = [m for m in MODELS if config["models"][m]["gpu"] or "path" not in config["models"][m]]
     try:
         cluster.refuse_second_run(Path())
+        if remote:
+            from goodpart import estimate
+
+            print(estimate.check(config, local=workflow.local_exec), file=sys.stderr)
+            for warning in estimate.unpinned(config):
+                print(f"warning: {warning}", file=sys.stderr)
     except GoodpartError as error:
         raise WorkflowError(str(error)) from None
     say_if_code_cannot_run()

@@ -21,6 +21,7 @@ from goodpart.errors import GoodpartError
 from goodpart.files import digest
 from goodpart.flops import Shape
 from goodpart.kl import LayersAt, kl_of_items, states
+from goodpart.memory import batch_that_fits
 from goodpart.models import Model, checkpoint_state, load
 from goodpart.parquet import provenance, read_metadata, read_table, write_rows
 from goodpart.prompts import render
@@ -239,14 +240,16 @@ def main(arguments: argparse.Namespace) -> None:
                     continue
         journal = Journal(output)
         skip_at = skip_set.skip_at(settings.total_steps)
-        rows = generate(model, asked, settings, arguments.batch_size, journal, skip_at)
+        longest = max(len(one.prompt) for one in asked)
+        batch_size = batch_that_fits(model, settings, longest, arguments.batch_size)
+        rows = generate(model, asked, settings, batch_size, journal, skip_at)
         if measured:
             columns = ["canvas", "commit_steps", "forward_passes"]
             first = read_table(full, columns).to_pylist()[:measured]
             rows = with_kl(
                 *(model, rows, asked, first),
                 lambda i, step, asked=asked, skip_at=skip_at: skip_at(step) if skip_at else asked[i].layers,
-                *(settings, arguments.kl_states, arguments.batch_size),
+                *(settings, arguments.kl_states, batch_size),
             )
         facts |= {
             "model": entry["name"],

@@ -1,0 +1,126 @@
+"""The estimate of a run, and what it is refused for before anything starts."""
+
+import copy
+import json
+import math
+from collections import namedtuple
+
+import pytest
+
+from conftest import ROOT
+from goodpart import downloads, estimate, flops, gpu, memory
+from goodpart.errors import GoodpartError
+from hub import Hub, serving
+
+PAPER = ROOT / "workflow" / "configs" / "paper.yaml"
+SHAPES = ROOT / "workflow" / "resources" / "shapes"
+BIG = gpu.Gpu("0", "GPU-0", "Pretend 80GB", 80 << 30, 79 << 30)
+
+
+@pytest.fixture
+def paper(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv(downloads.FOLDER, "/nonexistent")
+    config = estimate.read_configuration([PAPER])
+    return copy.deepcopy(config)
+
+
+def test_the_papers_models_have_their_public_sizes():
+    sizes = {"llada-8b": 8_015_581_184, "dream-7b": 7_615_616_512, "qwen2.5-7b": 7_615_616_512}
+    for name, parameters in sizes.items():
+        raw = json.loads((SHAPES / f"{name}.json").read_text())
+        assert memory.parameters(flops.Shape.of(raw), flops.family_of(raw, name)) == parameters
+
+
+def test_hours_follow_from_operations_and_rate(paper):
+    first = estimate.costs(paper)
+    paper["estimate"]["tflops"] /= 2
+    second = estimate.costs(paper)
+    for a, b in zip(first, second, strict=True):
+        if a.model.startswith("qwen"):  # bound by reading the weights
+            assert math.isclose(a.hours, b.hours)
+        else:
+            assert math.isclose(2 * a.hours, b.hours)
+            assert math.isclose(a.hours, a.operations / 125e12 / 3600)
+        assert a.passes == 512 * a.completions
+    assert 50 < sum(cost.hours for cost in first) < 500
+
+
+def test_what_is_there_is_not_counted_again(paper, tmp_path):
+    before = estimate.costs(paper, ROOT)
+    paper["paths"]["results"] = str(tmp_path)
+    where = tmp_path / "generations/qwen2.5-7b/default/gsm8k/full/k0"
+    where.mkdir(parents=True)
+    (where / "0-127.parquet").touch()
+    after = estimate.costs(paper, ROOT)
+    assert sum(c.completions for c in before) - sum(c.completions for c in after) == 128
+
+
+def test_memory_of_a_small_gpu_gets_a_clear_answer(paper):
+    found = estimate.costs(paper)
+    estimate.check_gpu(paper, found, [BIG])
+    small = gpu.Gpu("0", "GPU-0", "Pretend 16GB", 16 << 30, 16 << 30)
+    with pytest.raises(GoodpartError, match=r"needs 17\.8 GB of GPU memory .* No: keeping weights in host"):
+        estimate.check_gpu(paper, found, [small])
+    with pytest.raises(GoodpartError, match="needs a GPU, and this machine has none"):
+        estimate.check_gpu(paper, found, [])
+    small_enough = gpu.Gpu("0", "GPU-0", "Pretend 24GB", 24 << 30, 24 << 30)
+    estimate.check_gpu(paper, found, [small, small_enough])
+
+
+def test_a_full_disk_is_named_before_anything_starts(paper, monkeypatch):
+    usage = namedtuple("Usage", "total used free")
+    monkeypatch.setattr(downloads.shutil, "disk_usage", lambda folder: usage(0, 0, 1 << 30))
+    with pytest.raises(GoodpartError, match=r"are needed and 1\.1 GB are free.* as paths\.results"):
+        estimate.check(paper, local=False)
+
+
+def test_a_hub_that_cannot_be_reached_or_lacks_something(paper, tmp_path):
+    paper["downloads"]["endpoint"] = "http://127.0.0.1:9"
+    with pytest.raises(GoodpartError, match="the hub cannot be reached"):
+        estimate.check(paper, local=False)
+    with serving(Hub({})) as address:
+        paper["downloads"]["endpoint"] = address
+        with pytest.raises(GoodpartError, match="not on the hub, or private"):
+            estimate.check(paper, local=False)
+
+
+def test_revisions_that_can_move_are_said(paper):
+    assert estimate.unpinned(paper) == []
+    paper["models"]["qwen2.5-7b"]["revision"] = "main"
+    [said] = estimate.unpinned(paper)
+    assert said.startswith("models.qwen2.5-7b.revision: 'main' can move")
+
+
+def test_the_batch_follows_the_free_memory(monkeypatch):
+    torch = pytest.importorskip("torch")
+    shape = flops.Shape.of(json.loads((SHAPES / "llada-8b.json").read_text()))
+    row = memory.row_bytes(shape, 712, 512, "bfloat16")
+    assert 5e8 < row < 1.5e9
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (int(10.5 * row), 80 << 30))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 0)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 0)
+    monkeypatch.setattr(flops.Shape, "of_module", lambda config: shape)
+    part = namedtuple("Part", "config")
+    tokens = namedtuple("Tokens", "mask")(1)
+    model = namedtuple("Model", "device dtype tokens module")(
+        torch.device("cuda"), torch.bfloat16, tokens, part(None)
+    )
+    settings = namedtuple("Settings", "max_new_tokens")(512)
+    assert memory.batch_that_fits(model, settings, 200, 64) == 9
+    assert memory.batch_that_fits(model, settings, 200, 4) == 4
+
+
+def test_a_run_on_a_machine_without_a_gpu_stops_before_any_job(workflow):
+    (workflow.folder / "mine.yaml").write_text(
+        json.dumps({"run": {"models": ["qwen2.5-tiny"]}, "models": {"qwen2.5-tiny": {"gpu": 1}}})
+    )
+    empty = workflow.folder / "bin"
+    empty.mkdir()
+    arguments = ("--cores", "1", "--configfile", "mine.yaml")
+    assert workflow.snakemake("-n", *arguments).returncode == 0
+    run = workflow.snakemake("paper_figs/table1.csv", *arguments, PATH=f"{empty}:/usr/bin:/bin")
+    assert run.returncode != 0
+    assert "qwen2.5-tiny: needs a GPU, and this machine has none that nvidia-smi lists" in run.stdout
+    assert "Traceback" not in run.stdout
+    assert not (workflow.folder / "results" / "items").exists()

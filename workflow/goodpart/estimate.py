@@ -1,0 +1,254 @@
+"""What a run costs, before it starts: `python -m goodpart.estimate workflow/configs/paper.yaml`.
+
+GPU hours from the operations of decoding and a stated rate, disk, downloads, and the GPU memory each model
+needs; with --check, whether hub, token, disk and GPU suffice. No weights are read and, without --check,
+nothing is asked of the network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from goodpart import config as settings_of
+from goodpart import downloads, flops, gpu, memory, paths
+from goodpart.errors import GoodpartError
+from goodpart.files import read_json
+from goodpart.policy_config import run_cells
+from goodpart.runtime import parser, run
+
+PROMPT = 200  # tokens of a prompt, until the items are known
+COMPLETION = 12_000  # bytes that a completion and its score take on disk, at 512 tokens
+OFFLOAD = 25e9  # bytes a second from host memory to a GPU, over PCIe 4
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One model's share of a run. `shape` None: its config.json is not known before it is downloaded."""
+
+    model: str
+    shape: flops.Shape | None
+    completions: int
+    passes: int
+    operations: int
+    hours: float
+    memory: int  # bytes on the GPU, for a batch of one
+    download: int  # bytes that are not there yet
+
+
+def shape_of(entry: Mapping[str, Any], root: Path = Path()) -> flops.Shape | None:
+    """A model's shape: of its checkpoint where it is on this machine, else of `shape` in its entry."""
+    if "path" in entry:
+        file = root / entry["path"] / "config.json"
+    elif found := downloads.downloaded("model", entry["hub"], entry.get("revision")):
+        file = found / "config.json"
+    elif "shape" in entry:
+        file = root / entry["shape"]
+    else:
+        return None
+    return flops.Shape.of(read_json(file), str(file))
+
+
+def dtype_of(entry: Mapping[str, Any]) -> str:
+    """The dtype that a model is loaded with."""
+    return entry.get("dtype") or ("bfloat16" if entry["gpu"] else "float32")
+
+
+def left_to_make(config: Mapping[str, Any], cell: tuple[str, str, str, int], root: Path) -> int:
+    """Completions of a cell whose files do not exist yet."""
+    model, benchmark, policy, k = cell
+    where = {
+        "model": model,
+        "decode": config["run"]["decode"],
+        "benchmark": benchmark,
+        "policy": policy,
+        "k": k,
+    }
+    results = root / config["paths"]["results"]
+    items = sum(
+        last + 1 - first
+        for first, last in settings_of.shards(config, benchmark)
+        if not (results / paths.GENERATIONS.format(**where, first=first, last=last)).exists()
+    )
+    return items * config["benchmarks"][benchmark]["samples"]
+
+
+def costs(config: Mapping[str, Any], root: Path = Path()) -> list[Cost]:
+    """What is left to make of a checked configuration, one row a model."""
+    rates, found = config["estimate"], []
+    for name in config["run"]["models"]:
+        entry = config["models"][name]
+        family, shape, dtype = entry["family"], shape_of(entry, root), dtype_of(entry)
+        completions = passes = operations = peak = 0
+        seconds = 0.0
+        for cell in run_cells(config):
+            if cell[0] != name:
+                continue
+            count = left_to_make(config, cell, root)
+            arguments = settings_of.decode_settings(config, config["run"]["decode"], family, cell[1])
+            steps = flops.family_module(family).Settings(**arguments).total_steps
+            completions += count
+            passes += count * steps
+            if shape is None:
+                continue
+            made = flops.passes(family, arguments, PROMPT, steps)
+            each = flops.decode_flops(shape, made, cell[3])
+            operations += count * each
+            weights = memory.parameters(shape, family) * memory.BYTES[dtype] * (1 - cell[3] / shape.layers)
+            # A pass is bound by arithmetic, or by reading the weights once for the whole batch.
+            reading = count * steps / entry["batch_size"] * weights / (rates["gb_s"] * 1e9)
+            seconds += max(count * each / (rates["tflops"] * 1e12), reading)
+            predicted = 1 if family == "qwen2" else arguments["max_new_tokens"]
+            tokens = PROMPT + arguments["max_new_tokens"]
+            peak = max(peak, memory.needed(shape, family, tokens, predicted, dtype))
+        there = "path" in entry or downloads.downloaded("model", entry["hub"], entry.get("revision"))
+        size = 0 if there or shape is None else 2 * memory.parameters(shape, family)
+        found.append(Cost(name, shape, completions, passes, operations, seconds / 3600, peak, size))
+    return found
+
+
+def report(config: Mapping[str, Any], found: list[Cost]) -> str:
+    """The estimate as text."""
+    rates = config["estimate"]
+    lines = [
+        f"estimate of what is left to make, at {rates['tflops']:g} TFLOP/s and {rates['gb_s']:g} GB/s a GPU, "
+        f"with prompts of {PROMPT} tokens and no early end:",
+        f"  {'model':20} {'completions':>11} {'passes':>12} {'PFLOP':>10} {'GPU hours':>10} {'GPU GB':>7} "
+        f"{'download GB':>11}",
+    ]
+    for cost in found:
+        known = cost.shape is not None
+        lines.append(
+            f"  {cost.model:20} {cost.completions:>11,} {cost.passes:>12,} "
+            + (
+                f"{cost.operations / 1e15:>10,.0f} {cost.hours:>10.1f} {cost.memory / 1e9:>7.1f} "
+                f"{cost.download / 1e9:>11.1f}"
+                if known
+                else "unknown until its config.json is there: give `shape`, or download it"
+            )
+        )
+    total = sum(cost.hours for cost in found)
+    disk = sum(cost.completions for cost in found) * COMPLETION
+    lines.append(
+        f"  in all: {total:.1f} GPU hours, {sum(cost.download for cost in found) / 1e9:.1f} GB of downloads, "
+        f"about {disk / 1e9:.2f} GB of completions and scores"
+    )
+    return "\n".join(lines)
+
+
+def unpinned(config: Mapping[str, Any]) -> list[str]:
+    """One warning for each model of the run whose revision can move."""
+    entries = {name: config["models"][name] for name in config["run"]["models"]}
+    return [
+        f"models.{name}.revision: {entry.get('revision') or 'main'!r} can move; give a commit, as the "
+        "record of the download has it"
+        for name, entry in entries.items()
+        if "path" not in entry and not downloads.is_pinned(entry.get("revision"))
+    ]
+
+
+def hub_sources(config: Mapping[str, Any]) -> list[tuple[str, str, str | None]]:
+    """(kind, name, revision) of everything on the hub that the run needs and is not downloaded yet."""
+    models = [("model", config["models"][name]) for name in config["run"]["models"]]
+    benchmarks = {*config["run"]["benchmarks"], *settings_of.calibration_benchmarks(config)}
+    splits = [
+        config["benchmarks"][b].get(s) for b in sorted(benchmarks) for s in ("evaluation", "calibration")
+    ]
+    entries = [*models, *(("dataset", split) for split in splits if split)]
+    wanted = [(k, e["hub"], e.get("revision")) for k, e in entries if "path" not in e]
+    return [source for source in dict.fromkeys(wanted) if not downloads.downloaded(*source)]
+
+
+def check_hub(config: Mapping[str, Any], root: Path) -> None:
+    """GoodpartError where something cannot be downloaded: network, token, name, disk."""
+    size = 0
+    for kind, name, revision in hub_sources(config):
+        _, files = downloads.listing(kind, name, revision, config["downloads"].get("endpoint"))
+        size += sum(file.size or 0 for file in files)
+    if size:
+        folder = root / config["downloads"]["folder"]
+        folder.mkdir(parents=True, exist_ok=True)
+        downloads.require_space(folder, size)
+
+
+def check_disk(config: Mapping[str, Any], found: Iterable[Cost], root: Path) -> None:
+    """GoodpartError where the results do not fit on their disk."""
+    folder = (root / config["paths"]["results"]).absolute()
+    folder = next(at for at in (folder, *folder.parents) if at.exists())
+    needed = sum(cost.completions for cost in found) * COMPLETION
+    downloads.require_space(folder, needed, "paths.results")
+
+
+def check_gpu(config: Mapping[str, Any], found: Iterable[Cost], gpus: list[gpu.Gpu]) -> None:
+    """GoodpartError where a model does not fit on this machine's largest GPU, with what can be done."""
+    entries = config["models"]
+    wanting = [
+        cost
+        for cost in found
+        if cost.completions and entries[cost.model]["gpu"] and entries[cost.model].get("device") != "cpu"
+    ]
+    if wanting and not gpus:
+        raise GoodpartError(
+            f"{wanting[0].model}: needs a GPU, and this machine has none that nvidia-smi lists; run on one "
+            "that has, through SLURM (--workflow-profile slurm), or draw figures from results made elsewhere"
+        )
+    for cost in wanting:
+        largest = max(gpus, key=lambda one: one.total)
+        if cost.shape is not None and cost.memory > largest.total:
+            entry = entries[cost.model]
+            weights = memory.parameters(cost.shape, entry["family"]) * memory.BYTES[dtype_of(entry)]
+            moved = cost.passes * weights / OFFLOAD / 3600
+            raise GoodpartError(
+                f"{cost.model}: needs {cost.memory / 1e9:.1f} GB of GPU memory ({weights / 1e9:.1f} GB for "
+                f"weights), and the largest GPU here ({largest.name}) has {largest.total / 1e9:.1f} GB. No: "
+                f"keeping weights in host memory is not supported, since moving them once a pass would take "
+                f"{moved:,.0f} hours for this run at 25 GB/s. Take a larger GPU (24 GB for 7-8B models), "
+                "or a smaller model of the same family as an entry of `models`"
+            )
+
+
+def check(config: Mapping[str, Any], local: bool, root: Path = Path()) -> str:
+    """The estimate, once everything suffices; `local`: jobs run on this machine.
+
+    Raises GoodpartError that names what is missing.
+    """
+    found = costs(config, root)
+    check_disk(config, found, root)
+    if local:
+        check_gpu(config, found, gpu.installed())
+    check_hub(config, root)
+    return report(config, found)
+
+
+def read_configuration(files: Iterable[Path]) -> dict[str, Any]:
+    """config.yaml, with files merged into it as `--configfile` does; GoodpartError if it is not valid."""
+    import yaml
+    from snakemake.utils import update_config
+
+    config: dict[str, Any] = {}
+    for file in (Path("config.yaml"), *files):
+        if not file.is_file():
+            raise GoodpartError(f"{file}: no such file; run this in the folder of config.yaml")
+        update_config(config, yaml.safe_load(file.read_text(encoding="utf-8")))
+    settings_of.check(config)
+    return config
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Print the estimate of a configuration."""
+    config = read_configuration(arguments.config)
+    os.environ.setdefault(downloads.FOLDER, str(Path(config["downloads"]["folder"]).absolute()))
+    print(check(config, local=True) if arguments.check else report(config, costs(config)))
+    for warning in unpinned(config):
+        print(f"warning: {warning}")
+
+
+if __name__ == "__main__":
+    options = parser(__doc__)
+    options.add_argument("config", type=Path, nargs="*", help="files that --configfile would name")
+    options.add_argument("--check", action="store_true", help="also whether hub, token, disk and GPU suffice")
+    run(main, options.parse_args())
