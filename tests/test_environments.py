@@ -23,7 +23,8 @@ LOCK = pins((ROOT / "envs" / "lock.txt").read_text().splitlines())
 
 def test_pyproject_agrees_with_the_lock():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = pins([*project["dependencies"], *project["optional-dependencies"]["test"]])
+    optional = project["optional-dependencies"]
+    wanted = pins([*project["dependencies"], *optional["test"], *optional["cluster"]])
     assert wanted["torch"] == "2.13.0"
     assert {name: LOCK.get(name) for name in wanted} == wanted
 
@@ -34,3 +35,29 @@ def test_conda_environments_agree_with_the_lock(path):
     wanted = pins(pip)
     assert len(wanted) == len(pip)
     assert {name: LOCK.get(name) for name in wanted} == wanted
+
+
+def python_of(environment):
+    [line] = [d for d in environment["dependencies"] if isinstance(d, str) and d.startswith("python=")]
+    return line.removeprefix("python=")
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "apptainer.def"])
+def test_containers_install_the_lock_on_the_same_python(name):
+    recipe = (ROOT / "envs" / name).read_text()
+    [version] = re.findall(r"^(?:FROM|From:) python:([\d.]+)-slim$", recipe, re.M)
+    environments = [yaml.safe_load(p.read_text()) for p in (ROOT / "envs").glob("*.yaml")]
+    assert {python_of(environment) for environment in environments} == {version}
+    assert re.findall(r"pip install .*", recipe) == [
+        "pip install --no-cache-dir -c /goodpart/envs/lock.txt -e /goodpart"
+    ]
+    assert "bubblewrap" in recipe
+    for copied in ("envs/lock.txt", "pyproject.toml", "README.md", "LICENSE", "workflow"):
+        assert copied in recipe
+        assert (ROOT / copied).exists()
+
+
+def test_continuous_integration_installs_the_debian_packages_that_the_readme_lists():
+    [packages] = re.findall(r"^packages=\((.*)\)$", (ROOT / ".ci" / "run").read_text(), re.M)
+    readme = (ROOT / "README.md").read_text()
+    assert all(package in readme for package in packages.split())

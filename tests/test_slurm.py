@@ -48,7 +48,7 @@ def cluster(tmp_path_factory):
     if why := slurm.missing():
         pytest.skip(f"{why}: apt-get install slurmctld slurmd slurm-client munge")
     if importlib.util.find_spec("snakemake_executor_plugin_slurm") is None:
-        pytest.skip("the executor is not installed: pip install -c envs/lock.txt -e '.[slurm]'")
+        pytest.skip("the executor is not installed: pip install -c envs/lock.txt -e '.[cluster]'")
     with slurm.Cluster(tmp_path_factory.mktemp("slurm")) as started:
         yield started
 
@@ -197,3 +197,27 @@ def test_resume_after_scancel_and_after_the_head_is_killed(finished, cluster, tm
     assert run.returncode == 0, run.stdout[-4000:]
     assert (tmp_path / TABLE).read_bytes() == (done / TABLE).read_bytes()
     assert not list(Path(tmp_path, "results", "generations").rglob(".*"))
+
+
+def test_another_scheduler_by_its_commands(cluster, tmp_path):
+    """The generic profile with sbatch standing for some other scheduler's command."""
+    if importlib.util.find_spec("snakemake_executor_plugin_cluster_generic") is None:
+        pytest.skip("the executor is not installed: pip install -c envs/lock.txt -e '.[cluster]'")
+    workflow = Submitted(tmp_path, cluster)
+    profile = tmp_path / "profiles" / "cluster-generic" / "config.yaml"
+    settings = yaml.safe_load(profile.read_text())
+    settings["cluster-generic-submit-cmd"] = (
+        "sbatch --parsable --cpus-per-task={threads} --mem={resources.mem_mb} --time={resources.runtime}"
+        " --output=/dev/null"
+    )
+    settings["cluster-generic-cancel-cmd"] = "scancel"
+    profile.write_text(yaml.safe_dump(settings))
+    made = "results/items/tiny-mbpp/calibration.parquet"
+    run = workflow.snakemake(
+        made, "--workflow-profile", "cluster-generic", "--configfile", "small.yaml",
+        "--latency-wait", "10", "--seconds-between-status-checks", "1", **workflow.environment(),
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout[-3000:]
+    assert (tmp_path / made).exists()
+    assert [job["JobState"] for job in workflow.jobs()] == ["COMPLETED"]
+    assert workflow.jobs()[0]["MinMemoryNode"] == "2000M"

@@ -65,8 +65,13 @@ def modules(*entries: str) -> frozenset[str]:
 
 def files(*entries: str) -> list[str]:
     """The source files of those modules, relative to the folder that holds `workflow/`, sorted."""
+    return list(_files(entries))
+
+
+@cache
+def _files(entries: tuple[str, ...]) -> tuple[str, ...]:
     paths = [_file(module) for module in modules(*entries)]
-    return sorted(path.relative_to(ROOT.parent).as_posix() for path in paths if path)
+    return tuple(sorted(path.relative_to(ROOT.parent).as_posix() for path in paths if path))
 
 
 def digest(entries: Iterable[str]) -> str:
