@@ -6,6 +6,7 @@ import argparse
 import errno
 import logging
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -37,8 +38,10 @@ def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Namespac
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=handlers)
     # Nothing is fetched behind a job's back: the loader asks the hub by itself, by name and revision.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    began = time.monotonic()
     try:
         main(arguments)
+        logger.info("%.1f s, peak memory %s", time.monotonic() - began, peak_memory())
     except Exception as error:
         said = mendable(error)
         if said is None:
@@ -48,6 +51,16 @@ def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Namespac
         if arguments.log:
             print(f"error: {said}", file=sys.stderr)
         sys.exit(1)
+
+
+def peak_memory() -> str:
+    """The most memory that this process has held so far: of the machine, and of the GPU if it used one."""
+    scale = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
+    said = f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 1e9:.2f} GB"
+    torch = sys.modules.get("torch")  # never imported for this
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        said += f", of the GPU {torch.cuda.max_memory_reserved() / 1e9:.2f} GB"
+    return said
 
 
 def mendable(error: Exception) -> str | None:
