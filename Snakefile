@@ -74,8 +74,8 @@ onstart:
 
 
 onsuccess:
-    records.save(RESULTS, FIGURES)
+    records.save(RESULTS, [FIGURES, config["downloads"]["folder"]])
 
 
 onerror:
-    records.save(RESULTS, FIGURES)
+    records.save(RESULTS, [FIGURES, config["downloads"]["folder"]])

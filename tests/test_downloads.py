@@ -3,6 +3,8 @@
 import json
 import shutil
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from conftest import ROOT
@@ -10,6 +12,7 @@ from goodpart import downloads
 from goodpart.downloads import fetch, verify
 from goodpart.errors import GoodpartError
 from goodpart.models import checkpoint_folder
+from goodpart.rules.items import public_rows
 from hub import Hub, serving
 
 NAME = "owner/some-model"
@@ -88,6 +91,39 @@ def test_what_is_wrong_is_named(hub, tmp_path, monkeypatch):
     monkeypatch.setattr(downloads, "SPARE", 1 << 60)
     with pytest.raises(GoodpartError, match=r"are needed and .* GB are free; free some"):
         fetch("model", NAME, None, tmp_path / "a", hub.address)
+
+
+CARD = """---
+configs:
+- config_name: main
+  data_files:
+  - split: test
+    path: main/test-*
+- config_name: other
+  data_files:
+  - split: test
+    path: other/test-*
+---
+"""
+
+
+def test_a_data_set_is_read_as_its_card_says_without_network(tmp_path, monkeypatch):
+    folder = tmp_path / "repository"
+    for name, answer in (("main", "#### 5"), ("other", "#### 6")):
+        (folder / name).mkdir(parents=True)
+        table = pa.table({"question": ["2 + 3?"], "answer": [answer]})
+        pq.write_table(table, folder / name / "test-00000-of-00001.parquet")
+    (folder / "README.md").write_text(CARD)
+    (folder / "data.py").write_text("raise SystemExit('remote code')")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setenv(downloads.FOLDER, str(tmp_path / "downloads"))
+    hub = Hub({("dataset", "owner/data"): folder})
+    with serving(hub) as address:
+        there = tmp_path / "downloads" / downloads.place("dataset", "owner/data", hub.commit)
+        fetch("dataset", "owner/data", hub.commit, there, address)
+    assert not (there / "data.py").exists()
+    source = {"hub": "owner/data", "name": "other", "split": "test", "revision": hub.commit}
+    assert public_rows(source) == [{"question": "2 + 3?", "answer": "#### 6"}]
 
 
 def test_the_rules_download_and_then_work_without_network(hub, workflow):

@@ -1,5 +1,5 @@
-"""Random weights in the public formats of LLaDA-8B and Dream-7B, narrow but with every layer and token: the
-whole path from sharded files to Table 1. `tests/bench/public_formats.py` runs it at other widths and measures."""
+"""Random weights in the public formats of LLaDA-8B and Dream-7B, narrow but with every layer and token, from
+sharded files to Table 1. `tests/bench/public_formats.py` runs other widths and measures."""
 
 import csv
 import json

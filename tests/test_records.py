@@ -37,13 +37,13 @@ def test_long_names_and_unfinished_artifacts(tmp_path):
 
 
 def test_saved_records_keep_those_of_earlier_runs_while_the_artifact_exists(workdir):
-    records.save("results", "paper_figs", workdir)
+    records.save("results", ["paper_figs"], workdir)
     saved = workdir / "results" / records.FILE
     assert sorted(records.read(saved)) == ["results/a.json", "results/b.json"]
     for file in (workdir / records.METADATA).iterdir():
         file.unlink()
     (workdir / "results" / "a.json").unlink()
-    records.save("results", "paper_figs", workdir)
+    records.save("results", ["paper_figs"], workdir)
     assert sorted(records.read(saved)) == ["results/b.json"]
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from goodpart import files
+from goodpart.downloads import MANIFEST
 from goodpart.errors import GoodpartError
 from goodpart.parquet import read_metadata
 from goodpart.records import Record, records_of
@@ -28,7 +29,7 @@ WIDTH = 200  # characters of one value that are printed without --all
 PLUMBING = {"--threads", "--log", "--output"}
 # Facts in an artifact's own metadata that are about the place and the moment, or too long to print.
 MADE = ("commit", "host", "versions", "time")
-LONG = {"key", "keys", "selection"}
+LONG = {"key", "keys", "selection", "files"}
 
 
 @dataclass
@@ -85,9 +86,9 @@ def settings_of(record: Record) -> dict[str, str]:
 
 
 def own_facts(path: Path) -> dict[str, Any]:
-    """What an artifact says of itself: a Parquet file's metadata, or a downloaded folder's record."""
-    if path.is_dir() and (path / "download.json").exists():
-        return files.read_json(path / "download.json")
+    """What an artifact says of itself: a Parquet file's metadata, or the record of a download."""
+    if path.name == MANIFEST and path.exists():
+        return files.read_json(path)
     parts = sorted(path.glob("*.parquet"))[:1] if path.is_dir() else [path]
     if not parts or parts[0].suffix != ".parquet" or not parts[0].exists():
         return {}

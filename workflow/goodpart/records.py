@@ -63,16 +63,16 @@ def recorded_by_snakemake(workdir: Path, under: Sequence[str] | None = None) -> 
     return found
 
 
-def save(results: str, figures: str, workdir: Path = Path()) -> None:
+def save(results: str, others: Sequence[str], workdir: Path = Path()) -> None:
     """Write `provenance.jsonl` into the results folder, so that records travel with the results.
 
-    Records of other runs are kept while their artifact exists.
+    `others`: further folders of artifacts. Records of other runs are kept while their artifact exists.
     """
     target = workdir / results / FILE
     if not (workdir / results).is_dir():
         return
     records = read(target) if target.exists() else {}
-    records |= recorded_by_snakemake(workdir, [results, figures])
+    records |= recorded_by_snakemake(workdir, [results, *others])
     kept = [asdict(record) for name, record in sorted(records.items()) if (workdir / name).exists()]
     write_jsonl(target, kept)
 

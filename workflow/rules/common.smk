@@ -127,10 +127,10 @@ def columns(models):
 
 
 def source_files(wildcards):
-    """Local files of one split of a benchmark and of its prompts' examples; none for the hub."""
+    """Local files, or records of downloads, of one split of a benchmark and of its prompts' examples."""
     examples = benchmark_sources.worked_examples(config, wildcards.benchmark) or {}
     read = [config["benchmarks"][wildcards.benchmark][wildcards.split], examples.get("source")]
-    return sorted({source["path"] for source in read if source and "path" in source})
+    return sorted({s.get("path") or download("dataset", s) for s in read if s})
 
 
 def worked_examples(wildcards):

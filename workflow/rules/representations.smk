@@ -41,8 +41,8 @@ rule streamed_statistics:
         "../../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards: config["models"][wildcards.model]["mem_mb"],
-        runtime=lambda wildcards: config["models"][wildcards.model]["runtime"],
+        mem_mb=rising("mem_mb"),
+        runtime=rising("runtime"),
         gpu=lambda wildcards: config["models"][wildcards.model]["gpu"],
     params:
         model=lambda wildcards: model_entry(wildcards.model),

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from goodpart.benchmarks import benchmark_module
+from goodpart.downloads import downloaded
 from goodpart.errors import GoodpartError
 from goodpart.parquet import provenance, write_rows
 from goodpart.runtime import logger, parser, run
@@ -30,7 +31,7 @@ SHUFFLE_SEED = 0
 
 
 def public_rows(source: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rows of a local JSON file or of the hub, in the public order.
+    """Rows of a local JSON file, or of the hub or what was downloaded of it, in the public order.
 
     Raises GoodpartError when they cannot be read, with the way to point at a local copy.
     """
@@ -45,11 +46,13 @@ def public_rows(source: dict[str, Any]) -> list[dict[str, Any]]:
             kind = "parquet" if what.endswith(".parquet") else "json"
             rows = load_dataset(kind, data_files=what, split="train")
         else:
+            revision = source.get("revision")
+            here = downloaded("dataset", source["hub"], revision)
             rows = load_dataset(
-                source["hub"],
+                str(here) if here else source["hub"],
                 source.get("name"),
                 split=source.get("split", "test"),
-                revision=source.get("revision"),
+                revision=None if here else revision,
             )
     except Exception as error:
         cause = error.__cause__ or error
