@@ -72,17 +72,17 @@ def test_a_full_disk_is_named_before_anything_starts(paper, monkeypatch):
     usage = namedtuple("Usage", "total used free")
     monkeypatch.setattr(downloads.shutil, "disk_usage", lambda folder: usage(0, 0, 1 << 30))
     with pytest.raises(GoodpartError, match=r"are needed and 1\.1 GB are free.* as paths\.results"):
-        estimate.check(paper, local=False)
+        estimate.check(paper, ["llada-8b-instruct"], fetches=True, local=False)
 
 
 def test_a_hub_that_cannot_be_reached_or_lacks_something(paper, tmp_path):
     paper["downloads"]["endpoint"] = "http://127.0.0.1:9"
     with pytest.raises(GoodpartError, match="the hub cannot be reached"):
-        estimate.check(paper, local=False)
+        estimate.check(paper, ["llada-8b-instruct"], fetches=True, local=False)
     with serving(Hub({})) as address:
         paper["downloads"]["endpoint"] = address
         with pytest.raises(GoodpartError, match="not on the hub, or private"):
-            estimate.check(paper, local=False)
+            estimate.check(paper, ["llada-8b-instruct"], fetches=True, local=False)
 
 
 def test_revisions_that_can_move_are_said(paper):

@@ -236,6 +236,14 @@ def test_provenance_leads_from_the_table_to_models_and_data(edited, tmp_path):
     assert "workflow/goodpart/tables.py: is not what table1 read (its content differs)" in changed
 
 
+def test_tables_are_drawn_from_results_made_elsewhere(small, tmp_path):
+    here = Small(tmp_path)
+    shutil.copytree(small.folder / "results", tmp_path / "results")
+    run = here.run("results/cells.parquet", "--touch")
+    assert run.returncode == 0, run.stdout[-3000:]
+    assert here.jobs("paper_figs/table1.csv", "--configfile", "small.yaml") == {"table1": 1}
+
+
 def test_one_more_k_of_one_model_makes_its_cells_only(edited):
     config = {**SMALL, "models": {**SMALL["models"], "qwen2.5-tiny": {"layers_skipped": [0, 2, 3]}}}
     edited.configure(config)

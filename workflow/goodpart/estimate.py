@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -211,16 +211,20 @@ def check_gpu(config: Mapping[str, Any], found: Iterable[Cost], gpus: list[gpu.G
             )
 
 
-def check(config: Mapping[str, Any], local: bool, root: Path = Path()) -> str:
-    """The estimate, once everything suffices; `local`: jobs run on this machine.
+def check(
+    config: Mapping[str, Any], models: Collection[str], fetches: bool, local: bool, root: Path = Path()
+) -> str:
+    """The estimate, once everything suffices.
 
-    Raises GoodpartError that names what is missing.
+    `models`: those that will be loaded; `fetches`: whether something is to be downloaded; `local`: jobs run
+    on this machine. Raises GoodpartError that names what is missing.
     """
     found = costs(config, root)
     check_disk(config, found, root)
     if local:
-        check_gpu(config, found, gpu.installed())
-    check_hub(config, root)
+        check_gpu(config, [cost for cost in found if cost.model in models], gpu.installed())
+    if fetches:
+        check_hub(config, root)
     return report(config, found)
 
 
@@ -242,7 +246,10 @@ def main(arguments: argparse.Namespace) -> None:
     """Print the estimate of a configuration."""
     config = read_configuration(arguments.config)
     os.environ.setdefault(downloads.FOLDER, str(Path(config["downloads"]["folder"]).absolute()))
-    print(check(config, local=True) if arguments.check else report(config, costs(config)))
+    if arguments.check:
+        print(check(config, config["run"]["models"], fetches=True, local=True))
+    else:
+        print(report(config, costs(config)))
     for warning in unpinned(config):
         print(f"warning: {warning}")
 

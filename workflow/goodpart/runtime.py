@@ -41,7 +41,8 @@ def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Namespac
     began = time.monotonic()
     try:
         main(arguments)
-        logger.info("%.1f s, peak memory %s", time.monotonic() - began, peak_memory())
+        if arguments.log:
+            logger.info("%.1f s, peak memory %s", time.monotonic() - began, peak_memory())
     except Exception as error:
         said = mendable(error)
         if said is None:

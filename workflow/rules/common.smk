@@ -363,13 +363,25 @@ def rising(key):
 
 def before_first_job():
     """What a run costs, and what it is refused or warned for, once there is something to do."""
-    remote = [m for m in MODELS if config["models"][m]["gpu"] or "path" not in config["models"][m]]
+    planned = list(workflow.dag.needrun_jobs())
+    rules = {job.rule.name for job in planned}
+    decoding = {
+        model
+        for job in planned
+        if (model := job.wildcards_dict.get("model")) and "gpu" in job.rule.resources
+    }
+    costly = {
+        m for m in decoding if config["models"][m]["gpu"] or "path" not in config["models"][m]
+    }
+    if workflow.touch:
+        return
     try:
         cluster.refuse_second_run(Path())
-        if remote:
+        if costly or "download" in rules:
             from goodpart import estimate
 
-            print(estimate.check(config, local=workflow.local_exec), file=sys.stderr)
+            local = workflow.local_exec
+            print(estimate.check(config, costly, "download" in rules, local=local), file=sys.stderr)
             for warning in estimate.unpinned(config):
                 print(f"warning: {warning}", file=sys.stderr)
     except GoodpartError as error:
