@@ -158,6 +158,16 @@ def test_the_papers_configuration_dry_runs(workflow):
     assert not (workflow.folder / "results-paper").exists()
 
 
+@pytest.mark.parametrize("name", ["paper-full", "paper-t16", "paper-t32"])
+def test_files_that_go_after_the_papers_dry_run(workflow, name):
+    """All cells, sharded, are over 1,000 jobs."""
+    folder = "workflow/configs"
+    jobs = workflow.jobs("--configfile", f"{folder}/paper.yaml", f"{folder}/{name}.yaml")
+    assert (sum(jobs.values()) > 1000) == (name == "paper-full")
+    assert jobs["download"] >= 3
+    assert jobs["table1"] == 1
+
+
 def test_a_folder_of_pickled_weights_is_no_checkpoint(tmp_path):
     source = ROOT / CONFIG["models"]["qwen2.5-tiny"]["path"]
     (tmp_path / "config.json").write_bytes((source / "config.json").read_bytes())
