@@ -99,3 +99,11 @@ def test_a_batch_of_one_that_does_not_fit_is_an_error():
 
     with pytest.raises(GoodpartError, match="too small for a batch of one"):
         list(gpu.Batches(4).run(work, range(4)))
+
+
+def test_the_workstations_profile_is_found(workflow):
+    run = workflow.snakemake(
+        "-n", "results/items/tiny-mbpp/evaluation.parquet", "--workflow-profile", "workstation"
+    )
+    assert run.returncode == 0, run.stdout
+    assert "Using workflow specific profile profiles/workstation" in run.stdout
