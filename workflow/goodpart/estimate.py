@@ -111,9 +111,9 @@ def costs(config: Mapping[str, Any], root: Path = Path()) -> list[Cost]:
     return found
 
 
-def report(config: Mapping[str, Any], found: list[Cost]) -> str:
+def report(config: Mapping[str, Any], found: list[Cost], root: Path = Path()) -> str:
     """The estimate as text."""
-    rates = config["estimate"]
+    rates, states = config["estimate"], settings_of.stored_gigabytes(config, root)
     lines = [
         f"estimate of what is left to make, at {rates['tflops']:g} TFLOP/s and {rates['gb_s']:g} GB/s a GPU, "
         f"with prompts of {PROMPT} tokens and no early end:",
@@ -135,7 +135,7 @@ def report(config: Mapping[str, Any], found: list[Cost]) -> str:
     disk = sum(cost.completions for cost in found) * COMPLETION
     lines.append(
         f"  in all: {total:.1f} GPU hours, {sum(cost.download for cost in found) / 1e9:.1f} GB of downloads, "
-        f"about {disk / 1e9:.2f} GB of completions and scores"
+        f"about {disk / 1e9:.2f} GB of completions and scores, at most {states:.1f} GB of hidden states"
     )
     return "\n".join(lines)
 
@@ -179,7 +179,9 @@ def check_disk(config: Mapping[str, Any], found: Iterable[Cost], root: Path) -> 
     """GoodpartError where the results do not fit on their disk."""
     folder = (root / config["paths"]["results"]).absolute()
     folder = next(at for at in (folder, *folder.parents) if at.exists())
-    needed = sum(cost.completions for cost in found) * COMPLETION
+    stored = (root / config["paths"]["results"] / "hidden_states").rglob("*.parquet")
+    states = 1e9 * settings_of.stored_gigabytes(config, root) - sum(file.stat().st_size for file in stored)
+    needed = sum(cost.completions for cost in found) * COMPLETION + max(0, int(states))
     downloads.require_space(folder, needed, "paths.results")
 
 
@@ -225,7 +227,7 @@ def check(
         check_gpu(config, [cost for cost in found if cost.model in models], gpu.installed())
     if fetches:
         check_hub(config, root)
-    return report(config, found)
+    return report(config, found, root)
 
 
 def read_configuration(files: Iterable[Path]) -> dict[str, Any]:
