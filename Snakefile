@@ -15,6 +15,10 @@
 #   results/cells.parquet                                          one row a (model, decode, benchmark, policy, k)
 #   results/policy_study.parquet                                   the same for all policies, one model and benchmark
 #   results/overlap.parquet                                        how much skip sets agree
+#   results/profiles/{model}/{decode}.parquet                      hidden states by prompt, step and layer
+#   results/latency/{model}.parquet                                seconds, one row a repeat
+#   results/quality_{decode}.parquet                               cells of the quality-latency study
+#   results/report/{page}.html                                     tables as the report shows them
 #   results/controlled_study.parquet                               similarities and retentions of models that differ in one thing
 #   results/exports/{model}/{policy}/k{k}/                         a skipped model as a checkpoint, when asked for
 #   downloads/{model,dataset}/{owner}--{name}/{revision}/          of the hub, verified
@@ -22,6 +26,7 @@
 #   results/training/{tiny model}/                                 only by `snakemake tiny_models`
 #   paper_figs/table{1,2,3}.{csv,md,tex}   paper_figs/figure{1,2,8}.{pdf,png,csv}
 #   paper_figs/{figure3,...,figure14,block_similarity,mask_ratio}.{pdf,png,csv,md}
+#   paper_figs/comparison.{csv,md}   paper_figs/quality_latency.{pdf,png,csv}   paper_figs/quality_latency_table.md
 #   paper_figs/{policies,overlap}.{pdf,png,csv}   paper_figs/policy_study_table.{csv,md}
 #   paper_figs/controlled_study.{pdf,png,csv}   paper_figs/controlled_study_table.{csv,md}
 #   paper_figs/training_curves.{pdf,png,csv}
@@ -52,21 +57,35 @@ rule all:
         if "selection" in config["skip_figures"]
         else [],
         lambda wildcards: similarity_figures(),
+        figure_files("comparison", ["csv", "md"]),
+        quality_latency_files(),
+        pages(["table1", "table2", "table3", "comparison", "run"]),
 
 
-include: "workflow/rules/downloads.smk"
-include: "workflow/rules/items.smk"
-include: "workflow/rules/representations.smk"
-include: "workflow/rules/skip_sets.smk"
-include: "workflow/rules/generations.smk"
-include: "workflow/rules/scores.smk"
+# What makes results/. With `redraw`, what is there is taken as it is.
+if not config["redraw"]:
+
+    include: "workflow/rules/downloads.smk"
+    include: "workflow/rules/items.smk"
+    include: "workflow/rules/representations.smk"
+    include: "workflow/rules/skip_sets.smk"
+    include: "workflow/rules/generations.smk"
+    include: "workflow/rules/scores.smk"
+    include: "workflow/rules/latency.smk"
+    include: "workflow/rules/measures.smk"
+    include: "workflow/rules/exports.smk"
+    include: "workflow/rules/training.smk"
+
+
+# What is drawn from it.
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/skip_figures.smk"
 include: "workflow/rules/policies.smk"
 include: "workflow/rules/controlled_study.smk"
-include: "workflow/rules/exports.smk"
-include: "workflow/rules/training.smk"
+include: "workflow/rules/quality_latency.smk"
+include: "workflow/rules/comparison.smk"
+include: "workflow/rules/report.smk"
 
 
 onstart:

@@ -13,6 +13,14 @@ from goodpart.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("GOODPART_SHARED", ROOT.parent / "shared"))
+# The quality-latency study at its smallest, for cut-down configurations.
+LATENCY = {
+    "models": ["llada-tiny-instruct"],
+    "benchmark": "tiny-math500",
+    "decodes": ["t16", "t16-prefix"],
+    "batch_sizes": [1],
+    "repeats": 2,
+}
 
 
 @pytest.fixture(scope="session")

@@ -153,7 +153,8 @@ def test_snakemake_says_it_too(workflow):
 
 def test_the_papers_configuration_dry_runs(workflow):
     jobs = workflow.jobs("--configfile", "workflow/configs/paper.yaml")
-    assert jobs["scores"] == 4 * (7 + 4 + 4 + 4) + 2 * (3 + 3)  # and with adjacent layers
+    # Table 1, with adjacent layers, and two models under four presets at two depths.
+    assert jobs["scores"] == 4 * (7 + 4 + 4 + 4) + 2 * (3 + 3) + 2 * 4 * 2
     assert jobs["hidden_states"] == jobs["streamed_statistics"] == 4 * 2  # windows
     assert not (workflow.folder / "results-paper").exists()
 

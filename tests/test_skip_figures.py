@@ -9,7 +9,7 @@ import pytest
 
 from goodpart.figures.figure1 import pareto
 from goodpart.figures.figure2 import PROMPT, forward_passes
-from goodpart.figures.figure8 import wilson
+from goodpart.intervals import wilson
 from goodpart.parquet import provenance, write_rows
 from goodpart.rules import cells as cells_rule
 from goodpart.tables import adjacency_table, to_csv, to_markdown

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from conftest import ROOT, Workflow
+from conftest import LATENCY, ROOT, Workflow
 from goodpart import files, paths, provenance, sources
 from synthetic import FIGURES, SUFFIXES
 
@@ -29,6 +29,7 @@ SMALL = {
     },
     "benchmarks": {"tiny-math500": {"n": 4}, "tiny-mbpp": {"n": 4}},
     "capture": {"benchmarks": ["tiny-mbpp"], "prompts": 3, "stored": 2, "steps": 2},
+    "latency": LATENCY,
     "controlled_study": {
         "models": ["qwen2.5-tiny", "dream-tiny-base"],
         "benchmarks": ["tiny-math500", "tiny-mbpp"],
@@ -256,6 +257,9 @@ def test_one_more_k_of_one_model_makes_its_cells_only(edited):
         "table1": 1,
         "table2": 1,
         "table3": 1,
+        "comparison": 1,
+        "run_page": 1,
+        **{f"page_{table}": 1 for table in ("table1", "table2", "table3", "comparison")},
         "all": 1,
     }
 

@@ -27,8 +27,9 @@ def captured_decodes(config: Mapping[str, Any]) -> list[str]:
 
 def width(entry: Mapping[str, Any], root: Path = Path()) -> int:
     """Channels of a model's hidden states: of its config.json, or as its entry says."""
-    if "path" in entry:
-        raw = read_json(root / entry["path"] / "config.json")
+    file = root / entry["path"] / "config.json" if "path" in entry else None
+    if file is not None and file.is_file():
+        raw = read_json(file)
         return raw.get("hidden_size", raw.get("d_model", UNKNOWN_WIDTH))
     return entry.get("width", UNKNOWN_WIDTH)
 

@@ -13,6 +13,7 @@ from goodpart.benchmark_sources import example_mistakes, source_mistakes
 from goodpart.errors import GoodpartError
 from goodpart.families import FAMILIES, family_module, family_of
 from goodpart.files import read_json
+from goodpart.latency_config import latency_mistakes, latency_models
 from goodpart.models import check_weights
 from goodpart.paths import FULL_DEPTH
 from goodpart.policy_config import asked_ks, fill_policies, policy_mistakes
@@ -102,7 +103,11 @@ def _meaning_mistakes(config: dict[str, Any], root: Path) -> Iterable[str]:
     study = config.get("controlled_study", {})
     yield from _study_mistakes(study, config)
     policies = config.get("policy_study", {})
-    for name in {*run["models"], *study.get("models", []), *filter(None, [policies.get("model")])}:
+    latency = latency_models(config)
+    mistakes = list(latency_mistakes(config))
+    yield from mistakes or _preset_mistakes(latency, config)
+    named = {*run["models"], *latency, *study.get("models", []), *filter(None, [policies.get("model")])}
+    for name in named:
         if name in config["models"]:
             yield from _model_mistakes(name, config, root)
     taken: dict[str, str] = {}
@@ -117,6 +122,7 @@ def _meaning_mistakes(config: dict[str, Any], root: Path) -> Iterable[str]:
             elif column:
                 taken[column] = name
     studied = [*study.get("benchmarks", []), *filter(None, [policies.get("benchmark")])]
+    studied += [config["latency"]["benchmark"]] if latency else []
     for name in {*run["benchmarks"], *calibration_benchmarks(config), *studied}:
         if name in config["benchmarks"]:
             yield from _benchmark_mistakes(name, config, root)
@@ -126,6 +132,17 @@ def _meaning_mistakes(config: dict[str, Any], root: Path) -> Iterable[str]:
         if name in config["benchmarks"] and "calibration" not in config["benchmarks"][name]:
             yield f"  benchmarks.{name}.calibration: is missing, and capture.benchmarks names {name}"
     yield from policy_mistakes(config, root)
+
+
+def _preset_mistakes(models: list[str], config: dict[str, Any]) -> Iterable[str]:
+    """Mistakes of the decoding presets under which `latency` times some models."""
+    study = config.get("latency", {})
+    for family in dict.fromkeys(config["models"][model]["family"] for model in models):
+        for decode in study["decodes"]:
+            try:
+                decode_settings(config, decode, family, study["benchmark"])
+            except GoodpartError as error:
+                yield f"  decodes.{decode}.{family} with benchmarks.{study['benchmark']}: {error}"
 
 
 def _study_mistakes(study: dict[str, Any], config: dict[str, Any]) -> Iterable[str]:
@@ -148,7 +165,7 @@ def _model_mistakes(name: str, config: dict[str, Any], root: Path) -> Iterable[s
     if not {"path", "hub"} & model.keys():
         yield f"{at}: give path (a local folder) or hub (owner/name)"
         return
-    if "path" in model:
+    if "path" in model and not config["redraw"]:  # what is only redrawn needs no weights
         folder = root / model["path"]
         if not (folder / "config.json").is_file():
             yield (
@@ -177,6 +194,9 @@ def _model_mistakes(name: str, config: dict[str, Any], root: Path) -> Iterable[s
     study = config.get("controlled_study", {"models": []})
     if name in study["models"]:
         asked.append((study["policy"], "  controlled_study", study["layers_skipped"]))
+    if name in latency_models(config):
+        k = config["latency"]["layers_skipped"].get(name, 0)
+        asked.append((config["latency"]["policy"], "  latency", [k]))
     study = config.get("policy_study", {"model": None})
     if name == study["model"]:
         asked += [(policy, "  policy_study", study["layers_skipped"]) for policy in study["policies"]]

@@ -45,6 +45,14 @@ def mcnemar(baseline: Floats, skipped: Floats) -> float:
     return min(1.0, 2 * float(bdtr(min(lost, gained), lost + gained, 0.5)))
 
 
+def wilson(count: int, n: int, level: float) -> tuple[float, float]:
+    """Wilson's interval of a proportion: `count` of `n`, at a confidence `level`."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(count, n).proportion_ci(confidence_level=level, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
 def resampling(sizes: Sequence[int], resamples: int, seed: int = 0) -> NDArray[np.int64]:
     """How often each unit is drawn in each bootstrap resample: counts [resamples, sum(sizes)].
 

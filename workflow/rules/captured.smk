@@ -21,7 +21,7 @@ SIMILARITY_FIGURES = {
 }
 FIGURE_SUFFIXES = ["pdf", "png", "csv", "md"]
 
-if workflow.is_main_process:
+if workflow.is_main_process and not config["redraw"]:
     print(
         f"hidden states to store: {settings_of.stored_gigabytes(config):.3g} GB at most"
         f" (capture.max_gb: {CAPTURE['max_gb']})",

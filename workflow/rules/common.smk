@@ -16,9 +16,18 @@ os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), os.getenv("PATH", os.defpath)]),
 )
 
-from goodpart import benchmark_sources, capture_config, paths, policy_config, sources
 from goodpart import config as settings_of
-from goodpart import cluster, downloads, records
+from goodpart import (
+    benchmark_sources,
+    capture_config,
+    cluster,
+    downloads,
+    latency_config,
+    paths,
+    policy_config,
+    records,
+    sources,
+)
 from goodpart.errors import GoodpartError
 from goodpart.policies import policy_module, varies
 
@@ -39,8 +48,26 @@ CALIBRATION = settings_of.calibration_benchmarks(config)
 STUDY = config.get("controlled_study", {"models": [], "benchmarks": []})
 POLICY_STUDY = config.get("policy_study", {})
 OVERLAP = POLICY_STUDY.get("overlap")
+LATENCY = config.get("latency", {})
+LATENCY_MODELS = latency_config.latency_models(config)
 CELLS = policy_config.run_cells(config)
 TINY = config.get("tiny_models", {"recipes": {}})
+
+# Categories of the report, and the figures and tables in each.
+REPORT = {
+    "1 Skipping layers": ["table1", "table2", "table3", "figure1", "figure2", "figure8"],
+    "2 Hidden states": [
+        *(f"figure{n}" for n in (3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14)),
+        *("block_similarity", "mask_ratio"),
+    ],
+    "3 Quality and latency": ["quality_latency", "quality_latency_table"],
+    "4 The paper side by side": ["comparison"],
+    "5 Studies": [
+        *("policies", "overlap", "policy_study_table"),
+        *("controlled_study", "controlled_study_table", "training_curves"),
+    ],
+    "6 This run": ["run"],
+}
 
 
 wildcard_constraints:
@@ -64,6 +91,46 @@ def result(pattern, **values):
 def figure_files(name, suffixes):
     """The files of one figure or table."""
     return [f"{FIGURES}/{name}.{suffix}" for suffix in suffixes]
+
+
+def drawn(name, suffixes):
+    """The files of one figure as outputs; its picture goes into the report."""
+    return [
+        in_report(file, name) if file.endswith(".png") else file
+        for file in figure_files(name, suffixes)
+    ]
+
+
+def pages(names):
+    """Pages of the report."""
+    return [result(paths.PAGE, page=name) for name in names]
+
+
+def quality_latency_files():
+    """All of the quality-latency study, if a model of the run is in it."""
+    if not LATENCY_MODELS:
+        return []
+    return [
+        *figure_files("quality_latency", ["pdf", "png", "csv"]),
+        *figure_files("quality_latency_table", ["md"]),
+        *pages(["quality_latency_table"]),
+    ]
+
+
+def in_report(file, name):
+    """An output that the report shows, with its caption, under its category."""
+    category = next((c for c, names in REPORT.items() if name in names), "Other")
+    title = re.sub(r"(?<=[a-z])(?=\d)", " ", name.replace("_", " ")).capitalize()
+    caption = f"../report/{name}.rst"
+    return report(file, caption=caption, category=category, labels={"item": title})
+
+
+def all_cores():
+    """The cores of this machine; 1 on a cluster, which gives Snakemake no number of them."""
+    try:
+        return workflow.cores
+    except WorkflowError:
+        return 1
 
 
 def log_file(rule, *wildcards):
@@ -228,11 +295,11 @@ def shards_of(wildcards):
     ]
 
 
-def cell_inputs(cells):
+def cell_inputs(cells, decode=DECODE):
     """Scores, generations and skip sets of cells (model, benchmark, policy, k), by the name of the input."""
     found = {"scores": [], "generations": [], "skip_sets": []}
     for model, benchmark, policy, k in cells:
-        where = {"model": model, "decode": DECODE, "benchmark": benchmark, "policy": policy, "k": k}
+        where = {"model": model, "decode": decode, "benchmark": benchmark, "policy": policy, "k": k}
         found["scores"].append(result(paths.SCORES, **where))
         for first, last in settings_of.shards(config, benchmark):
             found["generations"].append(result(paths.GENERATIONS, **where, first=first, last=last))
@@ -247,13 +314,13 @@ def cells_code(cells):
     return code("rules.cells", *(f"families.{family}" for family in sorted(families)))
 
 
-def cells_selection(cells):
+def cells_selection(cells, decode=DECODE):
     """What rules.cells must know of some cells, as JSON."""
     models, benchmarks, policies = (list(dict.fromkeys(c[i] for c in cells)) for i in range(3))
     columns = {m: config["models"][m].get("paper_column") for m in models}
     return json.dumps(
         {
-            "decode": DECODE,
+            "decode": decode,
             "models": {
                 m: {"paper_column": columns[m], "layers": config["models"][m]["layers"]}
                 for m in models
@@ -324,9 +391,15 @@ def shown(name, kind):
 
 def benchmark_groups():
     """group -> benchmarks that one job serves: those of the run, and those of each study that are not."""
-    compared = [b for b in [POLICY_STUDY.get("benchmark")] if b and b not in BENCHMARKS]
-    studied = [b for b in STUDY["benchmarks"] if b not in [*BENCHMARKS, *compared]]
-    return {"run": BENCHMARKS, "policies": compared, "study": studied}
+    groups = {"run": BENCHMARKS}
+    for group, named in (
+        ("policies", [POLICY_STUDY.get("benchmark")]),
+        ("latency", [LATENCY.get("benchmark") if LATENCY_MODELS else None]),
+        ("study", STUDY["benchmarks"]),
+    ):
+        before = {None, *(b for members in groups.values() for b in members)}
+        groups[group] = [b for b in named if b not in before]
+    return groups
 
 
 def item_ranges():
@@ -386,7 +459,8 @@ def before_first_job():
                 print(f"warning: {warning}", file=sys.stderr)
     except GoodpartError as error:
         raise WorkflowError(str(error)) from None
-    say_if_code_cannot_run()
+    if not config["redraw"]:
+        say_if_code_cannot_run()
 
 
 def say_if_code_cannot_run():

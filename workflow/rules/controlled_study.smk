@@ -6,49 +6,7 @@ rule controlled_study:
         figure_files("controlled_study", ["pdf", "png", "csv"]),
         figure_files("controlled_study_table", ["csv", "md"]),
         figure_files("training_curves", ["pdf", "png", "csv"]),
-
-
-rule controlled_study_measures:
-    input:
-        statistics=[
-            result(paths.STATISTICS, model=m, decode=DECODE, benchmark=b, statistic=s)
-            for m in STUDY["models"]
-            for b in CALIBRATION
-            for s in ("layers", "tokens")
-        ],
-        skip_sets=[
-            skip_set_file(m, STUDY["policy"], k)
-            for m in STUDY["models"]
-            for k in STUDY["layers_skipped"]
-            if k
-        ],
-        scores=[
-            result(
-                paths.SCORES,
-                model=m,
-                decode=DECODE,
-                benchmark=b,
-                policy=STUDY["policy"] if k else FULL,
-                k=k,
-            )
-            for m in STUDY["models"]
-            for b in STUDY["benchmarks"]
-            for k in STUDY["layers_skipped"]
-        ],
-        code=code("rules.controlled_study"),
-    output:
-        result(paths.CONTROLLED_STUDY),
-    log:
-        log_file("controlled_study_measures"),
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        selection=json.dumps({**STUDY, "calibration": CALIBRATION, "decode": DECODE}),
-        level=config["table"]["level"],
-        resamples=config["table"]["resamples"],
-    shell:
-        "python -m goodpart.rules.controlled_study --selection {params.selection:q}"
-        " --level {params.level} --resamples {params.resamples} --output {output:q} --log {log:q}"
+        pages(["controlled_study_table"]),
 
 
 rule controlled_study_figure:
@@ -56,7 +14,7 @@ rule controlled_study_figure:
         study=result(paths.CONTROLLED_STUDY),
         code=code("figures.controlled_study"),
     output:
-        figure_files("controlled_study", ["pdf", "png", "csv"]),
+        drawn("controlled_study", ["pdf", "png", "csv"]),
     log:
         log_file("controlled_study_figure"),
     conda:

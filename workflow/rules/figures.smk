@@ -23,7 +23,7 @@ for figure_name, (statistic, windows, family) in SIMILARITY_FIGURES.items():
             ],
             code=code(f"figures.{figure_name}"),
         output:
-            figure_files(figure_name, FIGURE_SUFFIXES),
+            drawn(figure_name, FIGURE_SUFFIXES),
         log:
             log_file(figure_name),
         conda:
@@ -42,7 +42,7 @@ rule training_curves:
         checkpoints=trained_folders(STUDY["models"]),
         code=code("figures.training_curves"),
     output:
-        figure_files("training_curves", ["pdf", "png", "csv"]),
+        drawn("training_curves", ["pdf", "png", "csv"]),
     log:
         log_file("training_curves"),
     conda:

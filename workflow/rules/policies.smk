@@ -1,5 +1,4 @@
 # All policies for one model and one benchmark at equal k: `snakemake --cores 2 policy_study`.
-STUDY_CELLS = policy_config.study_cells(config)
 
 
 rule policy_study:
@@ -7,57 +6,7 @@ rule policy_study:
         figure_files("policies", ["pdf", "png", "csv"]),
         figure_files("overlap", ["pdf", "png", "csv"]),
         figure_files("policy_study_table", ["csv", "md"]),
-
-
-rule policy_study_cells:
-    input:
-        **cell_inputs(STUDY_CELLS),
-        code=cells_code(STUDY_CELLS),
-    output:
-        result(paths.POLICY_STUDY),
-    log:
-        log_file("policy_study_cells"),
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        selection=cells_selection(STUDY_CELLS),
-        level=config["table"]["level"],
-        resamples=config["table"]["resamples"],
-    shell:
-        "python -m goodpart.rules.cells --selection {params.selection:q}"
-        " --level {params.level} --resamples {params.resamples} --output {output:q} --log {log:q}"
-
-
-rule overlap_measures:
-    input:
-        similarities=[
-            result(paths.PROMPT_SIMILARITIES, model=m, decode=DECODE, benchmark=b)
-            for m in MODELS
-            for b in BENCHMARKS
-        ],
-        code=lambda wildcards: code(
-            "rules.overlap_measures",
-            "policies.random_layers",
-            f"policies.{config['policies'][OVERLAP]['kind']}",
-        ),
-    output:
-        result(paths.OVERLAP),
-    log:
-        log_file("overlap_measures"),
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        models=json.dumps({m: config["models"][m]["layers"] for m in MODELS}),
-        benchmarks=BENCHMARKS,
-        settings=json.dumps(config["policies"].get(OVERLAP), sort_keys=True),
-        ks=[k for k in POLICY_STUDY.get("layers_skipped", []) if k],
-        level=config["table"]["level"],
-        resamples=config["table"]["resamples"],
-    shell:
-        "python -m goodpart.rules.overlap_measures --models {params.models:q}"
-        " --benchmarks {params.benchmarks:q} --settings {params.settings:q} --k {params.ks}"
-        " --level {params.level} --resamples {params.resamples} --similarities {input.similarities:q}"
-        " --output {output:q} --log {log:q}"
+        pages(["policy_study_table"]),
 
 
 rule policies_figure:
@@ -65,7 +14,7 @@ rule policies_figure:
         cells=result(paths.POLICY_STUDY),
         code=code("figures.policies"),
     output:
-        figure_files("policies", ["pdf", "png", "csv"]),
+        drawn("policies", ["pdf", "png", "csv"]),
     log:
         log_file("policies_figure"),
     conda:
@@ -79,7 +28,7 @@ rule overlap_figure:
         overlap=result(paths.OVERLAP),
         code=code("figures.overlap"),
     output:
-        figure_files("overlap", ["pdf", "png", "csv"]),
+        drawn("overlap", ["pdf", "png", "csv"]),
     log:
         log_file("overlap_figure"),
     conda:

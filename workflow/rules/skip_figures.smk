@@ -9,7 +9,7 @@ rule figure1:
         cells=result(paths.CELLS),
         code=code("figures.figure1"),
     output:
-        figure_files("figure1", ["pdf", "png", "csv"]),
+        drawn("figure1", ["pdf", "png", "csv"]),
     log:
         log_file("figure1"),
     conda:
@@ -33,7 +33,7 @@ if MECHANISM:
             skip_set=skip_set_file(DRAWN, MECHANISM["policy"], MECHANISM["k"]),
             code=code("figures.figure2", f"families.{config['models'][DRAWN]['family']}"),
         output:
-            figure_files("figure2", ["pdf", "png", "csv"]),
+            drawn("figure2", ["pdf", "png", "csv"]),
         log:
             log_file("figure2"),
         conda:
@@ -62,7 +62,7 @@ if SELECTION:
                 "figures.figure8", f"policies.{config['policies'][SELECTION['policy']]['kind']}"
             ),
         output:
-            figure_files("figure8", ["pdf", "png", "csv"]),
+            drawn("figure8", ["pdf", "png", "csv"]),
         log:
             log_file("figure8"),
         conda:

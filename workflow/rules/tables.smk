@@ -1,23 +1,4 @@
-# One table of all cells, and the paper's tables from it.
-
-
-rule cells:
-    input:
-        **cell_inputs(CELLS),
-        code=cells_code(CELLS),
-    output:
-        result(paths.CELLS),
-    log:
-        log_file("cells"),
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        selection=cells_selection(CELLS),
-        level=config["table"]["level"],
-        resamples=config["table"]["resamples"],
-    shell:
-        "python -m goodpart.rules.cells --selection {params.selection:q}"
-        " --level {params.level} --resamples {params.resamples} --output {output:q} --log {log:q}"
+# The paper's tables.
 
 
 rule table1:

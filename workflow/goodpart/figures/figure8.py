@@ -12,19 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from goodpart.figures import style
+from goodpart.intervals import wilson
 from goodpart.measures import of_prompts
 from goodpart.policies import policy_module
 from goodpart.runtime import parser, run
 
 EARLY = 0.6  # share of the depth that the paper's text names
-
-
-def wilson(count: int, n: int, level: float) -> tuple[float, float]:
-    """Wilson's interval of a proportion: `count` of `n`, at a confidence `level`."""
-    from scipy.stats import binomtest
-
-    interval = binomtest(count, n).proportion_ci(confidence_level=level, method="wilson")
-    return float(interval.low), float(interval.high)
 
 
 def main(arguments: argparse.Namespace) -> None:

@@ -1,0 +1,35 @@
+"""What the comparison with the paper must know of a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from goodpart.paper.evidence import NAMES
+from goodpart.paper.originals import is_the_papers_benchmark, is_the_papers_model
+
+
+def comparison_settings(
+    config: Mapping[str, Any], models: list[str], policy: str, selected: str | None
+) -> dict[str, Any]:
+    """Models with a column of the paper, benchmarks with one of its kinds, policies of its two rules.
+
+    models: those with a column. policy: of Table 1, neighbouring layers not allowed. selected: whose prompts
+    choose layers of their own, as in Figure 8, if any. Each model and benchmark is marked as the paper's own
+    or not.
+    """
+    entries = {model: config["models"][model] for model in models}
+    benchmarks = {b: config["benchmarks"][b] for b in config["run"]["benchmarks"]}
+    drawn = config["skip_figures"].get("selection") if selected else None
+    known = {b: entry for b, entry in benchmarks.items() if entry["kind"] in NAMES}
+    return {
+        "models": {m: [e["paper_column"], is_the_papers_model(e)] for m, e in entries.items()},
+        "layers": {model: entry["layers"] for model, entry in entries.items()},
+        "kinds": {b: entry["kind"] for b, entry in known.items()},
+        "names": {b: NAMES[entry["kind"]] for b, entry in known.items()},
+        "originals": {b: is_the_papers_benchmark(entry) for b, entry in known.items()},
+        "policies": {"not_allowed": policy, "allowed": config["table"].get("adjacent_policy")},
+        "selection": drawn
+        and {"model": selected, "policy": config["policies"][drawn["policy"]], "k": drawn["k"]},
+        "level": config["table"]["level"],
+    }

@@ -1,0 +1,126 @@
+"""Quality against latency: accuracy by seconds a batch, full depth and skipped, for each T and cache."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from goodpart.figures import style
+from goodpart.intervals import wilson
+from goodpart.parquet import read_tables
+from goodpart.quality_latency import Point, points
+from goodpart.runtime import parser, run
+
+HEADER = [
+    *("model", "decode", "steps", "blocks", "cache", "layers_skipped", "batch_size", "repeats"),
+    *("seconds", "seconds_quarter", "seconds_three_quarters", "tokens_per_second"),
+    *("speed_up", "speed_up_low", "speed_up_high", "forward_passes"),
+    *("n", "accuracy", "retention", "retention_low", "retention_high", "status"),
+]
+MARKERS = "osD^v<>p"  # one a T
+
+
+def row(point: Point) -> list[str]:
+    """One row of HEADER; empty where there is no number."""
+    low, median, high = point.seconds
+    speed = point.speed_up
+    numbers = [
+        *(median, low, high, point.tokens_per_second),
+        *((speed.value, speed.low, speed.high) if speed else (None, None, None)),
+    ]
+    quality = [point.accuracy, point.retention, point.low, point.high]
+    return [
+        *(point.model, point.decode, str(point.steps), str(point.blocks), point.cache),
+        *(str(point.layers_skipped), str(point.batch_size), str(point.repeats)),
+        *("" if value is None else f"{value:.4g}" for value in numbers),
+        str(point.forward_passes),
+        "" if point.n is None else str(point.n),
+        *("" if value is None else f"{value:.4f}" for value in quality),
+        point.status,
+    ]
+
+
+def distances(point: Point, level: float) -> list[list[float]] | None:
+    """Distances of an accuracy to the ends of its Wilson interval, as matplotlib takes them."""
+    if point.accuracy is None or point.n is None:
+        return None
+    low, high = wilson(round(point.accuracy * point.n), point.n, level)
+    return [[point.accuracy - low], [high - point.accuracy]]
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Draw one panel a model and batch size, and write all numbers."""
+    columns: dict[str, str | None] = json.loads(arguments.models)
+    found = points(
+        read_tables(arguments.latency).to_pylist(),
+        read_tables(arguments.quality).to_pylist(),
+        arguments.level,
+    )
+    style.use()
+    import matplotlib.pyplot as plt
+
+    sizes = sorted({point.batch_size for point in found})
+    figure, axes = plt.subplots(
+        len(columns), len(sizes), figsize=(style.WIDE, 2.3 * len(columns)), squeeze=False, sharey=True
+    )
+    markers = dict(zip(sorted({point.steps for point in found}), MARKERS * len(found), strict=False))
+    caches = list(dict.fromkeys(point.cache for point in found))
+    palette = dict(zip(caches, style.OTHER_COLOURS[1:] * len(caches), strict=False))
+    for line, (model, column) in zip(axes, columns.items(), strict=True):
+        for axis, size in zip(line, sizes, strict=True):
+            chosen = [p for p in found if (p.model, p.batch_size) == (model, size)]
+            for point in chosen:
+                if point.accuracy is None:
+                    continue
+                low, median, high = point.seconds
+                axis.errorbar(
+                    median,
+                    point.accuracy,
+                    yerr=distances(point, arguments.level),
+                    xerr=[[median - low], [high - median]],
+                    color=palette[point.cache],
+                    mfc=palette[point.cache] if point.layers_skipped else "white",
+                    marker=markers[point.steps],
+                    elinewidth=0.7,
+                )
+            ends: dict[str, list[Point]] = {}
+            for point in chosen:
+                ends.setdefault(point.decode, []).append(point)
+            for pair in ends.values():
+                full, short = (
+                    sorted(pair, key=lambda p: p.layers_skipped)[:2] if len(pair) > 1 else (None, None)
+                )
+                if full and short and full.accuracy is not None and short.accuracy is not None:
+                    axis.annotate(
+                        "",
+                        (short.seconds[1], short.accuracy),
+                        (full.seconds[1], full.accuracy),
+                        arrowprops={"arrowstyle": "->", "color": "0.6", "lw": 0.7},
+                    )
+            axis.set_title(f"{column or model}, batch of {size}", fontsize=8)
+            axis.set_ylim(-0.03, 1.03)
+            axis.set_xlabel("Seconds a batch")
+        line[0].set_ylabel("Accuracy")
+    grey = {"color": "0.25", "lw": 0}
+    keys = [plt.Line2D([], [], marker=m, mfc="white", label=f"T = {t}", **grey) for t, m in markers.items()]
+    keys += [
+        plt.Line2D([], [], color=c, lw=2, label=f"{'no' if cache == 'none' else cache} cache")
+        for cache, c in palette.items()
+    ]
+    keys += [plt.Line2D([], [], marker="o", mfc="white", label="full depth", **grey)]
+    keys += [plt.Line2D([], [], marker="o", label="skipped", **grey)]
+    figure.tight_layout()
+    figure.legend(handles=keys, loc="lower center", bbox_to_anchor=(0.5, 0.99), ncols=len(keys))
+    style.save(figure, arguments.output, HEADER, [row(point) for point in found])
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    options = parser(__doc__)
+    options.add_argument("--latency", type=Path, nargs="+", required=True, help="one table a model")
+    options.add_argument("--quality", type=Path, nargs="+", required=True, help="one table a preset")
+    options.add_argument("--models", required=True, help="model -> the paper's column or null, as JSON")
+    options.add_argument("--level", type=float, required=True, help="of the intervals")
+    options.add_argument("--output", type=Path, nargs=3, required=True, help="PDF, PNG and CSV")
+    run(main, options.parse_args())

@@ -1,0 +1,1 @@
+"""The paper side by side: its cells with their sampling error, and its claims as predicates."""

@@ -1,0 +1,206 @@
+"""Claims about hidden states, skip sets and speed. One function a claim of claims.csv, named by its number.
+
+They need what only a run can measure. Where the text leaves a size open, the bound is a constant here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goodpart.intervals import percentile_interval, resampling
+from goodpart.paper.evidence import DREAM_BASE, DREAM_INSTRUCT, LLADA, QWEN, Evidence
+from goodpart.paper.profiles import RESAMPLES, Profile, distance, early, estimate, late
+from goodpart.paper.values import Missing, Value, linear
+from goodpart.paper.verdicts import Part, Verdict, each, every
+
+Floats = NDArray[np.float64]
+SMALL = 0.5  # "small beside": less than half of it
+STABLE = 0.65  # of the depth, the middle of the text's 60 to 70 %
+EARLY = 0.6  # of the depth, the upper end of the text's 40 to 60 %
+SINK = 10.0  # "far above typical": times the median
+CLOSE = 0.9  # "close to" the product of two speed-ups: at least so much of it
+
+
+def _models(data: Evidence, *columns: str) -> list[Profile]:
+    """Profiles of some columns and of those Dream columns that there are. Raises Missing without one."""
+    dreams = [c for c in (DREAM_BASE, DREAM_INSTRUCT) if c in data.profiles]
+    if not dreams:
+        raise Missing("hidden states of Dream")
+    return [data.profile(column) for column in (*columns, *dreams)]
+
+
+def _level(data: Evidence) -> float:
+    return data.retentions.level
+
+
+def c15(data: Evidence) -> Verdict:
+    """More than 60 % of the layers that LLaDA's prompts choose lie in the first 60 % of the depth."""
+    chosen = data.selected
+    if chosen is None or chosen.column != LLADA:
+        raise Missing("skip sets of LLaDA's prompts")
+    sets = chosen.prompts[[b == "gsm8k" for b in chosen.benchmarks]]
+    if not sets.sum():
+        raise Missing("skip sets of LLaDA's GSM8K prompts with a layer in them")
+    first = sets[:, np.arange(sets.shape[1]) < EARLY * sets.shape[1]].sum(1)
+    draws = resampling([len(sets)], RESAMPLES)
+    drawn = (draws @ first) / np.maximum(draws @ sets.sum(1), 1)
+    value = Value(float(first.sum() / sets.sum()), *percentile_interval(drawn, _level(data)))
+    return every([Part(f"share of layers before {EARLY:g} L, k = {chosen.k}:", value, ">", 0.6)])
+
+
+def c16(data: Evidence) -> Verdict:
+    """LLaDA's first half: layer-wise cosine above 0.95, token-wise above 0.9 (captions)."""
+    llada = data.profile(LLADA)
+    layer, token = (estimate(early, _level(data), (llada, m)) for m in ("layer", "token"))
+    said = "above" if token.value > 0.95 else "not above"
+    return each(
+        [
+            Part("layer-wise, first half:", layer, ">", 0.95),
+            Part("token-wise, first half:", token, ">", 0.9),
+        ],
+        f"token-wise {said} the text's 0.95",
+    )
+
+
+def c17(data: Evidence) -> Verdict:
+    """LLaDA's layer-wise cosine varies over denoising steps less than half as much as over layers."""
+    steps = data.profile(LLADA).by_step
+    if len(steps) < 2:
+        raise Missing("a second denoising step of LLaDA")
+    over_layers = float(steps.mean(0).std())
+    ratio = float(np.sqrt(steps.var(0).mean())) / over_layers if over_layers else float("nan")
+    return every([Part("deviation over steps / over layers:", Value(ratio), "<", SMALL)])
+
+
+def c18(data: Evidence) -> Verdict:
+    """Decoded neighbours: LLaDA's early layers are above its late ones, and above others' early ones."""
+    llada, *others = _models(data, LLADA, QWEN)
+    level = _level(data)
+    parts = [
+        Part(
+            "LLaDA, first half minus second:",
+            estimate(lambda x: early(x) - late(x), level, (llada, "decoded")),
+            ">",
+            0,
+        )
+    ]
+    for other in others:
+        value = estimate(lambda x, y: early(x) - early(y), level, (llada, "decoded"), (other, "decoded"))
+        parts.append(Part(f"first half, LLaDA minus {other.column}:", value, ">", 0))
+    slopes = []
+    for profile in (llada, *others):
+        try:
+            found = estimate(lambda x: x.mean(1), level, (profile, "slope"))
+            slopes.append(f"{profile.column} {found.value:+.2g}")
+        except Missing:
+            continue
+    return each(parts, f"slope along the completion: {', '.join(slopes)}" if slopes else "")
+
+
+def c19(data: Evidence) -> Verdict:
+    """Dream's token-wise depth profile is nearer to Qwen's than to LLaDA's."""
+    llada, qwen, *dreams = _models(data, LLADA, QWEN)
+    return each(
+        [
+            Part(
+                f"distance of {dream.column} from LLaDA minus from Qwen:",
+                estimate(
+                    lambda d, x, y: distance(d, x) - distance(d, y),
+                    _level(data),
+                    *((one, "token") for one in (dream, llada, qwen)),
+                ),
+                ">",
+                0,
+            )
+            for dream in dreams
+        ]
+    )
+
+
+def _steepness(x: Floats) -> Floats:
+    """Log growth [R] of norms [R, L] up to 0.65 L, minus SMALL times that from there on."""
+    at = round(STABLE * (x.shape[1] - 1))
+    logs = np.log(x)
+    return logs[:, at] - logs[:, 0] - SMALL * (logs[:, -1] - logs[:, at])
+
+
+def c20(data: Evidence) -> Verdict:
+    """Median norms grow little up to 0.65 L beside what follows: in logs, less than half as much."""
+    return each(
+        [
+            Part(
+                f"{one.column}, log growth to {STABLE:g} L minus {SMALL:g} times that behind:",
+                estimate(_steepness, _level(data), (one, "median")),
+                "<",
+                0,
+            )
+            for one in _models(data, LLADA, QWEN)
+        ]
+    )
+
+
+def c21(data: Evidence) -> Verdict:
+    """Sink tokens: somewhere in depth the largest norm is 10 times the median, and 1000 or more."""
+    parts = []
+    for one in _models(data, LLADA, QWEN):
+        ratio = estimate(lambda a, b: (a / b).max(1), _level(data), (one, "largest"), (one, "median"))
+        parts.append(Part(f"{one.column}, largest norm / median:", ratio, ">", SINK))
+        largest = estimate(lambda a: a.max(1), _level(data), (one, "largest"))
+        parts.append(Part(f"{one.column}, largest norm:", largest, ">=", 1e3))
+    return each(parts)
+
+
+def c22(data: Evidence) -> Verdict:
+    """LLaDA's token-wise cosine: above 0.9 in the first half, more variable in the second."""
+    llada, level = data.profile(LLADA), _level(data)
+    spread = estimate(lambda x: late(x) - early(x), level, (llada, "spread"))
+    return each(
+        [
+            Part("token-wise, first half:", estimate(early, level, (llada, "token")), ">", 0.9),
+            Part("deviation over positions, second half minus first:", spread, ">", 0),
+        ]
+    )
+
+
+def overlap(sets: Floats, other: Floats) -> Floats:
+    """Jaccard index [N] of the sets in the rows of `sets` [N, L] with `other` [L]; 1 for two empty ones."""
+    both = sets @ other
+    either = sets.sum(1) + other.sum() - both
+    return np.where(either > 0, both / np.maximum(either, 1), 1.0)
+
+
+def c23(data: Evidence) -> Verdict:
+    """Sets of each benchmark, and of each prompt, share all but one layer with the pooled one on average."""
+    chosen = data.selected
+    if chosen is None:
+        raise Missing("skip sets of prompts")
+    if len(chosen.by_benchmark) < 2:
+        raise Missing("a second benchmark's skip sets")
+    bound = (chosen.k - 1) / (chosen.k + 1)  # two sets of k that differ in one layer
+    benchmarks = overlap(np.stack(list(chosen.by_benchmark.values())), chosen.pooled)
+    prompts = overlap(chosen.prompts, chosen.pooled)
+    draws = resampling([len(prompts)], RESAMPLES) / len(prompts)
+    value = Value(float(prompts.mean()), *percentile_interval(draws @ prompts, _level(data)))
+    return each(
+        [
+            Part("Jaccard, benchmarks' sets and the pooled:", Value(float(benchmarks.mean())), ">=", bound),
+            Part("Jaccard, prompts' sets and the pooled:", value, ">=", bound),
+        ],
+        f"{chosen.column}, k = {chosen.k}",
+    )
+
+
+def c24(data: Evidence) -> Verdict:
+    """Skipping and caching together: 0.9 of the product of their speed-ups, and more than either."""
+    if not data.speed_ups:
+        raise Missing("latencies with and without a cache, at full depth and with layers skipped")
+    parts = []
+    for one in data.speed_ups:
+        name = f"{one.model}, T = {one.steps}, {one.cache} cache:"
+        product = one.skip.value * one.cached.value
+        share = linear([(1 / product, one.both)]) if product > 0 else Value(float("nan"))
+        parts.append(Part(f"{name} both / product", share, ">=", CLOSE))
+        best = one.skip if one.skip.value > one.cached.value else one.cached
+        parts.append(Part(f"{name} both minus the better one", linear([(1, one.both), (-1, best)]), ">", 0))
+    return every(parts)

@@ -1,0 +1,244 @@
+"""What claims are checked on: retentions (the paper's or ours), and what only we have measured."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from goodpart.errors import GoodpartError
+from goodpart.paper.profiles import Profile
+from goodpart.paper.values import Missing, Value, retention, retention_difference
+from goodpart.paths import FULL_DEPTH
+
+LLADA, DREAM_BASE, DREAM_INSTRUCT, QWEN = "LLaDA-Instruct", "Dream-Base", "Dream-Instruct", "Qwen2.5"
+# The paper's names of models and benchmarks in cells.csv -> the column, the kind of benchmark, the layers L.
+COLUMNS = {
+    "llada-8b-instruct": LLADA,
+    "dream-7b-base": DREAM_BASE,
+    "dream-7b-instruct": DREAM_INSTRUCT,
+    "qwen2.5-7b": QWEN,
+}
+KINDS = {"GSM8K": "gsm8k", "MATH-500": "math500", "HumanEval": "humaneval", "MBPP": "mbpp"}
+NAMES = {kind: name for name, kind in KINDS.items()}
+LAYERS = {LLADA: 32, DREAM_BASE: 28, DREAM_INSTRUCT: 28, QWEN: 28}
+NOT_ALLOWED, ALLOWED = "not_allowed", "allowed"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table: retention in percent of full depth, and what its error follows from.
+
+    `kind`: of the benchmark. `percent` is None where there is no number, and `why` says why not. `percent`
+    is the corrected number where the printed one stands for another cell; `printed` is what was printed.
+    """
+
+    column: str
+    kind: str
+    adjacent: str
+    k: int
+    percent: float | None
+    accuracy: float | None = None  # at full depth
+    n: int | None = None
+    low: float | None = None
+    high: float | None = None
+    flops: float | None = None  # the paper's k/L, in percent
+    why: str = ""
+    withheld: bool = False  # printed as a dash
+    table: str = ""
+    printed: float | None = None
+    got_k: int | None = None
+    note: str = ""
+
+    @property
+    def place(self) -> tuple[str, str, str, int]:
+        """What tells the cell from the others of its table."""
+        return self.column, self.kind, self.adjacent, self.k
+
+    @property
+    def value(self) -> Value:
+        """The retention with its interval. Raises Missing without a number."""
+        if self.percent is None:
+            raise Missing(f"{describe(*self.place)}: {self.why}")
+        return Value(self.percent, self.low, self.high)
+
+
+def describe(column: str, kind: str, adjacent: str, k: int) -> str:
+    """A cell in words."""
+    more = ", adjacent layers allowed" if adjacent == ALLOWED else ""
+    return f"{column} {NAMES[kind]} at k = {k}{more}"
+
+
+class Retentions:
+    """Cells by place, asked for by the claims."""
+
+    def __init__(self, cells: Iterable[Cell], level: float) -> None:
+        self.level = level
+        self.cells: dict[tuple[str, str, str, int], Cell] = {}
+        for cell in cells:
+            self.cells.setdefault(cell.place, cell)
+
+    def cell(self, column: str, kind: str, k: int, adjacent: str = NOT_ALLOWED) -> Cell:
+        """A cell with a number. Raises Missing."""
+        found = self.cells.get((column, kind, adjacent, k))
+        if found is None:
+            raise Missing(f"{describe(column, kind, adjacent, k)} was not run")
+        if found.percent is None:
+            raise Missing(f"{describe(*found.place)}: {found.why}")
+        return found
+
+    def over_benchmarks(self, column: str, k: int) -> dict[str, Value]:
+        """kind -> retention, on all four benchmarks but those that the paper withholds. Raises Missing."""
+        found = {}
+        for kind in KINDS.values():
+            cell = self.cells.get((column, kind, NOT_ALLOWED, k))
+            if cell is None or not cell.withheld:
+                found[kind] = self.cell(column, kind, k).value
+        if not found:
+            raise Missing(f"{column} at k = {k}: withheld on every benchmark")
+        return found
+
+    def difference(self, column: str, kind: str, k: int) -> Value:
+        """Retention with adjacent layers not allowed, minus that with them allowed. Raises Missing."""
+        apart, together = self.cell(column, kind, k), self.cell(column, kind, k, ALLOWED)
+        return retention_difference(
+            apart.value.value, together.value.value, apart.accuracy, apart.n, self.level
+        )
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Skip sets of one model's prompts, as zeros and ones: `prompts` [N, L], the benchmark of each [N].
+
+    `pooled` [L] is the set of all prompts together, `by_benchmark` those of each benchmark.
+    """
+
+    column: str
+    k: int
+    prompts: Any
+    benchmarks: Sequence[str]
+    pooled: Any
+    by_benchmark: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class SpeedUp:
+    """Times full depth without a cache: of skipping, of caching, and of both, on one model and T."""
+
+    model: str
+    steps: int
+    cache: str
+    skip: Value
+    cached: Value
+    both: Value
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that claims are checked on. What is empty was not measured."""
+
+    retentions: Retentions
+    profiles: Mapping[str, Profile] = field(default_factory=dict)  # column -> of its hidden states
+    selected: Selected | None = None
+    speed_ups: Sequence[SpeedUp] = ()
+
+    def profile(self, column: str) -> Profile:
+        """Hidden states of one column. Raises Missing."""
+        if column not in self.profiles:
+            raise Missing(f"hidden states of {column}")
+        return self.profiles[column]
+
+
+def paper_cells(path: Path, level: float) -> list[Cell]:
+    """The cells of the paper's tables, in its order, with their sampling error as far as n is known.
+
+    GoodpartError for a file that lacks a column or names an unknown model or benchmark.
+    """
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    try:
+        baselines = {
+            (row["model"], row["benchmark"]): float(row["baseline_accuracy"])
+            for row in rows
+            if row["baseline_accuracy"]
+        }
+        return [_paper_cell(row, baselines[row["model"], row["benchmark"]], level) for row in rows]
+    except (KeyError, ValueError) as error:
+        raise GoodpartError(f"{path}: not a table of the paper's cells ({error})") from error
+
+
+def _paper_cell(row: Mapping[str, str], accuracy: float, level: float) -> Cell:
+    column, k = COLUMNS[row["model"]], int(row["layers_skipped"])
+    printed = float(row["retention_percent"]) if row["retention_percent"] else None
+    corrected = row["corrected_retention_percent"]
+    percent = float(corrected) if corrected else printed
+    n = int(row["inferred_n"]) if row["inferred_n"] else None
+    number = Value(0.0) if percent is None or k == 0 else retention(percent, accuracy, n, level)
+    return Cell(
+        column,
+        KINDS[row["benchmark"]],
+        row["adjacent_skips"],
+        k,
+        percent,
+        accuracy,
+        n,
+        number.low,
+        number.high,
+        flops=100 * k / LAYERS[column],
+        why="printed as a dash" if percent is None else "",
+        withheld=percent is None,
+        table=row["table"],
+        printed=printed,
+        note=row["note"],
+    )
+
+
+def our_cells(
+    rows: Iterable[Mapping[str, Any]], kinds: Mapping[str, str], policies: Mapping[str, str]
+) -> list[Cell]:
+    """Our cells at the places of the paper's.
+
+    rows: of cells.parquet. kinds: benchmark -> its kind; of two benchmarks of one kind the first in the
+    mapping counts. policies: `not_allowed` and `allowed` -> the policy's name.
+    """
+    first: dict[str, str] = {}
+    for benchmark, kind in kinds.items():
+        first.setdefault(kind, benchmark)
+    adjacent_of = {policy: adjacent for adjacent, policy in policies.items()}
+    cells = []
+    for row in rows:
+        kind = kinds.get(row["benchmark"])
+        if row["paper_column"] is None or kind not in NAMES or first[kind] != row["benchmark"]:
+            continue
+        full = row["policy"] == FULL_DEPTH
+        for adjacent in policies if full else [adjacent_of.get(row["policy"])]:
+            if adjacent is not None:
+                cells.append(_our_cell(row, kind, adjacent))
+    baselines = {cell.place[:2]: cell.accuracy for cell in cells if cell.k == 0}
+    return [cell if cell.k == 0 else replace(cell, accuracy=baselines.get(cell.place[:2])) for cell in cells]
+
+
+def _our_cell(row: Mapping[str, Any], kind: str, adjacent: str) -> Cell:
+    percent, why = row["retention"], ""
+    if row["status"] != "scored":
+        percent, why = None, row["status"]
+    elif row["got_k"] < row["asked_k"]:
+        percent, why = None, f"only {row['got_k']} layers were found to skip"
+    elif percent is None:
+        why = "nothing correct at full depth"
+    return Cell(
+        row["paper_column"],
+        kind,
+        adjacent,
+        row["asked_k"],
+        percent,
+        row["accuracy"],
+        row["n"],
+        row["low"],
+        row["high"],
+        flops=row["flops_reduction_layers"],
+        why=why,
+        got_k=row["got_k"],
+    )

@@ -1,0 +1,81 @@
+"""Hidden states of one model by depth: what the claims about them read, with draws of the prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goodpart.intervals import percentile_interval, resampling
+from goodpart.paper.values import Missing, Value
+
+Floats = NDArray[np.float64]
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Measures [N, L] of N prompts behind each of L layers, means over the captured denoising steps.
+
+    The cosine of a layer's input and output (`layer`), that of consecutive tokens over all positions
+    (`token`), its standard deviation over positions (`spread`), that of decoded neighbours (`decoded`), its
+    slope along the completion (`slope`), and the median and largest l2 norm (`median`, `largest`).
+    `by_step` [S, L]: the layer-wise cosine of each captured step, the mean over prompts.
+    """
+
+    column: str
+    prompts: tuple[str, ...]
+    measures: dict[str, Floats]
+    by_step: Floats
+
+    @property
+    def layers(self) -> int:
+        """Number of layers L."""
+        return self.by_step.shape[1]
+
+    def drawn(self, measure: str) -> tuple[Floats, Floats]:
+        """Mean over prompts [1, L], and the same of bootstrap resamples of the prompts [R, L].
+
+        Profiles of equally many prompts share their draws, so that differences of models are paired. Raises
+        Missing where no prompt has the measure.
+        """
+        values = self.measures[measure]
+        known = np.isfinite(values).all(1)
+        if not known.any():
+            raise Missing(f"{measure} of {self.column}")
+        values = values[known]
+        weights = resampling([len(values)], RESAMPLES) / len(values)
+        return values.mean(0, keepdims=True), weights @ values
+
+
+def estimate(statistic: Callable[..., Floats], level: float, *of: tuple[Profile, str]) -> Value:
+    """`statistic` of the mean measures [R, L], one argument a (profile, measure), with its interval."""
+    pairs = [profile.drawn(measure) for profile, measure in of]
+    value = float(statistic(*(point for point, _ in pairs))[0])
+    low, high = percentile_interval(np.asarray(statistic(*(draws for _, draws in pairs))), level)
+    return Value(value, low, high)
+
+
+def early(x: Floats) -> Floats:
+    """Mean over the first half of the layers [R], of x [R, L]."""
+    return x[:, : x.shape[1] // 2].mean(1)
+
+
+def late(x: Floats) -> Floats:
+    """Mean over the second half of the layers [R], of x [R, L]."""
+    return x[:, x.shape[1] // 2 :].mean(1)
+
+
+def distance(x: Floats, y: Floats, points: int = 101) -> Floats:
+    """Root mean square difference [R] of two profiles [R, L] and [R, M] over relative depth."""
+    a, b = (_at_relative_depth(z, points) for z in (x, y))
+    return np.sqrt(((a - b) ** 2).mean(1))
+
+
+def _at_relative_depth(x: Floats, points: int) -> Floats:
+    at = np.linspace(0, x.shape[1] - 1, points)
+    below = np.minimum(at.astype(int), x.shape[1] - 2)
+    share = at - below
+    return x[:, below] * (1 - share) + x[:, below + 1] * share

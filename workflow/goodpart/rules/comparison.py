@@ -1,0 +1,173 @@
+"""The paper side by side: every cell of its tables and every claim of its text, with ours beside them."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from goodpart.files import write_text
+from goodpart.paper.claims import read_claims
+from goodpart.paper.evidence import Evidence, Retentions, our_cells, paper_cells
+from goodpart.paper.measured import read_profile, read_selected, speed_ups
+from goodpart.paper.side_by_side import AGREES, DIFFERS, FIELDS, rows
+from goodpart.parquet import read_table, read_tables
+from goodpart.runtime import parser, run
+
+OTHERS = """> **These are other models, or other problems.** {which}. Agreement or
+> disagreement below says what these do; it is no evidence for or against the paper's numbers.
+"""
+HOW = """
+A retention is accuracy with layers skipped in percent of that at full depth. *Paper*: the printed number;
+with an interval at {level:g} % where the printed percentages show how many problems n there were (log
+interval of a ratio of two binomial counts, taken as independent: which problems were lost is not
+published, and pairing would make it narrower). *Here*: paired bootstrap over items. A cell *agrees* if
+the interval of the difference holds 0 (MOVER), or, without the paper's n, if our interval holds its
+number. † marks a number that is corrected: Table 3 repeats another model's MATH-500 column under
+HumanEval; beside it stands what was printed.
+
+A claim is *true* on some numbers if every comparison that it makes holds there, *partly* if some of its
+several statements do, and *not evaluated* if an input is missing. *Unresolved* means that sampling error
+alone could turn the deciding comparison round (or that its error is unknown).
+"""
+
+
+def others(settings: dict[str, Any]) -> str:
+    """Which models and benchmarks are not known to be the paper's; empty if all are."""
+    found = [
+        f"{model} stands for {column}"
+        for model, (column, original) in settings["models"].items()
+        if column and not original
+    ]
+    found += [
+        f"{benchmark} for {settings['names'][benchmark]}"
+        for benchmark, original in settings["originals"].items()
+        if not original
+    ]
+    return ", ".join(found)
+
+
+def to_csv(made: list[dict[str, Any]]) -> str:
+    """All rows; empty where there is no number."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, FIELDS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(made)
+    return out.getvalue()
+
+
+def to_markdown(made: list[dict[str, Any]], settings: dict[str, Any]) -> str:
+    """The comparison for reading: what it can say, the claims, then the cells table by table."""
+    cells = [row for row in made if row["kind"] == "cell"]
+    claims = [row for row in made if row["kind"] == "claim"]
+    which = others(settings)
+    lines = ["# The paper side by side", ""]
+    lines += [OTHERS.format(which=which)] if which else []
+    counts = {name: sum(row["agreement"] == name for row in cells) for name in (AGREES, DIFFERS)}
+    verdicts = [row["here_verdict"] for row in claims]
+    said = ", ".join(f"{verdicts.count(name)} {name}" for name in dict.fromkeys(sorted(verdicts)))
+    lines += [
+        f"Of {len(cells)} cells {counts[AGREES]} agree and {counts[DIFFERS]} differ; the others cannot be "
+        f"compared (why is in the CSV). Of {len(claims)} claims, here: {said}.",
+        HOW.format(level=100 * settings["level"]),
+        "## Claims",
+        "",
+        *_grid(
+            ["Claim", "In the paper", "On the paper's cells", "Here", "Behind the verdict here"],
+            [
+                [
+                    row["id"],
+                    row["what"],
+                    _verdict(row, "paper"),
+                    _verdict(row, "here"),
+                    row["note"],
+                ]
+                for row in claims
+            ],
+        ),
+    ]
+    for table in dict.fromkeys(row["table"] for row in cells):
+        lines += ["", f"## Table {table.removeprefix('table')}", ""]
+        lines += _grid(
+            ["Benchmark", "Model", "Adjacent layers", "Skipped", "Paper", "Here", "", "Note"],
+            [
+                [
+                    row["benchmark"],
+                    row["column"],
+                    row["adjacent"].replace("_", " "),
+                    str(row["layers_skipped"]),
+                    _number(row, "paper"),
+                    _number(row, "here"),
+                    row["agreement"],
+                    row["note"],
+                ]
+                for row in cells
+                if row["table"] == table
+            ],
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _verdict(row: dict[str, Any], side: str) -> str:
+    verdict = row[f"{side}_verdict"]
+    unsure = verdict != "not evaluated" and row[f"{side}_resolved"] != "yes"
+    return f"{verdict}, unresolved" if unsure else verdict
+
+
+def _number(row: dict[str, Any], side: str) -> str:
+    if row[side] is None:
+        return "–"
+    text = row[side]
+    if row[f"{side}_low"] is not None:
+        text += f" ({float(row[f'{side}_low']):.0f} to {float(row[f'{side}_high']):.0f})"
+    return f"{text} † (printed {row['paper_printed']})" if side == "paper" and row["corrected"] else text
+
+
+def _grid(header: list[str], lines: list[list[str]]) -> list[str]:
+    every = [header, ["---"] * len(header), *lines]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in every]
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Write comparison.csv and comparison.md."""
+    settings = json.loads(arguments.settings)
+    level, kinds = settings["level"], settings["kinds"]
+    printed = paper_cells(arguments.paper_cells, level)
+    columns = {model: column for model, (column, _) in settings["models"].items()}
+    ours = our_cells(read_table(arguments.cells).to_pylist(), kinds, settings["policies"])
+    selected = None
+    if chosen := settings["selection"]:
+        model, entry, k = (chosen[key] for key in ("model", "policy", "k"))
+        layers = settings["layers"][model]
+        selected = read_selected(arguments.similarities, columns[model], layers, kinds, entry, k)
+    speeds = speed_ups(read_tables(arguments.latency).to_pylist(), level) if arguments.latency else []
+    named = [column for column in columns.values() if column]
+    evidence = Evidence(
+        Retentions(ours, level),
+        {column: read_profile(file, column) for file, column in zip(arguments.profiles, named, strict=True)},
+        selected,
+        speeds,
+    )
+    claims = read_claims(arguments.paper_claims)
+    made = rows(printed, claims, Evidence(Retentions(printed, level)), evidence)
+    texts = {".csv": to_csv(made), ".md": to_markdown(made, settings)}
+    for path in arguments.output:
+        write_text(path, texts[path.suffix])
+
+
+if __name__ == "__main__":
+    options = parser(__doc__)
+    options.add_argument("--paper-cells", type=Path, required=True, help="the paper's tables as CSV")
+    options.add_argument("--paper-claims", type=Path, required=True, help="the paper's claims as CSV")
+    options.add_argument("--cells", type=Path, required=True, help="our cells.parquet")
+    options.add_argument("--profiles", type=Path, nargs="*", default=[], help="of models with a column")
+    options.add_argument(
+        "--similarities", type=Path, nargs="*", default=[], help="of each prompt's first pass, one model's"
+    )
+    options.add_argument("--latency", type=Path, nargs="*", default=[], help="latency tables")
+    options.add_argument("--settings", required=True, help="models, benchmarks, policies, level as JSON")
+    options.add_argument("--output", type=Path, nargs=2, required=True, help="CSV and Markdown")
+    run(main, options.parse_args())

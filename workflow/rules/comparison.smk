@@ -1,0 +1,40 @@
+# The paper side by side: its cells and its claims, and what this run says of them.
+from goodpart.comparison_config import comparison_settings
+
+PAPER = "workflow/resources/paper"
+COMPARED = [model for model in MODELS if config["models"][model].get("paper_column")]
+# Whose prompts Figure 8 chooses layers for, if it is a model of the paper's columns, and how.
+SELECTED = CHOSEN if SELECTION and CHOSEN in COMPARED else None
+PROMPT_KIND = config["policies"][SELECTION["policy"]]["kind"] if SELECTED else None
+
+
+rule comparison:
+    input:
+        paper_cells=f"{PAPER}/cells.csv",
+        paper_claims=f"{PAPER}/claims.csv",
+        cells=result(paths.CELLS),
+        profiles=[result(paths.PROFILES, model=m, decode=WINDOWS["full"]) for m in COMPARED],
+        similarities=[
+            result(paths.PROMPT_SIMILARITIES, model=SELECTED, decode=DECODE, benchmark=b)
+            for b in BENCHMARKS
+            if SELECTED
+        ],
+        latency=[result(paths.LATENCY, model=m) for m in LATENCY_MODELS],
+        code=code("rules.comparison", *([f"policies.{PROMPT_KIND}"] if SELECTED else [])),
+    output:
+        figure_files("comparison", ["csv", "md"]),
+    log:
+        log_file("comparison"),
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        similarities=lambda wildcards, input: (
+            ["--similarities", *input.similarities] if input.similarities else []
+        ),
+        latency=lambda wildcards, input: ["--latency", *input.latency] if input.latency else [],
+        settings=json.dumps(comparison_settings(config, COMPARED, TABLE_POLICY, SELECTED)),
+    shell:
+        "python -m goodpart.rules.comparison --paper-cells {input.paper_cells:q}"
+        " --paper-claims {input.paper_claims:q} --cells {input.cells:q} --profiles {input.profiles:q}"
+        " {params.similarities:q} {params.latency:q} --settings {params.settings:q}"
+        " --output {output:q} --log {log:q}"
