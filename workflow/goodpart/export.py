@@ -17,10 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from goodpart.downloads import PATTERNS
 from goodpart.errors import GoodpartError
 from goodpart.families import family_module, family_of
 from goodpart.files import read_json, write_json, written
-from goodpart.models import FILES, check_weights, checkpoint_folder
+from goodpart.models import check_weights, checkpoint_folder
 from goodpart.runtime import logger, parser, run
 from goodpart.skip_sets import read_skip_set
 from goodpart.skipping import check_layers
@@ -85,7 +86,7 @@ def export(folder: Path, layers: Sequence[int], output: Path) -> None:
         if sharded:
             write_json(partial / INDEX, {"metadata": {"total_size": size}, "weight_map": where})
         write_json(partial / "config.json", shorter_config(raw, family.LAYERS_KEY, kept))
-        for file in {f for kind in FILES for f in folder.glob(kind)}:
+        for file in {f for kind in PATTERNS["model"] for f in folder.glob(kind)}:
             if file.suffix != ".safetensors" and file.name not in ("config.json", INDEX):
                 shutil.copyfile(file, partial / file.name)
 
