@@ -51,6 +51,12 @@ def test_more_than_the_bound_is_refused_with_the_fix():
     checked(max_gb=0.1, stored=1)  # statistics of all prompts all the same
 
 
+def test_what_is_only_redrawn_is_not_measured():
+    config = copy.deepcopy(CONFIG) | {"redraw": True}
+    config["capture"]["max_gb"] = 0.1
+    check(config, ROOT)
+
+
 def test_windows_are_presets_that_exist_and_fit():
     assert capture_config.windows(checked()) == {"limited": "first8", "full": "default"}
     with pytest.raises(GoodpartError, match=r"capture\.windows\.limited: 'first9' is not in decodes"):

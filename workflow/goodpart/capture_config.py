@@ -70,6 +70,8 @@ def mistakes(
                 except GoodpartError as error:
                     yield f"  decodes.{decode}.{family} with benchmarks.{benchmark}: {error}"
                     return
+    if config["redraw"]:  # nothing is captured, and the weights that say how wide a state is may be away
+        return
     try:
         size = gigabytes(config, benchmarks, settings, root)
     except GoodpartError as error:
