@@ -36,7 +36,7 @@ def test_long_names_and_unfinished_artifacts(tmp_path):
     assert records.recorded_by_snakemake(tmp_path, ["paper_figs"]) == {}
 
 
-def test_saved_records_keep_those_of_earlier_runs_while_the_artifact_exists(workdir):
+def test_saved_records_are_kept_while_the_artifact_or_one_made_from_it_exists(workdir):
     records.save("results", ["paper_figs"], workdir)
     saved = workdir / "results" / records.FILE
     assert sorted(records.read(saved)) == ["results/a.json", "results/b.json"]
@@ -44,7 +44,11 @@ def test_saved_records_keep_those_of_earlier_runs_while_the_artifact_exists(work
         file.unlink()
     (workdir / "results" / "a.json").unlink()
     records.save("results", ["paper_figs"], workdir)
-    assert sorted(records.read(saved)) == ["results/b.json"]
+    assert sorted(records.read(saved)) == ["results/a.json", "results/b.json"]
+    (workdir / "results" / "a.json").write_text("{}")
+    (workdir / "results" / "b.json").unlink()
+    records.save("results", ["paper_figs"], workdir)
+    assert sorted(records.read(saved)) == ["results/a.json"]
 
 
 def test_the_chain_of_an_artifact(workdir):

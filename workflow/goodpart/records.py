@@ -66,15 +66,22 @@ def recorded_by_snakemake(workdir: Path, under: Sequence[str] | None = None) -> 
 def save(results: str, others: Sequence[str], workdir: Path = Path()) -> None:
     """Write `provenance.jsonl` into the results folder, so that records travel with the results.
 
-    `others`: further folders of artifacts. Records of other runs are kept while their artifact exists.
+    `others`: further folders of artifacts. A record is kept while its artifact exists, or one that was made
+    from it: hidden states may have been deleted since.
     """
     target = workdir / results / FILE
     if not (workdir / results).is_dir():
         return
     records = read(target) if target.exists() else {}
     records |= recorded_by_snakemake(workdir, [results, *others])
-    kept = [asdict(record) for name, record in sorted(records.items()) if (workdir / name).exists()]
-    write_jsonl(target, kept)
+    kept: set[str] = set()
+    pending = [name for name in records if (workdir / name).exists()]
+    while pending:
+        name = pending.pop()
+        if name in records and name not in kept:
+            kept.add(name)
+            pending += records[name].input
+    write_jsonl(target, (asdict(records[name]) for name in sorted(kept)))
 
 
 def read(file: Path) -> dict[str, Record]:
