@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from conftest import LATENCY, Workflow
+from goodpart import records as kept_records
 
 SMALL = {
     "run": {
@@ -186,7 +187,9 @@ def test_figures_and_tables_are_redrawn_without_weights(made, tmp_path):
     files = sorted(file for file in (tmp_path / "results").rglob("*") if file.is_file())
     for age, file in enumerate(files):
         os.utime(file, (1.7e9 - 1000 * (age % 7), 1.7e9 - 1000 * (age % 7)))
-    before = {file: file.read_bytes() for file in files}
+    journal = tmp_path / "results" / kept_records.FILE  # what is drawn here is added to it, nothing taken out
+    before = {file: file.read_bytes() for file in files if file != journal}
+    recorded = kept_records.read(journal)
 
     failed = clone.snakemake("--dry-run", "--configfile", "small.yaml")
     assert failed.returncode != 0
@@ -194,7 +197,11 @@ def test_figures_and_tables_are_redrawn_without_weights(made, tmp_path):
     said = snakemake(clone, "--config", "redraw=True")
     for rule in ("hidden_states", "generations", "scores", "cells", "latency", "statistics", "items"):
         assert f"rule {rule}" not in said
-    assert {file: file.read_bytes() for file in files} == before
+    assert {file: file.read_bytes() for file in before} == before
+    kept = kept_records.read(journal)
+    made_before = {name for name in recorded if (tmp_path / name) in before}
+    assert made_before
+    assert {name: kept.get(name) for name in made_before} == {name: recorded[name] for name in made_before}
     drawn = sorted(file.name for file in (made.folder / "paper_figs").iterdir())
     assert sorted(file.name for file in (tmp_path / "paper_figs").iterdir()) == drawn
     for name in drawn:
