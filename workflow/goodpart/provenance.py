@@ -21,7 +21,7 @@ from goodpart import files
 from goodpart.downloads import MANIFEST
 from goodpart.errors import GoodpartError
 from goodpart.parquet import read_metadata
-from goodpart.records import Record, records_of
+from goodpart.records import Record, ancestry, records_of
 from goodpart.runtime import parser, run
 
 SHOWN = 6  # different values of one setting, and files of one kind, that are printed without --all
@@ -43,24 +43,14 @@ class Stage:
 
 def stages_of(name: str, records: Mapping[str, Record]) -> tuple[list[Stage], set[str]]:
     """(stages in order, from the artifact back; inputs that no rule made) of one artifact."""
-    depths = {name: 0}
-    pending, leaves = [name], set()
-    while pending:
-        current = pending.pop(0)
-        if current not in records:
-            leaves.add(current)
-            continue
-        for source in records[current].input:
-            if source not in depths:
-                depths[source] = depths[current] + 1
-                pending.append(source)
+    depths = ancestry([name], records)
     stages: dict[str, Stage] = {}
     for artifact in (a for a in depths if a in records):
         record = records[artifact]
         stage = stages.setdefault(record.rule, Stage(record.rule, depths[artifact]))
         stage.depth = max(stage.depth, depths[artifact])
         stage.records.append(record)
-    return sorted(stages.values(), key=lambda s: (s.depth, s.rule)), leaves
+    return sorted(stages.values(), key=lambda s: (s.depth, s.rule)), depths.keys() - records.keys()
 
 
 def settings_of(record: Record) -> dict[str, str]:

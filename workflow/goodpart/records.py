@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,19 @@ def recorded_by_snakemake(workdir: Path, under: Sequence[str] | None = None) -> 
     return found
 
 
+def ancestry(names: Iterable[str], records: Mapping[str, Record]) -> dict[str, int]:
+    """All that some artifacts were made from, and themselves -> jobs in between on the shortest way."""
+    depths = dict.fromkeys(names, 0)
+    pending = deque(depths)
+    while pending:
+        current = pending.popleft()
+        for source in records[current].input if current in records else []:
+            if source not in depths:
+                depths[source] = depths[current] + 1
+                pending.append(source)
+    return depths
+
+
 def save(results: str, others: Sequence[str], workdir: Path = Path()) -> None:
     """Write `provenance.jsonl` into the results folder, so that records travel with the results.
 
@@ -74,13 +88,8 @@ def save(results: str, others: Sequence[str], workdir: Path = Path()) -> None:
         return
     records = read(target) if target.exists() else {}
     records |= recorded_by_snakemake(workdir, [results, *others])
-    kept: set[str] = set()
-    pending = [name for name in records if (workdir / name).exists()]
-    while pending:
-        name = pending.pop()
-        if name in records and name not in kept:
-            kept.add(name)
-            pending += records[name].input
+    present = [name for name in records if (workdir / name).exists()]
+    kept = records.keys() & ancestry(present, records)
     write_jsonl(target, (asdict(records[name]) for name in sorted(kept)))
 
 
