@@ -52,8 +52,8 @@ def check_hostile(rows: list[dict[str, Any]], folder: Path, kind: str) -> Iterat
         }
         for row in rows:
             reference_of(row, folder)  # read before time is taken
-            for placeholder, value in filled.items():
-                row = {**row, "completion": row["completion"].replace(placeholder, value)}
+            for mark, value in filled.items():
+                row = {**row, "completion": row["completion"].replace(mark, value)}
             before, processes = _outside(), sandboxed()
             sandbox = Sandbox(cpu_seconds=row["timeout_s"], wall_seconds=row["timeout_s"])
             began = time.monotonic()
