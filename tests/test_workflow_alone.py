@@ -1,0 +1,110 @@
+"""The workflow on configurations that need a run of their own: growth, no sandbox, training."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from safetensors.torch import load_file
+
+from conftest import ROOT
+from goodpart import paths
+from small_run import SMALL, Small
+
+
+def test_adding_a_benchmark_keeps_the_completions_there_are(tmp_path):
+    """A run of one model on one benchmark is a partial table, byte-identical the second time; a second
+    benchmark then generates its own items only."""
+    one = {
+        "run": {"models": ["qwen2.5-tiny"], "benchmarks": ["tiny-math500"]},
+        "models": {"qwen2.5-tiny": {"layers_skipped": [0, 2]}},
+        "benchmarks": SMALL["benchmarks"],
+        "capture": SMALL["capture"],
+    }
+    workflow = Small(tmp_path)
+    workflow.configure(one)
+    table = tmp_path / "paper_figs" / "table1.csv"
+    assert workflow.run("paper_figs/table1.csv").returncode == 0
+    first = table.read_bytes()
+    lines = first.decode().splitlines()
+    assert len(lines) == 1 + 2
+    assert lines[1].startswith("MATH-500 (tiny),0,,,,,,,")
+    shard = (
+        tmp_path
+        / "results"
+        / paths.GENERATIONS.format(
+            model="qwen2.5-tiny",
+            decode="default",
+            benchmark="tiny-math500",
+            policy="full",
+            k=0,
+            first=0,
+            last=3,
+        )
+    )
+    made = pq.read_table(shard)["seconds"].to_pylist()
+
+    one["run"]["benchmarks"] = ["tiny-math500", "tiny-mbpp"]
+    workflow.configure(one)
+    assert workflow.run("paper_figs/table1.csv").returncode == 0
+    assert pq.read_table(shard)["seconds"].to_pylist() == made
+    assert len(table.read_text().splitlines()) == 1 + 2 * 2
+
+    shutil.rmtree(tmp_path / "results")
+    shutil.rmtree(tmp_path / "paper_figs")
+    one["run"]["benchmarks"] = ["tiny-math500"]
+    workflow.configure(one)
+    assert workflow.run("paper_figs/table1.csv").returncode == 0
+    assert table.read_bytes() == first
+
+
+def test_without_a_sandbox_the_mathematics_finishes(tmp_path):
+    """Where bubblewrap fails, code cells say so and nothing runs the code."""
+    workflow = Small(tmp_path)
+    config = {
+        **SMALL,
+        "run": {"models": ["qwen2.5-tiny"], "benchmarks": ["tiny-math500", "tiny-mbpp"]},
+        "models": {"qwen2.5-tiny": {"layers_skipped": [0]}},
+    }
+    workflow.configure(config)
+    fake = tmp_path / "bin"
+    fake.mkdir()
+    (fake / "bwrap").write_text("#!/bin/sh\necho 'bwrap: Permission denied' >&2\nexit 1\n")
+    (fake / "bwrap").chmod(0o755)
+    run = workflow.run("paper_figs/table1.csv", PATH=f"{fake}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    assert run.returncode == 0, run.stdout[-5000:]
+    table = (tmp_path / "paper_figs" / "table1.md").read_text()
+    assert "not run: no sandbox" in table
+    assert "100.0 (" in table or "n/a (0.00)" in table
+    logs = (tmp_path / "results" / "logs" / "scores").rglob("*.log")
+    said = "".join(log.read_text() for log in logs)
+    assert "scoring.sandbox: none" in said
+    assert "Permission denied" in said
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+def test_the_tiny_models_are_trained_by_rules_and_promoted(tmp_path):
+    """Two steps of each recipe: every checkpoint in its public format, started from the right one."""
+    workflow = Small(tmp_path)
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    recipes = {name: {"steps": 2, "batch": 4} for name in config["tiny_models"]["recipes"]}
+    checked = {"items": 2, "required": 0}
+    workflow.configure({"tiny_models": {"recipes": recipes, "compiled": False, "checked": checked}})
+    run = workflow.run("tiny_models")
+    assert run.returncode == 0, run.stdout[-5000:]
+    training = tmp_path / "results" / "training"
+    for file in (ROOT / "workflow" / "resources" / "benchmarks").iterdir():
+        assert (training / "corpus" / file.name).read_bytes() == file.read_bytes()
+    first, second = (load_file(training / name / "model.safetensors") for name in
+                     ("qwen2.5-tiny", "dream-tiny-base"))  # fmt: skip
+    assert first.keys() == second.keys()
+    moved = max(float((first[name].float() - second[name].float()).abs().max()) for name in first)
+    assert 0 < moved < 0.1  # two steps away from where it started, not a model of its own
+    command = [sys.executable, "-m", "goodpart.tiny.promote", "dream-tiny-base"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    card = tmp_path / "workflow" / "resources" / "models" / "dream-tiny-base" / "README.md"
+    assert json.loads(done.stdout)["sha256"] in card.read_text()
