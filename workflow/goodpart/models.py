@@ -16,7 +16,7 @@ from goodpart.files import read_json
 if TYPE_CHECKING:
     import torch
 
-HEAD_ROWS = 2048  # of the head's weights, at a time on a CPU
+HEAD_ROWS = 512  # of the head's weights, at a time on a CPU
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from goodpart import (
 )
 from goodpart.errors import GoodpartError
 from goodpart.policies import policy_module, varies
+from goodpart.runtime import processors
 
 try:
     settings_of.check(config)
@@ -134,6 +135,16 @@ def all_cores():
         return workflow.cores
     except WorkflowError:
         return 1
+
+
+# Cores that a job takes for each thread it computes with: more than 1 where `--cores` is more than there are
+# processors, so that models do not crowd each other out of the caches.
+CORES_A_THREAD = -(-all_cores() // processors(all_cores()))
+
+
+def compute_threads(wildcards, threads):
+    """Threads of torch in a job that takes `threads` cores."""
+    return max(1, threads // CORES_A_THREAD)
 
 
 def log_file(rule, *wildcards):

@@ -27,12 +27,13 @@ for (group, policies, first, last), members in item_ranges().items():
             policy=policies,
         conda:
             "../../envs/models.yaml"
-        threads: 1
+        threads: CORES_A_THREAD
         resources:
             mem_mb=rising("mem_mb"),
             runtime=rising("runtime"),
             gpu=lambda wildcards: config["models"][wildcards.model]["gpu"],
         params:
+            threads=compute_threads,
             model=lambda wildcards: model_entry(wildcards.model),
             settings=lambda wildcards, members=members: decoding(
                 wildcards.decode, wildcards.model, members
@@ -54,4 +55,4 @@ for (group, policies, first, last), members in item_ranges().items():
             " --settings {params.settings:q} --samples {params.samples} {params.skip_set:q} {params.full:q}"
             " --kl-items {params.kl_items} --kl-states {params.kl_states} --first {params.first} --last {params.last}"
             " --seed {params.seed} --batch-size {params.batch_size} --context {params.context}"
-            " --threads {threads} --output {output:q} --log {log:q}"
+            " --threads {params.threads} --output {output:q} --log {log:q}"

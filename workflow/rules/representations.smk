@@ -11,12 +11,13 @@ rule hidden_states:
         log_file("hidden_states", "model", "decode"),
     conda:
         "../../envs/models.yaml"
-    threads: 1
+    threads: CORES_A_THREAD
     resources:
         mem_mb=rising("mem_mb"),
         runtime=rising("runtime"),
         gpu=lambda wildcards: config["models"][wildcards.model]["gpu"],
     params:
+        threads=compute_threads,
         model=lambda wildcards: model_entry(wildcards.model),
         settings=lambda wildcards: decoding(wildcards.decode, wildcards.model, CALIBRATION),
         stored=STORED,
@@ -26,7 +27,7 @@ rule hidden_states:
     shell:
         "python -m goodpart.rules.hidden_states --model {params.model:q} --items {input.item_files:q}"
         " --settings {params.settings:q} --first 0 --last {params.stored} --steps {params.steps:q}"
-        " --seed {params.seed} --max-gb {params.max_gb} --threads {threads} --output {output:q}"
+        " --seed {params.seed} --max-gb {params.max_gb} --threads {params.threads} --output {output:q}"
         " --log {log:q}"
 
 
@@ -39,12 +40,13 @@ rule streamed_statistics:
         log_file("streamed_statistics", "model", "decode"),
     conda:
         "../../envs/models.yaml"
-    threads: 1
+    threads: CORES_A_THREAD
     resources:
         mem_mb=rising("mem_mb"),
         runtime=rising("runtime"),
         gpu=lambda wildcards: config["models"][wildcards.model]["gpu"],
     params:
+        threads=compute_threads,
         model=lambda wildcards: model_entry(wildcards.model),
         settings=lambda wildcards: decoding(wildcards.decode, wildcards.model, CALIBRATION),
         first=STORED,
@@ -54,7 +56,7 @@ rule streamed_statistics:
     shell:
         "python -m goodpart.rules.streamed_statistics --model {params.model:q}"
         " --items {input.item_files:q} --settings {params.settings:q} --first {params.first}"
-        " --last {params.last} --steps {params.steps:q} --seed {params.seed} --threads {threads}"
+        " --last {params.last} --steps {params.steps:q} --seed {params.seed} --threads {params.threads}"
         " --output {output:q} --log {log:q}"
 
 

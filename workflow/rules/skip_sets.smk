@@ -66,12 +66,13 @@ rule skip_search:
         log_file("skip_search", "model", "policy"),
     conda:
         "../../envs/models.yaml"
-    threads: 1
+    threads: CORES_A_THREAD
     resources:
         mem_mb=rising("mem_mb"),
         runtime=rising("runtime"),
         gpu=lambda wildcards: config["models"][wildcards.model]["gpu"],
     params:
+        threads=compute_threads,
         model=lambda wildcards: model_entry(wildcards.model),
         settings=policy_entry,
         ks=lambda wildcards: policy_config.searched_ks(config, wildcards.policy, wildcards.model),
@@ -79,7 +80,7 @@ rule skip_search:
     shell:
         "python -m goodpart.rules.skip_search --model {params.model:q} --settings {params.settings:q}"
         " --k {params.ks} --hidden-states {input.hidden_states:q} --batch-size {params.batch_size}"
-        " --threads {threads} --output {output:q} --log {log:q}"
+        " --threads {params.threads} --output {output:q} --log {log:q}"
 
 
 for group, members in benchmark_groups().items():
@@ -102,12 +103,13 @@ for group, members in benchmark_groups().items():
                 log_file(f"prompt_similarities_{group}", "model", "decode"),
             conda:
                 "../../envs/models.yaml"
-            threads: 1
+            threads: CORES_A_THREAD
             resources:
                 mem_mb=rising("mem_mb"),
                 runtime=rising("runtime"),
                 gpu=lambda wildcards: config["models"][wildcards.model]["gpu"],
             params:
+                threads=compute_threads,
                 model=lambda wildcards: model_entry(wildcards.model),
                 settings=lambda wildcards, members=members: decoding(
                     wildcards.decode, wildcards.model, members
@@ -116,4 +118,4 @@ for group, members in benchmark_groups().items():
             shell:
                 "python -m goodpart.rules.prompt_similarities --model {params.model:q}"
                 " --items {input.item_files:q} --settings {params.settings:q}"
-                " --batch-size {params.batch_size} --threads {threads} --output {output:q} --log {log:q}"
+                " --batch-size {params.batch_size} --threads {params.threads} --output {output:q} --log {log:q}"

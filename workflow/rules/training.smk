@@ -42,8 +42,9 @@ rule train:
         tiny_model="|".join(TINY["recipes"]) or "none",
     conda:
         "../../envs/models.yaml"
-    threads: 1
+    threads: CORES_A_THREAD
     params:
+        threads=compute_threads,
         recipe=recipe,
         initial=lambda wildcards, input: ["--initial", input.initial] if input.initial else [],
         compiled="--compiled" if TINY.get("compiled") else "",
@@ -53,4 +54,4 @@ rule train:
     shell:
         "python -m goodpart.rules.train --recipe {params.recipe:q} --corpus {input.corpus:q}"
         " {params.initial} {params.compiled} --decoding {params.decoding:q} --items {params.checked}"
-        " --required {params.required} --threads {threads} --output {output:q} --log {log:q}"
+        " --required {params.required} --threads {params.threads} --output {output:q} --log {log:q}"

@@ -223,11 +223,16 @@ class Rows:
         ).last_hidden_state
 
     def visible(self, queries: int) -> torch.Tensor | None:
-        """Which canvas positions each of `queries` fed ones may see [B, 1, queries, T]; None for all.
+        """0 where each of `queries` fed positions sees one of the canvas, else -inf [B, 1, queries, T].
 
-        Given in full, since transformers would wait for a GPU to see whether a 2-D mask hides anything.
+        None where all see all. Given in full, since transformers would wait for a GPU to see whether a 2-D
+        mask hides anything; and in numbers, since attention would turn truth values into them in each layer.
         """
-        return None if self.padding is None else self.exists[:, None, None, :].expand(-1, 1, queries, -1)
+        if self.padding is None:
+            return None
+        bias = torch.zeros(self.exists.shape, dtype=self.model.dtype, device=self.exists.device)
+        bias.masked_fill_(~self.exists, -torch.inf)
+        return bias[:, None, None, :].expand(-1, 1, queries, -1).contiguous()
 
     def _padding(self) -> torch.Tensor | None:
         """Attention mask [B, T] of the active rows, or None where none of them is padded."""
