@@ -10,7 +10,7 @@ from conftest import ROOT
 from goodpart.benchmarks import benchmark_module
 from goodpart.decode import decode, settings_for
 from goodpart.distributions import final_hidden
-from goodpart.kl import states
+from goodpart.kl import Completion, states
 from goodpart.models import load
 from goodpart.prompts import render
 from goodpart.samplers.common import canvas_of
@@ -37,20 +37,11 @@ def test_batches_give_the_same_tokens_and_distributions(name):
     alone = [decode(model, [prompt], settings)[0] for prompt in given]
     assert [row.token_ids for row in together] == [row.token_ids for row in alone]
     assert len({len(prompt) for prompt in given}) > 3
-    recorded = [
-        state
-        for i, (prompt, row) in enumerate(zip(given, alone, strict=True))
-        for state in states(
-            i,
-            prompt,
-            row.canvas[len(prompt) :].tolist(),
-            row.commit_steps,
-            row.forward_passes,
-            settings,
-            model.tokens.mask,
-            2,
-        )
+    done = [
+        Completion(prompt, row.canvas[len(prompt) :].tolist(), row.commit_steps, row.forward_passes)
+        for prompt, row in zip(given, alone, strict=True)
     ]
+    recorded = states(done, settings, model.tokens.mask, 2)
     pad = model.tokens.pad
     ids, exists, width = canvas_of([s.ids for s in recorded], 0, pad, pad, model.device)
     batch = final_hidden(model, ids, exists)

@@ -6,7 +6,7 @@ import torch
 from conftest import ROOT
 from goodpart.decode import decode, settings_for
 from goodpart.distributions import kl_from_full_depth
-from goodpart.kl import kl_of_items, states
+from goodpart.kl import Completion, kl_of_items, states
 from goodpart.models import load
 from goodpart.prompts import render
 
@@ -39,20 +39,11 @@ def decoded(request):
 
 def recorded(decoded, count):
     model, settings, made = decoded
-    return [
-        state
-        for i, (prompt, one, _) in enumerate(made)
-        for state in states(
-            i,
-            prompt,
-            one.canvas[len(prompt) :].tolist(),
-            one.commit_steps,
-            one.forward_passes,
-            settings,
-            model.tokens.mask,
-            count,
-        )
+    done = [
+        Completion(prompt, one.canvas[len(prompt) :].tolist(), one.commit_steps, one.forward_passes)
+        for prompt, one, _ in made
     ]
+    return states(done, settings, model.tokens.mask, count)
 
 
 def test_states_are_what_the_sampler_fed(decoded):

@@ -7,7 +7,7 @@ some of its denoising steps, as its completion's commit steps restore them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -29,35 +29,41 @@ class State:
     where: list[int]  # positions whose distributions are compared
 
 
-def states(
-    item: int,
-    prompt: Sequence[int],
-    canvas: Sequence[int],
-    commit_steps: Sequence[int],
-    passes: int,
-    settings: Any,
-    mask: int | None,
-    count: int,
-) -> list[State]:
-    """States of one full-depth completion at `count` evenly spaced steps of its `passes`.
+@dataclass(frozen=True)
+class Completion:
+    """One full-depth completion, as the sampler or its record in generations/ has it."""
 
-    canvas, commit_steps [generated length]: ids, and the step that committed each (-1: none did). The
-    positions are those that the sampler could commit at that step. Without a mask (autoregressive models)
-    there is one state, the whole completion.
+    prompt: Sequence[int]  # token ids
+    canvas: Sequence[int]  # ids of the generated positions
+    commit_steps: Sequence[int]  # the denoising step that committed each of them; -1: none did
+    passes: int  # forward passes
+
+    def states(self, item: int, settings: Any, mask: int | None, count: int) -> Iterator[State]:
+        """States at `count` evenly spaced steps of the passes, for `item`.
+
+        The positions are those that the sampler could commit at that step. Without a mask (autoregressive
+        models) there is one state, the whole completion.
+        """
+        start = len(self.prompt)
+        if mask is None:
+            yield State(item, 0, [*self.prompt, *self.canvas], [start + i for i in range(len(self.canvas))])
+            return
+        n = min(count, self.passes)
+        for step in dict.fromkeys(i * self.passes // n for i in range(n)):
+            masked = [i for i, at in enumerate(self.commit_steps) if at >= step or at < 0]
+            ids = [*self.prompt, *self.canvas]
+            for i in masked:
+                ids[start + i] = mask
+            reach = settings.reach(step)
+            yield State(item, step, ids, [start + i for i in masked if i < reach])
+
+
+def states(completions: Sequence[Completion], settings: Any, mask: int | None, count: int) -> list[State]:
+    """States of completions, which are items 0, 1, ..., at `count` denoising steps of each.
+
+    `settings`: the family's `Settings`; `mask`: id of the mask token, None for an autoregressive model.
     """
-    start = len(prompt)
-    if mask is None:
-        return [State(item, 0, [*prompt, *canvas], [start + i for i in range(len(canvas))])]
-    n = min(count, passes)
-    found = []
-    for step in dict.fromkeys(i * passes // n for i in range(n)):
-        masked = [i for i, at in enumerate(commit_steps) if at >= step or at < 0]
-        ids = [*prompt, *canvas]
-        for i in masked:
-            ids[start + i] = mask
-        reach = settings.reach(step)
-        found.append(State(item, step, ids, [start + i for i in masked if i < reach]))
-    return found
+    return [s for i, one in enumerate(completions) for s in one.states(i, settings, mask, count)]
 
 
 def kl_of_items(

@@ -11,7 +11,7 @@ from goodpart.parquet import read_table
 from goodpart.runtime import parser, run
 
 PANELS = {
-    "layer_cosine": ("Relative depth", "1 - cosine of a layer's input and output"),
+    "layer_cosine": ("Relative depth", "1 - cosine of a layer's\ninput and output"),
     "depth_cosine": ("Relative depth", "Cosine of consecutive tokens"),
     "retention": ("Layers skipped", "Retention (%)"),
 }

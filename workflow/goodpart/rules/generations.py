@@ -20,7 +20,7 @@ from goodpart.decode import decode, settings_for
 from goodpart.errors import GoodpartError
 from goodpart.files import digest
 from goodpart.flops import Shape
-from goodpart.kl import LayersAt, kl_of_items, states
+from goodpart.kl import Completion, LayersAt, kl_of_items, states
 from goodpart.memory import batch_that_fits
 from goodpart.models import Model, checkpoint_state, load
 from goodpart.parquet import provenance, read_metadata, read_table, write_rows
@@ -176,20 +176,11 @@ def with_kl(
     batch_size: int,
 ) -> list[dict[str, Any]]:
     """The rows with `kl` for as many as there are in `full`, full depth's rows of the first ones."""
-    recorded = [
-        state
-        for i, (one, base) in enumerate(zip(asked, full, strict=False))
-        for state in states(
-            i,
-            one.prompt,
-            base["canvas"],
-            base["commit_steps"],
-            base["forward_passes"],
-            settings,
-            model.tokens.mask,
-            count,
-        )
+    done = [
+        Completion(one.prompt, base["canvas"], base["commit_steps"], base["forward_passes"])
+        for one, base in zip(asked, full, strict=False)
     ]
+    recorded = states(done, settings, model.tokens.mask, count)
     found = kl_of_items(model, len(full), recorded, layers_at, batch_size)
     return [{**row, "kl": value} for row, value in zip_longest(rows, found)]
 
