@@ -14,7 +14,7 @@ import torch
 
 from goodpart.decode import decode, settings_for
 from goodpart.families import SpecialTokens, llada
-from goodpart.models import Model
+from goodpart.models import Model, keep_freed_memory
 from goodpart.samplers.llada import quotas
 from goodpart.skipping import skipping
 
@@ -158,5 +158,6 @@ if __name__ == "__main__":
     options.add_argument("--threads", type=int, default=1)
     arguments = options.parse_args()
     torch.set_num_threads(arguments.threads)
+    keep_freed_memory()
     for part in arguments.parts or PARTS:
         PARTS[part](arguments.repeats)

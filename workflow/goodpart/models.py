@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from goodpart.files import read_json
 if TYPE_CHECKING:
     import torch
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 HEAD_ROWS = 512  # of the head's weights, at a time on a CPU
 
 
@@ -115,6 +118,18 @@ def check_weights(folder: Path) -> None:
     raise GoodpartError(f"{folder}: no weights (model.safetensors, or an index and its shards)")
 
 
+def keep_freed_memory() -> None:
+    """Let this process keep what it frees, up to 256 MB, where the C library is glibc.
+
+    glibc gives some of it back, and the next denoising step faults the pages in again: up to 740,000 times
+    in a batch of 32 of the tiny LLaDA, a quarter of its time.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_TRIM_THRESHOLD, 256 << 20)
+        libc.mallopt(M_MMAP_THRESHOLD, 32 << 20)  # the most that glibc takes
+
+
 def load(
     name_or_path: str,
     *,
@@ -168,6 +183,7 @@ def load(
         found = "; ".join(f"{key}: {', '.join(names[:4])}" for key, names in wrong.items())
         raise GoodpartError(f"{folder}: the weights do not fit config.json ({found})")
     loaded.eval().requires_grad_(False)
+    keep_freed_memory()  # now: weights are loaded piece by piece, and nothing of that is kept
     tokenizer = load_tokenizer(folder)
     try:
         special = module.special_tokens(raw, tokenizer)

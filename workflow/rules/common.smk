@@ -15,9 +15,6 @@ os.environ.update(
     PYTHONPATH=os.pathsep.join([str(WORKFLOW), *filter(None, [os.getenv("PYTHONPATH")])]),
     PATH=os.pathsep.join([str(Path(sys.executable).parent), os.getenv("PATH", os.defpath)]),
 )
-# glibc gives freed memory back too early: the next denoising step would fault all its pages in again.
-os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 << 20))
-os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(256 << 20))
 
 from goodpart import config as settings_of
 from goodpart import (
