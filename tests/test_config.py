@@ -8,6 +8,7 @@ import yaml
 from conftest import ROOT
 from goodpart.config import check, shards
 from goodpart.errors import GoodpartError
+from goodpart.runtime import processors
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 PAPER = ROOT / "workflow" / "configs" / "paper.yaml"
@@ -149,6 +150,19 @@ def test_snakemake_says_it_too(workflow):
     assert run.returncode != 0
     assert "unknown key 'sede'; did you mean 'seed'?" in run.stdout
     assert "Traceback" not in run.stdout
+
+
+@pytest.mark.parametrize("more", [1, 3])
+def test_no_more_models_run_at_once_than_there_are_processors(workflow, more):
+    """With more cores than processors a job that computes takes several cores, and still one thread."""
+    cores = more * processors(1_000)
+    target = (
+        f"results/hidden_states/qwen2.5-tiny/{CONFIG['run']['decode']}/{CONFIG['capture']['benchmarks'][0]}"
+    )
+    planned = workflow.snakemake("--dry-run", "--printshellcmds", "--cores", str(cores), target).stdout
+    [command] = [line for line in planned.splitlines() if "goodpart.rules.hidden_states" in line]
+    assert "--threads 1 " in command
+    assert ("threads: 3\n" in planned) == (more == 3)
 
 
 def test_the_papers_configuration_dry_runs(workflow):

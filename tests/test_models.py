@@ -36,6 +36,11 @@ def test_it_loads(llada):
     assert (model.tokens.mask, model.tokens.eos) == (500, 481)
 
 
+def test_a_c_library_without_mallopt_is_no_obstacle(llada, monkeypatch):
+    monkeypatch.setattr("goodpart.models.ctypes.CDLL", lambda name: object())
+    assert load(str(llada), device="cpu").layers == 4
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
