@@ -62,6 +62,7 @@ def main(arguments: argparse.Namespace) -> None:
     axes[0].invert_yaxis()
     axes[0].axhline(1 - arguments.threshold, color="0.6", lw=0.7, ls=":")
     axes[2].axhline(100, color="0.6", lw=0.7, ls=":")
+    axes[2].set_xticks(sorted(table.loc[table["measure"] == "retention", "at"].unique().astype(int)))
     figure.tight_layout()
     lines, names = axes[0].get_legend_handles_labels()
     figure.legend(lines, names, loc="lower center", bbox_to_anchor=(0.5, 0.98), ncols=len(names))
