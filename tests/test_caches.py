@@ -56,7 +56,7 @@ def slowly(self, first, last, positions=None):
     ]
     try:
         hidden = self.model.module.model(
-            input_ids=self.ids, attention_mask=self.padding, position_ids=positions, use_cache=False
+            input_ids=self.ids, attention_mask=self.exists.long(), position_ids=positions, use_cache=False
         ).last_hidden_state
     finally:
         for handle in handles:

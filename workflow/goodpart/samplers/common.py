@@ -230,13 +230,14 @@ class Rows:
         """
         if self.padding is None:
             return None
-        bias = torch.zeros(self.exists.shape, dtype=self.model.dtype, device=self.exists.device)
-        bias.masked_fill_(~self.exists, -torch.inf)
-        return bias[:, None, None, :].expand(-1, 1, queries, -1).contiguous()
+        return self.padding[:, None, None, :].expand(-1, 1, queries, -1).contiguous()
 
     def _padding(self) -> torch.Tensor | None:
-        """Attention mask [B, T] of the active rows, or None where none of them is padded."""
-        return None if bool(self.exists.all()) else self.exists.long()
+        """-inf where the active rows are padded, else 0 [B, T]; None where none of them is."""
+        if bool(self.exists.all()):
+            return None
+        zero = torch.zeros((), dtype=self.model.dtype, device=self.exists.device)
+        return torch.where(self.exists, zero, -torch.inf)
 
     def results(self, passes: int) -> list[Decoded]:
         """Results of all rows in the order of the prompts; rows still active took `passes` passes."""
