@@ -152,10 +152,11 @@ def test_snakemake_says_it_too(workflow):
     assert "Traceback" not in run.stdout
 
 
-@pytest.mark.parametrize("more", [1, 3])
-def test_no_more_models_run_at_once_than_there_are_processors(workflow, more):
-    """With more cores than processors a job that computes takes several cores, and still one thread."""
-    cores = more * processors(1_000)
+@pytest.mark.parametrize(("more", "almost_twice"), [(1, False), (1, True), (3, False)])
+def test_no_more_models_run_at_once_than_there_are_processors(workflow, more, almost_twice):
+    """With a multiple of the processors as cores a job that computes takes several cores, and still one
+    thread; with less than twice as many it takes one, and no processor stands idle."""
+    cores = more * processors(1_000) + almost_twice * (processors(1_000) - 1)
     target = (
         f"results/hidden_states/qwen2.5-tiny/{CONFIG['run']['decode']}/{CONFIG['capture']['benchmarks'][0]}"
     )
@@ -163,6 +164,7 @@ def test_no_more_models_run_at_once_than_there_are_processors(workflow, more):
     [command] = [line for line in planned.splitlines() if "goodpart.rules.hidden_states" in line]
     assert "--threads 1 " in command
     assert ("threads: 3\n" in planned) == (more == 3)
+    assert ("threads: " in planned) == (more > 1)
 
 
 def test_the_papers_configuration_dry_runs(workflow):

@@ -134,9 +134,10 @@ def all_cores():
         return 1
 
 
-# Cores that a job takes for each thread it computes with: more than 1 where `--cores` is more than there are
-# processors, so that models do not crowd each other out of the caches.
-CORES_A_THREAD = -(-all_cores() // processors(all_cores()))
+# Cores that a job takes for each thread it computes with: more than 1 where `--cores` is twice the number of
+# processors or more, so that models do not crowd each other out of the caches; never so many that a processor
+# stands idle.
+CORES_A_THREAD = all_cores() // processors(all_cores())
 
 
 def compute_threads(wildcards, threads):
