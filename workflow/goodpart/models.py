@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import torch
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
-HEAD_ROWS = 512  # of the head's weights, at a time on a CPU
 
 
 @dataclass(frozen=True)
@@ -51,21 +50,17 @@ class Model:
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits [..., V] of normed hidden states [..., D].
 
-        On a CPU the head goes over the vocabulary in parts that stay in a core's cache: a quarter faster
-        for the few positions of a block.
+        In float32 on a CPU by oneDNN's product: for the few positions of a block, where the time goes on
+        reading the head, it takes two thirds of the time of `Linear`'s.
         """
         import torch
 
         head = self.module.lm_head
+        plain = hidden.device.type == "cpu" and hidden.dtype == torch.float32
         with torch.inference_mode():
-            if hidden.device.type != "cpu":
-                return head(hidden)
-            rows = hidden.reshape(-1, hidden.shape[-1])
-            logits = rows.new_empty(len(rows), len(head.weight))
-            parts = zip(logits.split(HEAD_ROWS, 1), head.weight.split(HEAD_ROWS), strict=True)
-            for part, weight in parts:
-                torch.mm(rows, weight.t(), out=part)
-            return logits.view(*hidden.shape[:-1], -1)
+            if plain and torch.backends.mkldnn.is_available():
+                return torch.ops.mkldnn._linear_pointwise(hidden, head.weight, None, "none", [], "")
+            return head(hidden)
 
 
 def checkpoint_folder(name_or_path: str, revision: str | None) -> Path:
