@@ -1,6 +1,7 @@
 """Floating-point operations: the paper's models by hand, and torch's own count of real decodes."""
 
 import json
+import math
 import subprocess
 import sys
 
@@ -65,13 +66,19 @@ def test_a_config_alone_is_enough(tmp_path):
 
 
 def counter():
-    """torch's counter; it knows attention's cost, but not the name of attention's kernel on a CPU."""
+    """torch's counter; it knows what attention and the head cost, but not their kernels on a CPU."""
 
     def attention(query, key, value, *_, out_shape=None, **__):
         return sdpa_flop_count(query, key, value)
 
-    kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    return FlopCounterMode(display=False, custom_mapping={kernel: attention})
+    def head(hidden, weight, *_, out_shape=None, **__):
+        return 2 * math.prod(hidden) * weight[0]
+
+    kernels = {
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention,
+        torch.ops.mkldnn._linear_pointwise: head,
+    }
+    return FlopCounterMode(display=False, custom_mapping=kernels)
 
 
 PREFIX, DUAL = {"cache": "prefix"}, {"cache": "dual"}
