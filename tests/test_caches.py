@@ -120,6 +120,9 @@ def test_dream_without_blocks_is_the_official_sampler():
 def test_what_does_not_go_together_is_refused(model):
     with pytest.raises(GoodpartError, match="cache 'fast' is unknown: one of none, prefix, dual"):
         settings_for(model, max_new_tokens=16, cache="fast")
+    with pytest.raises(GoodpartError, match="1 seeds for 3 prompts; give one a prompt"):
+        decode(model, PROMPTS, settings_for(model, max_new_tokens=16, block_length=8), seeds=[1])
+    assert decode(model, [], settings_for(model, max_new_tokens=16, block_length=8)) == []
     with pytest.raises(GoodpartError, match="not a multiple of block_length"):
         settings_for(model, max_new_tokens=16, block_length=5)
     with pytest.raises(GoodpartError, match="not a multiple of the number of blocks"):

@@ -36,8 +36,8 @@ def decode(
     its place in it; with `official` the global random stream is drawn from as the official code does.
     `observe(step, ids)` is called after each forward pass of a denoising step, ids [B, T] being its input.
     `skip_at(step)`: layers to skip in that denoising step (numbered from 0); for the same layers at every
-    step use `skipping`. Raises GoodpartError with a cache, where a layer's keys and values would be missing
-    after a step without it.
+    step use `skipping`. Raises GoodpartError for another number of seeds than of prompts, and with a cache,
+    where a layer's keys and values would be missing after a step without it.
     """
     if skip_at is not None and getattr(settings, "cache", "transformers'") != "none":
         raise GoodpartError(
@@ -45,5 +45,9 @@ def decode(
             "leaves no keys and values of it for the next; decode a diffusion model with cache: none"
         )
     own = list(range(len(prompts))) if seeds is None else list(seeds)
+    if len(own) != len(prompts):
+        raise GoodpartError(f"{len(own)} seeds for {len(prompts)} prompts; give one a prompt")
+    if not prompts:
+        return []
     sampler = sampler_module(model.family)
     return sampler.decode(model, prompts, settings, None if official else own, observe, skip_at)

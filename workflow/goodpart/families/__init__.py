@@ -19,12 +19,16 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from numbers import Integral, Real
 from types import ModuleType
 from typing import Any
 
 from goodpart.errors import GoodpartError
 
 FAMILIES = ("llada", "dream", "qwen2")
+COUNTS = ("max_new_tokens", "block_length", "steps", "top_k")  # settings of samplers, by their range
+NOT_NEGATIVE = ("temperature", "cfg_scale", "alg_temp")
+SHARES = ("top_p", "eps")
 CACHES = ("none", "prefix", "dual")  # of the diffusion families' samplers
 MODEL_TYPES = {"llada": "llada", "Dream": "dream", "qwen2": "qwen2"}  # config.json -> family
 
@@ -65,10 +69,21 @@ def family_of(raw: dict[str, Any], where: str) -> str:
     return MODEL_TYPES[kind]
 
 
-def check_cache(cache: str) -> None:
-    """GoodpartError for a cache that does not exist."""
-    if cache not in CACHES:
-        raise GoodpartError(f"cache {cache!r} is unknown: one of {', '.join(CACHES)}")
+def check_settings(settings: Any) -> None:
+    """GoodpartError for a number of a sampler's `Settings` out of its range, or an unknown cache."""
+    for name, value in vars(settings).items():
+        if name in COUNTS and not (value is None or (_is(Integral, value) and value >= 1)):
+            raise GoodpartError(f"{name} {value!r} is not a whole number of at least 1")
+        if name in NOT_NEGATIVE and not (value is None or (_is(Real, value) and value >= 0)):
+            raise GoodpartError(f"{name} {value!r} is not a number of at least 0")
+        if name in SHARES and not (value is None or (_is(Real, value) and 0 < value <= 1)):
+            raise GoodpartError(f"{name} {value!r} is not a number above 0 and at most 1")
+        if name == "cache" and value not in CACHES:
+            raise GoodpartError(f"cache {value!r} is unknown: one of {', '.join(CACHES)}")
+
+
+def _is(kind: type, value: object) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def fed_columns(cache: str, fills: bool, first: int, end: int, length: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goodpart.errors import GoodpartError
-from goodpart.families import SpecialTokens, check_cache, qwen2
+from goodpart.families import SpecialTokens, check_settings, qwen2
 
 COLUMN_SHIFT = 1  # token i is predicted at position i - 1
 LAYERS_KEY, LAYERS_PREFIX = qwen2.LAYERS_KEY, qwen2.LAYERS_PREFIX
@@ -37,7 +37,7 @@ class Settings:
     stop_early: bool = True
 
     def __post_init__(self) -> None:
-        check_cache(self.cache)
+        check_settings(self)
         length = self.block_length or self.max_new_tokens
         if self.max_new_tokens % length:
             raise GoodpartError(

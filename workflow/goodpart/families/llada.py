@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from goodpart.errors import GoodpartError
-from goodpart.families import SpecialTokens, check_cache, token_id
+from goodpart.families import SpecialTokens, check_settings, token_id
 
 COLUMN_SHIFT = 0  # logits at position i predict token i
 LAYERS_KEY, LAYERS_PREFIX = "n_layers", "model.transformer.blocks."
@@ -71,7 +71,7 @@ class Settings:
     stop_early: bool = True
 
     def __post_init__(self) -> None:
-        check_cache(self.cache)
+        check_settings(self)
         if self.cache != "none" and self.cfg_scale > 0:
             raise GoodpartError("cfg_scale above 0 and a cache do not go together; leave one out")
         if self.max_new_tokens % self.block_length:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goodpart.errors import GoodpartError
-from goodpart.families import SpecialTokens, token_id
+from goodpart.families import SpecialTokens, check_settings, token_id
 
 COLUMN_SHIFT = 1
 LAYERS_KEY, LAYERS_PREFIX = "num_hidden_layers", "model.layers."
@@ -21,6 +21,9 @@ class Settings:
     temperature: float = 0.0
     top_p: float = 0.95
     stop_early: bool = True
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     @property
     def total_steps(self) -> int:
