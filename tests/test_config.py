@@ -66,6 +66,40 @@ def test_a_block_length_that_does_not_fit():
     assert "is not a multiple of block_length 7" in message(config)
 
 
+@pytest.mark.parametrize(
+    ("family", "key", "value", "said"),
+    [
+        ("dream", "steps", 0, "steps 0 is not a whole number of at least 1"),
+        ("llada", "block_length", 0, "block_length 0 is not a whole number"),
+        ("llada", "max_new_tokens", "512", "max_new_tokens '512' is not a whole number"),
+        ("dream", "top_k", 0, "top_k 0 is not a whole number"),
+        ("qwen2", "temperature", -1, "temperature -1 is not a number of at least 0"),
+        ("dream", "temperature", "0.2", "temperature '0.2' is not a number"),
+        ("qwen2", "top_p", 1.5, "top_p 1.5 is not a number above 0 and at most 1"),
+    ],
+)
+def test_a_setting_out_of_its_range(family, key, value, said):
+    config = broken()
+    config["decodes"]["default"].setdefault(family, {})[key] = value
+    assert f"decodes.default.{family} with benchmarks.tiny-gsm8k: {said}" in message(config)
+
+
+def test_two_benchmarks_of_one_label():
+    config = broken(run__benchmarks=["tiny-gsm8k", "tiny-gsm8k-128"])
+    assert "benchmarks.tiny-gsm8k-128.label: 'GSM8K (tiny)' is also that of tiny-gsm8k" in message(config)
+
+
+def test_calibration_on_evaluated_items_must_be_asked_for():
+    config = broken()
+    gsm8k = config["benchmarks"]["tiny-gsm8k"]
+    gsm8k["calibration"] = copy.deepcopy(gsm8k["evaluation"])
+    assert "benchmarks.tiny-gsm8k.calibration: these are the evaluated items" in message(config)
+    config = broken()
+    config["benchmarks"]["tiny-gsm8k"]["calibration"] = "evaluation"
+    check(config, ROOT)
+    assert config["benchmarks"]["tiny-gsm8k"]["calibration"] == gsm8k["evaluation"]
+
+
 def test_an_unknown_model():
     said = message(broken(run__models=["qwen2.5-tyni"]))
     assert "run.models: 'qwen2.5-tyni' is not in models; did you mean 'qwen2.5-tiny'?" in said

@@ -29,17 +29,46 @@ def check(config: dict[str, Any], root: Path = Path()) -> None:
     import yaml
 
     schema = yaml.safe_load(SCHEMA.read_text())
+    on_evaluated = _calibrate_on_evaluated(config)
     mistakes = list(_schema_mistakes(config, schema))
     if not mistakes:
         _fill_defaults(config, schema, schema)
         fill_policies(config)
         mistakes = list(_meaning_mistakes(config, root))
+        mistakes += _leaks(config, on_evaluated)
     if not mistakes:
         mistakes = list(
             capture_config.mistakes(config, calibration_benchmarks(config), _settings(config), root)
         )
     if mistakes:
         raise GoodpartError("\n".join(["the configuration is not valid:", *mistakes]))
+
+
+def _calibrate_on_evaluated(config: dict[str, Any]) -> set[str]:
+    """Put the evaluated items for `calibration: evaluation`; return the benchmarks that ask for it."""
+    entries = config.get("benchmarks")
+    asked = {
+        name
+        for name, entry in (entries.items() if isinstance(entries, dict) else ())
+        if isinstance(entry, dict) and entry.get("calibration") == "evaluation" and "evaluation" in entry
+    }
+    for name in asked:
+        config["benchmarks"][name]["calibration"] = config["benchmarks"][name]["evaluation"]
+    return asked
+
+
+def _leaks(config: dict[str, Any], on_evaluated: set[str]) -> Iterable[str]:
+    """Benchmarks that would calibrate on evaluated items without having asked for it."""
+    where = ("path", "hub", "name", "split", "ids")
+    for name in calibration_benchmarks(config):
+        entry = config["benchmarks"].get(name, {})
+        if "calibration" not in entry or name in on_evaluated:
+            continue
+        if all(entry["calibration"].get(key) == entry["evaluation"].get(key) for key in where):
+            yield (
+                f"  benchmarks.{name}.calibration: these are the evaluated items; name a training split, or "
+                "write calibration: evaluation if that is what you want"
+            )
 
 
 def _schema_mistakes(config: dict[str, Any], schema: dict[str, Any]) -> Iterable[str]:
@@ -90,6 +119,15 @@ def _meaning_mistakes(config: dict[str, Any], root: Path) -> Iterable[str]:
         for name in run[kind]:
             if name not in config[kind]:
                 yield f"  run.{kind}: {name!r} is not in {kind}; {_nearest(name, config[kind])}"
+    rows: dict[str, str] = {}
+    for name in run["benchmarks"]:
+        label = config["benchmarks"].get(name, {}).get("label", name)
+        if label in rows:
+            yield (
+                f"  benchmarks.{name}.label: {label!r} is also that of {rows[label]}, which runs too; give "
+                "it another, for its own rows in the tables"
+            )
+        rows.setdefault(label, name)
     if run["decode"] not in config["decodes"]:
         yield f"  run.decode: {_nearest(run['decode'], config['decodes'])}"
     for preset, families in config["decodes"].items():
