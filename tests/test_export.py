@@ -104,6 +104,16 @@ def test_shards_stay_shards(tmp_path):
     assert [row.token_ids for row in found] == [row.token_ids for row in wanted]
 
 
+def test_what_is_true_of_the_original_alone_stays_behind(tmp_path):
+    folder = tmp_path / "original"
+    shutil.copytree(MODELS / "qwen2.5-tiny", folder)
+    (folder / "download.json").write_text("{}")
+    export(folder, [1], tmp_path / "short")
+    copied = {file.name for file in (tmp_path / "short").iterdir()}
+    assert {"tokenizer.json", "config.json", "model.safetensors"} <= copied
+    assert not {"download.json", "recipe.json", "evaluation.json"} & copied
+
+
 def test_lists_of_layers_follow():
     raw = {"n": 3, "layer_types": ["a", "b", "c"], "max_window_layers": 3}
     assert shorter_config(raw, "n", [0, 2]) == {"n": 2, "layer_types": ["a", "c"], "max_window_layers": 2}

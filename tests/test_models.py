@@ -56,8 +56,22 @@ def test_a_c_library_without_mallopt_is_no_obstacle(llada, monkeypatch):
 )
 def test_a_value_that_is_not_implemented(llada, key, value):
     set_key(llada, **{key: value})
-    with pytest.raises(GoodpartError, match=f"{key} = .* is not implemented"):
+    with pytest.raises(GoodpartError, match=f"{llada}: config.json: {key} = .* is not implemented"):
         load(str(llada), device="cpu")
+
+
+def test_weights_that_are_cut_short_or_a_pointer(llada):
+    file = llada / "model.safetensors"
+    whole = file.read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"):
+        file.write_bytes(damaged)
+        with pytest.raises(GoodpartError, match=r"cut short, or a Git LFS pointer .*; fetch them again"):
+            load(str(llada), device="cpu")
+
+
+def test_an_unknown_dtype(llada):
+    with pytest.raises(GoodpartError, match="dtype 'fp16' is unknown: one of float32, bfloat16, float16"):
+        load(str(llada), device="cpu", dtype="fp16")
 
 
 def test_an_unknown_architecture(llada):

@@ -4,8 +4,8 @@
     python -m goodpart.export MODEL --skip-set results/skip_sets/.../k2.json --output FOLDER
 
 MODEL is a folder or a hub name. Weights are copied tensor by tensor, bit for bit, under renumbered names;
-the result loads wherever the original does (Qwen2.5: in plain transformers) and gives the tokens that
-skipping the layers gives.
+the result loads here (Qwen2.5: also in plain transformers) and gives the tokens that skipping the layers
+gives. Code that lies beside the weights is not copied.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from goodpart.downloads import PATTERNS
+from goodpart.downloads import MANIFEST, PATTERNS
 from goodpart.errors import GoodpartError
 from goodpart.families import family_module, family_of
 from goodpart.files import read_json, write_json, written
@@ -27,6 +27,8 @@ from goodpart.skip_sets import read_skip_set
 from goodpart.skipping import check_layers
 
 INDEX = "model.safetensors.index.json"
+# Written anew, or true of the original alone: where it was fetched from, how it was trained and judged.
+LEFT = {"config.json", INDEX, MANIFEST, "recipe.json", "evaluation.json"}
 
 
 def shorter_config(raw: dict[str, Any], key: str, kept: Sequence[int]) -> dict[str, Any]:
@@ -87,7 +89,7 @@ def export(folder: Path, layers: Sequence[int], output: Path) -> None:
             write_json(partial / INDEX, {"metadata": {"total_size": size}, "weight_map": where})
         write_json(partial / "config.json", shorter_config(raw, family.LAYERS_KEY, kept))
         for file in {f for kind in PATTERNS["model"] for f in folder.glob(kind)}:
-            if file.suffix != ".safetensors" and file.name not in ("config.json", INDEX):
+            if file.suffix != ".safetensors" and file.name not in LEFT:
                 shutil.copyfile(file, partial / file.name)
 
 

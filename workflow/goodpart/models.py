@@ -18,6 +18,7 @@ from goodpart.files import read_json
 if TYPE_CHECKING:
     import torch
 
+DTYPES = ("float32", "bfloat16", "float16")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 
@@ -140,7 +141,11 @@ def load(
     family in every tensor.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers.utils import logging
+
+    if dtype not in (None, *DTYPES):
+        raise GoodpartError(f"dtype {dtype!r} is unknown: one of {', '.join(DTYPES)}")
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()  # it warns of generation_config.json, which nothing here reads
@@ -157,8 +162,11 @@ def load(
                 "torch that fit it, or set gpu: 0 in the model's entry to run on the CPU"
             )
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    kind = getattr(torch, dtype) if dtype else torch.float32 if device == "cpu" else torch.bfloat16
-    config = module.transformers_config(raw)
+    kind = getattr(torch, dtype or ("float32" if device == "cpu" else "bfloat16"))
+    try:
+        config = module.transformers_config(raw)
+    except GoodpartError as error:
+        raise GoodpartError(f"{folder}: {error}; take another checkpoint") from error
     try:
         loaded, info = module.MODEL_CLASS().from_pretrained(
             folder,
@@ -171,6 +179,10 @@ def load(
             local_files_only=True,
             output_loading_info=True,
         )
+    except SafetensorError as error:
+        raise GoodpartError(
+            f"{folder}: the weights are cut short, or a Git LFS pointer ({error}); fetch them again"
+        ) from error
     except (OSError, RuntimeError) as error:
         raise GoodpartError(f"{folder}: the weights do not fit config.json ({error})") from error
     wrong = {key: sorted(map(str, info[key])) for key in info if info[key]}
