@@ -136,6 +136,12 @@ def test_pooling_over_prompts_or_tokens(tmp_path):
         pooled_similarities(files, 2, "prompt")
 
 
+def test_prompts_of_two_benchmarks_may_be_numbered_alike(tmp_path):
+    one = layers_file(tmp_path / "1.parquet", [("calibration/0", 0, "prompt", 0, 1.0)])
+    two = layers_file(tmp_path / "2.parquet", [("calibration/0", 0, "prompt", 0, 0.0)] * 3)
+    assert pooled_similarities(one + two, 1, "prompt") == ([0.5], 2)
+
+
 def test_phases_are_shares_of_the_steps(tmp_path):
     """Steps 0 of 8 and 0 of 4 are in phase 0 of 2, 4 of 8 and 2 of 4 in phase 1."""
     one = layers_file(tmp_path / "a.parquet", [("a", 0, "prompt", 0, 0.2), ("a", 4, "prompt", 0, 0.6)])

@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from goodpart.errors import GoodpartError
-from goodpart.parquet import read_metadata, read_tables
+from goodpart.parquet import prompt_tables, read_metadata, read_tables
 from goodpart.similarity import pooled
 
+COLUMNS = ["prompt_id", "step", "layer", "kind", "cosine"]  # of layers.parquet
 # One row a prompt, kind of position and layer: the mean cosine over its `tokens` positions.
 PROMPT_SCHEMA = pa.schema(
     [
@@ -62,7 +63,7 @@ def pooled_similarities(
     `positions`: `prompt`, `masked` or `all`. `pooling`: over a prompt's tokens and then over `prompts`, or
     over all `tokens` at once. Raises GoodpartError when a layer has no value.
     """
-    table = read_tables(files, ["prompt_id", "step", "layer", "kind", "cosine"])
+    table = pa.concat_tables(prompt_tables(files, COLUMNS))
     table = _positions(table.filter(pc.equal(table["step"], 0)), positions)
     means = _means(table, layers, pooling, files[0], f"step 0 and positions {positions!r}")
     return means, len(set(table["prompt_id"].to_pylist()))
@@ -74,10 +75,9 @@ def phase_similarities(files: list[Path], layers: int, positions: str, phases: i
     Step s of S is in phase s P // S. Raises GoodpartError for a phase without a captured step.
     """
     parts = []
-    for file in files:
+    for file, table in zip(files, prompt_tables(files, COLUMNS), strict=True):
         decode = read_metadata(file)["decode"]
         steps = decode.get("steps") or decode["max_new_tokens"]
-        table = read_tables([file], ["prompt_id", "step", "layer", "kind", "cosine"])
         phase = pa.array(table["step"].to_numpy().astype(np.int64) * phases // steps)
         parts.append(_positions(table.append_column("phase", phase), positions))
     table = pa.concat_tables(parts)
@@ -110,7 +110,7 @@ def mean_angles(files: list[Path], layers: int, positions: str) -> tuple[list[li
 
     `positions`: `last` (of the prompt), `prompt`, `masked` or `all`.
     """
-    table = read_tables(files, ANGLES_SCHEMA.names)
+    table = pa.concat_tables(prompt_tables(files, ANGLES_SCHEMA.names))
     table = table.filter(pc.equal(table["kind"], positions))
     means = table.group_by(["depth", "later"]).aggregate([("angle", "mean")])
     angles = np.full((layers + 1, layers + 1), np.nan)

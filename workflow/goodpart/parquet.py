@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from goodpart import sources
@@ -81,3 +82,14 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
 def read_tables(paths: Iterable[Path], columns: list[str] | None = None) -> pa.Table:
     """Read files of one schema, one after the other."""
     return pa.concat_tables([read_table(path, columns).replace_schema_metadata() for path in paths])
+
+
+def prompt_tables(paths: Iterable[Path], columns: list[str]) -> Iterator[pa.Table]:
+    """Read files of one benchmark each; each `prompt_id` begins with its file's number.
+
+    Benchmarks may number their prompts alike, and no prompt is to be taken for another's.
+    """
+    for number, path in enumerate(paths):
+        table = read_tables([path], columns)
+        names = pc.binary_join_element_wise(str(number), table["prompt_id"], "/")
+        yield table.set_column(columns.index("prompt_id"), "prompt_id", names)

@@ -37,7 +37,7 @@ def read_profile(path: Path, column: str) -> Profile:
     """
     frame = read_table(path).to_pandas()
     frame["step"] = frame.groupby("benchmark")["step"].rank(method="dense").astype(int)
-    means = frame.groupby(["prompt_id", "layer"])[list(COLUMNS.values())].mean()
+    means = frame.groupby(["benchmark", "prompt_id", "layer"])[list(COLUMNS.values())].mean()
     wide = {measure: means[name].unstack("layer") for measure, name in COLUMNS.items()}
     by_step = frame.groupby(["step", "layer"])["layer_cosine"].mean().unstack("layer")
     return Profile(

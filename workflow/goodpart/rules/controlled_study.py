@@ -24,7 +24,7 @@ from goodpart import paths
 from goodpart.errors import GoodpartError
 from goodpart.files import read_json
 from goodpart.intervals import percentile_interval, resampling
-from goodpart.parquet import provenance, read_table, read_tables, write_rows
+from goodpart.parquet import prompt_tables, provenance, read_table, write_rows
 from goodpart.runtime import parser, run
 
 # kind: `model` or `contrast`; at: layer, depth or k (null for a mean over layers or depths); n: prompts
@@ -52,7 +52,7 @@ def prompt_means(files: list[Path], index: str) -> tuple[list[str], NDArray[np.f
 
     `index`: `layer` (layers.parquet) or `depth` (tokens.parquet, from depth 1: behind layer `depth` - 1).
     """
-    table = read_tables(files, ["prompt_id", "step", index, "kind", "cosine"])
+    table = pa.concat_tables(prompt_tables(files, ["prompt_id", "step", index, "kind", "cosine"]))
     table = table.filter(pc.and_(pc.equal(table["step"], 0), pc.equal(table["kind"], "prompt")))
     means = table.to_pandas().groupby(["prompt_id", index])["cosine"].mean().unstack(index)
     if index == "depth":
