@@ -19,6 +19,7 @@ from conftest import ROOT
 from goodpart.capture import capture_prompt, capture_settings
 from goodpart.capture_plan import cache_bytes, chosen_steps
 from goodpart.decode import decode
+from goodpart.divergence import cached_canvases
 from goodpart.errors import GoodpartError
 from goodpart.hidden_cache import CacheWriter, StepStates, read_steps
 from goodpart.models import load
@@ -57,6 +58,17 @@ def test_what_is_written_is_read_back_bit_for_bit(cache):
         steps += 1
     assert steps == 2
     assert read_metadata(cache)["model"] == "m"
+
+
+def test_a_step_without_masks_predicts_nothing_of_a_diffusion_model(tmp_path):
+    """Where the sampler was done early; of an autoregressive model the tokens are predicted."""
+    done = np.array([0, 0, 0, 2, 2, 2], np.int8)
+    for name, first, counts in (("diffusion", KINDS, [2]), ("autoregressive", done, [3, 3])):
+        with CacheWriter(tmp_path / name, 8, provenance(model="m")) as writer:
+            for step, (states, kinds) in enumerate(zip(HIDDEN, (first, done), strict=True)):
+                writer.write(StepStates("test/1", step, TOKENS, kinds, states))
+        found = cached_canvases(tmp_path / name, "all")
+        assert [int(predicted.sum()) for _, predicted in found] == counts
 
 
 @settings(max_examples=25, deadline=None)

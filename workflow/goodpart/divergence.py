@@ -27,9 +27,9 @@ def cached_canvases(file: Path, steps: str) -> list[Canvas]:
     table = read_table(file, ["step", "depth", "token_id", "kind"]).to_pandas()
     table = table[table["depth"] == 0]
     canvases = []
+    predicts = "masked" if (table["kind"] == "masked").any() else "decoded"
     for step, canvas in table.groupby("step"):
-        masked = (canvas["kind"] == "masked").to_numpy()
-        predicted = masked if masked.any() else (canvas["kind"] == "decoded").to_numpy()
+        predicted = (canvas["kind"] == predicts).to_numpy()
         if predicted.any() and (steps == "all" or step == 0):
             canvases.append((canvas["token_id"].to_numpy(np.int64), predicted))
     return canvases

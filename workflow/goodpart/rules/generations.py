@@ -222,7 +222,10 @@ def main(arguments: argparse.Namespace) -> None:
                 asked.append(Asked(key, name, sample, seed, prompt, layers))
         full = arguments.full[number] if arguments.full else None
         measured = max(0, min(arguments.kl_items - arguments.first, len(items))) * samples if full else 0
-        facts = {"keys": [one.key for one in asked], "kl": [arguments.kl_states, measured]}
+        facts = {
+            "keys": [one.key for one in asked],
+            "kl": [arguments.kl_states, measured, sources.digest(["goodpart.kl"])],
+        }
         if output.exists():
             with contextlib.suppress(GoodpartError):
                 made = read_metadata(output)
