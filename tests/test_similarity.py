@@ -11,7 +11,6 @@ from goodpart.similarity import (
     cosine,
     norms,
     pooled,
-    relative_update,
     step_similarities,
     strongest_channel,
     token_cosines,
@@ -32,7 +31,6 @@ def test_a_zero_vector_has_defined_values_and_no_warning():
     zero = states([[0, 0], [1, 2]], [[1, 2], [0, 0]])
     with np.errstate(all="raise"):
         assert cosine(zero[0], zero[1]).tolist() == [0, 0]
-        assert relative_update(states([0, 0]), states([1, 2])).tolist() == [0]
         found = step_similarities(zero)
     assert found.layer_cosines.tolist() == [[0, 0]]
     assert found.updates.tolist() == [[0, 1]]
@@ -54,7 +52,8 @@ def test_token_cosine_pairs_neighbours():
 
 def test_norms_and_updates_by_hand():
     assert norms(states([3, 4], [0, 2])) == pytest.approx([5, 2])
-    assert relative_update(states([3, 4]), states([3, 9])) == pytest.approx([1])
+    hidden = states([[3, 4], [0, 2]], [[3, 9], [0, 2]])
+    assert step_similarities(hidden).updates[0] == pytest.approx([1, 0])
 
 
 def test_strongest_channel_is_the_one_with_the_largest_share_of_the_squared_norm():

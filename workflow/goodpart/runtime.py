@@ -36,7 +36,7 @@ def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Namespac
         arguments.log.parent.mkdir(parents=True, exist_ok=True)
         handlers = [logging.FileHandler(arguments.log, mode="w")]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=handlers)
-    # Nothing is fetched behind a job's back: the loader asks the hub by itself, by name and revision.
+    # Tokenizers' own threads would go beyond the job's, and warn where it starts another process.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     began = time.monotonic()
     try:

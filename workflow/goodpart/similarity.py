@@ -47,11 +47,6 @@ def cosine(a: Any, b: Any) -> Any:
     return _cosine(_dot(a, b), _dot(a, a), _dot(b, b))
 
 
-def relative_update(before: Any, after: Any) -> Any:
-    """|after - before| / |before| [T] of one layer's input and output [T, D]; 0 for a zero input."""
-    return _ratio(norms(after - before), norms(before))
-
-
 def _ratio(change: Any, size: Any) -> Any:
     """change / size; 0 where the size is 0."""
     library = _library(size)

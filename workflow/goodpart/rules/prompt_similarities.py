@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from goodpart.measures import PROMPT_SCHEMA
 from goodpart.parquet import provenance, read_table, write_rows
 from goodpart.runtime import limit_threads, logger, parser, progress, run
+from goodpart.similarity import cosine
 
 if TYPE_CHECKING:
     from goodpart.models import Model
@@ -28,7 +29,6 @@ def first_pass(model: Model, prompts: Sequence[Sequence[int]], canvas: int) -> I
     Yields for each prompt {kind: (cosines [L], tokens)}; `canvas`: masks behind the prompt (diffusion).
     """
     import torch
-    from torch.nn.functional import cosine_similarity
 
     from goodpart.capture import capturing
     from goodpart.distributions import final_hidden
@@ -43,8 +43,7 @@ def first_pass(model: Model, prompts: Sequence[Sequence[int]], canvas: int) -> I
     with capturing(model) as captured:
         final_hidden(model, ids, exists)
     states = (state.float() for state in captured.states if state is not None)
-    # [L, B, T]; a zero vector's cosine is 0
-    cosines = torch.stack([cosine_similarity(a, b, dim=-1) for a, b in pairwise(states)]).double()
+    cosines = torch.stack([cosine(a, b) for a, b in pairwise(states)]).double()  # [L, B, T]
     for row in range(len(prompts)):
         yield {
             kind: (cosines[:, row, at[row]].mean(-1).tolist(), int(at[row].sum()))
