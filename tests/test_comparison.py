@@ -209,6 +209,7 @@ def test_only_public_checkpoints_and_whole_test_splits_are_the_papers():
     assert originals.is_the_papers_model(llada)
     assert not originals.is_the_papers_model({**llada, "paper_column": DREAM_BASE})
     assert not originals.is_the_papers_model({"path": "models/LLaDA-8B-Instruct", "paper_column": LLADA})
+    assert not originals.is_the_papers_model({**llada, "path": "/models/finetuned"})
     assert originals.is_the_papers_benchmark({"kind": "gsm8k", "evaluation": {"rows": 1319}})
     assert not originals.is_the_papers_benchmark({"kind": "gsm8k", "evaluation": {"rows": 217}})
 
