@@ -1,13 +1,19 @@
 """The paper side by side: sampling errors, cells, agreement, and what is read from a run."""
 
+import copy
 import csv
 import io
+import json
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import yaml
 
 from conftest import ROOT
+from goodpart.comparison_config import comparison_settings
 from goodpart.errors import GoodpartError
 from goodpart.measures import PROMPT_SCHEMA
 from goodpart.paper import originals
@@ -25,6 +31,7 @@ from goodpart.paper.measured import ratio, read_profile, read_selected, speed_up
 from goodpart.paper.side_by_side import FIELDS, agreement, rows
 from goodpart.paper.values import Value, linear, mean, retention, retention_difference
 from goodpart.parquet import write_rows, write_table
+from goodpart.rules import cells as cells_rule
 from goodpart.rules import profiles
 from goodpart.rules.comparison import others, to_csv, to_markdown
 
@@ -328,3 +335,42 @@ def test_sets_of_prompts_are_chosen_from_their_similarities(tmp_path):
     assert np.flatnonzero(found.pooled).tolist() == [0, 2]  # 4 and 6: in half of the prompts, below 0.9
     with pytest.raises(GoodpartError, match="no prompt of none"):
         read_selected([tmp_path / "prompts.parquet"], LLADA, 8, {"none": "gsm8k"}, settings, 3)
+
+
+# The job
+
+
+def settings_of(benchmarks, kind="gsm8k"):
+    """The default configuration's settings with one model, and `benchmarks` of a kind."""
+    config = copy.deepcopy(yaml.safe_load((ROOT / "config.yaml").read_text()))
+    config["run"]["benchmarks"] = benchmarks
+    config["benchmarks"] |= {b: {"kind": kind, "evaluation": {"rows": 3}} for b in benchmarks}
+    return comparison_settings(config, ["llada-tiny-instruct"], "similarity", "llada-tiny-instruct")
+
+
+def compared(folder, cells, settings):
+    """The rows of comparison.csv, by id, and comparison.md, of cells that lie in a folder of results."""
+    write_rows(folder / "cells.parquet", cells, cells_rule.SCHEMA, {})
+    made = [folder / "comparison.csv", folder / "comparison.md"]
+    subprocess.run(
+        [sys.executable, "-m", "goodpart.rules.comparison", "--paper-cells", PAPER / "cells.csv",
+         "--paper-claims", PAPER / "claims.csv", "--cells", folder / "cells.parquet",
+         "--settings", json.dumps(settings), "--output", *made],
+        check=True,
+    )  # fmt: skip
+    with made[0].open(newline="") as file:
+        return {row["id"]: row for row in csv.DictReader(file)}, made[1].read_text()
+
+
+def cell_row(k, **values):
+    """A row of cells.parquet."""
+    return dict.fromkeys(cells_rule.SCHEMA.names) | our_row(k, model="m", decode="d", **values)
+
+
+def test_a_run_without_the_papers_benchmarks_is_compared_with_nothing(tmp_path):
+    assert settings_of(["small"])["selection"]
+    settings = settings_of(["sums"], "sums")
+    assert settings["selection"] is None
+    rows, text = compared(tmp_path, [cell_row(0, benchmark="sums")], {**settings, "models": {}})
+    assert {row["agreement"] for row in rows.values()} == {"not compared", "not evaluated"}
+    assert "0 agree and 0 differ" in text
