@@ -32,4 +32,5 @@ def comparison_settings(
         "selection": drawn
         and {"model": selected, "policy": config["policies"][drawn["policy"]], "k": drawn["k"]},
         "level": config["table"]["level"],
+        "resamples": config["table"]["resamples"],
     }

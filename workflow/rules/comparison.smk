@@ -7,6 +7,15 @@ COMPARED = [model for model in MODELS if config["models"][model].get("paper_colu
 SELECTED = CHOSEN if SELECTION and CHOSEN in COMPARED else None
 COMPARISON = comparison_settings(config, COMPARED, TABLE_POLICY, SELECTED)
 SELECTING = COMPARISON["selection"]
+# Cells under both rules on neighbours: their scores are compared item by item.
+TWICE = [
+    (model, benchmark, policy, k)
+    for model, benchmark, policy, k in CELLS
+    if COMPARISON["policies"]["allowed"] in POLICIES
+    and model in COMPARED
+    and benchmark in COMPARISON["kinds"]
+    and policy in (FULL, *COMPARISON["policies"].values())
+]
 
 
 rule comparison:
@@ -14,6 +23,7 @@ rule comparison:
         paper_cells=f"{PAPER}/cells.csv",
         paper_claims=f"{PAPER}/claims.csv",
         cells=result(paths.CELLS),
+        scores=cell_inputs(TWICE)["scores"],
         profiles=[result(paths.PROFILES, model=m, decode=WINDOWS["full"]) for m in COMPARED],
         similarities=[
             result(paths.PROMPT_SIMILARITIES, model=SELECTED, decode=DECODE, benchmark=b)
