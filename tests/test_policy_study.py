@@ -11,7 +11,7 @@ from goodpart.comparison import entries
 from goodpart.measures import PROMPT_SCHEMA
 from goodpart.parquet import provenance, read_table, write_rows
 from goodpart.rules import cells as cells_rule
-from goodpart.rules.overlap_measures import indicators, jaccard, weighted_means
+from goodpart.rules.overlap_measures import Overlap, indicators, jaccard, weighted_means
 from goodpart.rules.policy_study_table import agreement
 
 POLICIES = {
@@ -160,3 +160,24 @@ def test_a_set_that_depends_on_the_task_is_called_so(tmp_path, agnostic):
     models = json.dumps({"m": None})
     run("figures.overlap", "--overlap", tmp_path / "overlap.parquet", "--models", models, "--output", *figure)
     assert len(figure[2].read_text().splitlines()) == 1 + len(rows)
+
+
+RULE = {"kind": "algorithm1", "threshold": 0.97, "adjacent": True, "positions": "prompt", "protected": []}
+
+
+def test_chance_draws_sets_as_large_as_those_of_the_prompts():
+    """Two layers of eight above tau, six asked for: two random sets of two share 1/7 of their union or so."""
+    overlap = Overlap(RULE, 6, 0.95)
+    overlap.chance("m", [np.where(np.isin(np.arange(8), [1, 4]), 0.98, 0.5) * np.ones((3, 1))])
+    expected = (12 / 28) * (1 / 3) + 1 / 28
+    assert overlap.rows[0]["jaccard"] == pytest.approx(expected, abs=0.06)
+
+
+def test_one_prompt_a_benchmark_says_nothing_of_agreement():
+    overlap = Overlap(RULE, 2, 0.95)
+    parts = [np.linspace(0.98, 0.99, 8)[None], np.linspace(0.99, 0.98, 8)[None]]
+    overlap.prompts("m", parts, 50)
+    overlap.chance("m", parts)
+    assert next(row for row in overlap.rows if row["kind"] == "difference")["jaccard"] is None
+    [said] = agreement(overlap.rows, 0.95)
+    assert said.startswith("Nothing can be said")

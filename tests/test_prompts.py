@@ -110,6 +110,16 @@ def test_evaluated_items_are_no_examples(tmp_path):
         run_items(tmp_path, "evaluation")
 
 
+def test_more_items_than_exist_names_the_key_and_how_many(tmp_path):
+    beside = "2 exist beside 7 that prompts show as examples; set capture.prompts to 2 or less"
+    with pytest.raises(GoodpartError, match=f"b: 3 items of the calibration split asked for, {beside}"):
+        run_items(tmp_path, "calibration", count=7)
+    source = json.dumps({"path": str(tmp_path / "train.jsonl"), "rows": len(TRAIN)})
+    words = f"--benchmark b --kind gsm8k --split evaluation --style paper --n 99 --output {tmp_path / 'i'}"
+    with pytest.raises(GoodpartError, match=r"99 items .*, 9 exist; set benchmarks\.b\.n to 9 or less"):
+        items.main(items.options().parse_args([*words.split(), "--source", source]))
+
+
 def paper_config(**changes):
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     for key in ("benchmarks", "models", "decodes"):

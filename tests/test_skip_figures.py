@@ -77,6 +77,25 @@ def test_a_cached_pass_feeds_less(family):
         assert [at.fed for at in cached] == [(0, 6), (6, 7), (7, 8), (8, 9)]
 
 
+@pytest.mark.parametrize(
+    ("family", "arguments", "steps", "decoded"),
+    [
+        ("dream", {"max_new_tokens": 16, "steps": 2}, [0, 1], [0, 8]),
+        ("dream", {"max_new_tokens": 3}, [0, 1, 2], [0, 1, 2]),
+        ("dream", {"max_new_tokens": 2, "steps": 3}, [0, 1], [0, 1]),
+        ("llada", {"max_new_tokens": 64, "block_length": 2}, [0, 1, 2, 3], [0, 0, 1, 1]),
+        ("llada", {"max_new_tokens": 32, "block_length": 1}, [0, 1, 2], [0, 1, 2]),
+    ],
+)
+def test_few_steps_and_many_blocks_are_drawn(family, arguments, steps, decoded):
+    """A canvas shows at most 24 generated tokens, a block of them at least one."""
+    passes, _ = forward_passes(family, arguments, cached=True)
+    generated = min(arguments["max_new_tokens"], 24)
+    assert [at.step for at in passes] == steps
+    assert [generated - len(at.masked) for at in passes] == decoded
+    assert all(0 <= at.fed[0] < at.fed[1] <= at.tokens == PROMPT + generated for at in passes)
+
+
 def test_figure2_shows_the_layers_of_the_file(tmp_path):
     (tmp_path / "k2.json").write_text('{"layers": [1, 5]}')
     figure = outputs(tmp_path, "figure2")

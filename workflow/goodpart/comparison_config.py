@@ -15,13 +15,13 @@ def comparison_settings(
     """Models with a column of the paper, benchmarks with one of its kinds, policies of its two rules.
 
     models: those with a column. policy: of Table 1, neighbouring layers not allowed. selected: whose prompts
-    choose layers of their own, as in Figure 8, if any. Each model and benchmark is marked as the paper's own
-    or not.
+    choose layers of their own, as in Figure 8, if any; without a benchmark of the paper's kinds there is no
+    such `selection`. Each model and benchmark is marked as the paper's own or not.
     """
     entries = {model: config["models"][model] for model in models}
     benchmarks = {b: config["benchmarks"][b] for b in config["run"]["benchmarks"]}
-    drawn = config["skip_figures"].get("selection") if selected else None
     known = {b: entry for b, entry in benchmarks.items() if entry["kind"] in NAMES}
+    drawn = config["skip_figures"].get("selection") if selected and known else None
     return {
         "models": {m: [e["paper_column"], is_the_papers_model(e)] for m, e in entries.items()},
         "layers": {model: entry["layers"] for model, entry in entries.items()},
@@ -32,4 +32,5 @@ def comparison_settings(
         "selection": drawn
         and {"model": selected, "policy": config["policies"][drawn["policy"]], "k": drawn["k"]},
         "level": config["table"]["level"],
+        "resamples": config["table"]["resamples"],
     }

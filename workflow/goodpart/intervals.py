@@ -17,7 +17,8 @@ def retention_interval(
     """Percentile interval of 100 x accuracy(skipped) / accuracy(baseline), items resampled in pairs.
 
     `baseline`, `skipped`: scores [n] of the same items, 0 or 1 or, with several samples an item, the
-    fraction that is correct. Cells of equally many items share their draws. Resamples without a correct
+    fraction that is correct; `skipped` may be the difference of two such, for that of their retentions.
+    Cells of equally many items share their draws. Resamples without a correct
     baseline have no ratio and are left out; (nan, nan) when the baseline has nothing correct.
     """
     if not np.any(baseline):

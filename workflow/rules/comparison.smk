@@ -5,7 +5,17 @@ PAPER = "workflow/resources/paper"
 COMPARED = [model for model in MODELS if config["models"][model].get("paper_column")]
 # Whose prompts Figure 8 chooses layers for, if it is a model of the paper's columns, and how.
 SELECTED = CHOSEN if SELECTION and CHOSEN in COMPARED else None
-PROMPT_KIND = config["policies"][SELECTION["policy"]]["kind"] if SELECTED else None
+COMPARISON = comparison_settings(config, COMPARED, TABLE_POLICY, SELECTED)
+SELECTING = COMPARISON["selection"]
+# Cells under both rules on neighbours: their scores are compared item by item.
+TWICE = [
+    (model, benchmark, policy, k)
+    for model, benchmark, policy, k in CELLS
+    if COMPARISON["policies"]["allowed"] in POLICIES
+    and model in COMPARED
+    and benchmark in COMPARISON["kinds"]
+    and policy in (FULL, *COMPARISON["policies"].values())
+]
 
 
 rule comparison:
@@ -13,14 +23,18 @@ rule comparison:
         paper_cells=f"{PAPER}/cells.csv",
         paper_claims=f"{PAPER}/claims.csv",
         cells=result(paths.CELLS),
+        scores=cell_inputs(TWICE)["scores"],
         profiles=[result(paths.PROFILES, model=m, decode=WINDOWS["full"]) for m in COMPARED],
         similarities=[
             result(paths.PROMPT_SIMILARITIES, model=SELECTED, decode=DECODE, benchmark=b)
-            for b in BENCHMARKS
-            if SELECTED
+            for b in COMPARISON["kinds"]
+            if SELECTING
         ],
         latency=[result(paths.LATENCY, model=m) for m in LATENCY_MODELS],
-        code=code("rules.comparison", *([f"policies.{PROMPT_KIND}"] if SELECTED else [])),
+        code=code(
+            "rules.comparison",
+            *([f"policies.{SELECTING['policy']['kind']}"] if SELECTING else []),
+        ),
     output:
         figure_files("comparison", ["csv", "md"]),
     log:
@@ -32,7 +46,7 @@ rule comparison:
             ["--similarities", *input.similarities] if input.similarities else []
         ),
         latency=lambda wildcards, input: ["--latency", *input.latency] if input.latency else [],
-        settings=json.dumps(comparison_settings(config, COMPARED, TABLE_POLICY, SELECTED)),
+        settings=json.dumps(COMPARISON),
     shell:
         "python -m goodpart.rules.comparison --paper-cells {input.paper_cells:q}"
         " --paper-claims {input.paper_claims:q} --cells {input.cells:q} --profiles {input.profiles:q}"

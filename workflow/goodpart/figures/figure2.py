@@ -53,13 +53,15 @@ def forward_passes(family: str, arguments: dict[str, Any], cached: bool) -> tupl
             for s, end in zip(steps, ends, strict=True)
         ], total
     generated = min(settings.max_new_tokens, 24)
-    # Without blocks (Dream's default) a cache needs some: quarters of the canvas.
-    length = settings.block_length or settings.max_new_tokens // (4 if cached else 1)
-    blocks = max(1, settings.max_new_tokens // length)
-    each, width = total // blocks, generated // blocks
+    blocks = settings.blocks
+    if cached and not settings.block_length:
+        # Without blocks (Dream's default) a cache needs some: quarters of the canvas, fewer if it is short.
+        blocks = min(4, settings.max_new_tokens, total)
+    # Of more blocks than drawn tokens the first are shown, a token each.
+    each, width = total // blocks, max(1, generated // blocks)
     chosen = [0, 1, each, each + 1] if blocks > 1 else [0, 1, total // 2, total // 2 + 1]
     passes = []
-    for step in sorted({s for s in chosen if s < total}):
+    for step in sorted({s for s in chosen if s < each * blocks}):
         block, within = divmod(step, each)
         first, end = PROMPT + block * width, PROMPT + (block + 1) * width
         kind = "prefix" if cached else "none"

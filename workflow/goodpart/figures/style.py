@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLUMN = 3.25  # inches, one column of a two-column paper
-WIDE = 6.75  # inches, both columns
+WIDE = 6.75  # inches, both columns of a two-column paper
 # Okabe and Ito's palette: the paper's models have fixed colours, others take the rest in order.
 PAPER_COLOURS = {
     "LLaDA-Instruct": "#0072B2",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -72,10 +72,16 @@ def describe(column: str, kind: str, adjacent: str, k: int) -> str:
 
 
 class Retentions:
-    """Cells by place, asked for by the claims."""
+    """Cells by place, asked for by the claims.
 
-    def __init__(self, cells: Iterable[Cell], level: float) -> None:
-        self.level = level
+    paired: (column, kind of benchmark, k) -> what the rule on neighbours makes of the same items, where their
+    verdicts are known. Elsewhere, as in the paper, counts are taken as independent.
+    """
+
+    def __init__(
+        self, cells: Iterable[Cell], level: float, paired: Mapping[tuple[str, str, int], Value] | None = None
+    ) -> None:
+        self.level, self.paired = level, paired or {}
         self.cells: dict[tuple[str, str, str, int], Cell] = {}
         for cell in cells:
             self.cells.setdefault(cell.place, cell)
@@ -103,6 +109,8 @@ class Retentions:
     def difference(self, column: str, kind: str, k: int) -> Value:
         """Retention with adjacent layers not allowed, minus that with them allowed. Raises Missing."""
         apart, together = self.cell(column, kind, k), self.cell(column, kind, k, ALLOWED)
+        if (column, kind, k) in self.paired:
+            return self.paired[column, kind, k]
         return retention_difference(
             apart.value.value, together.value.value, apart.accuracy, apart.n, self.level
         )
@@ -198,16 +206,24 @@ def _paper_cell(row: Mapping[str, str], accuracy: float, level: float) -> Cell:
 def our_cells(
     rows: Iterable[Mapping[str, Any]], kinds: Mapping[str, str], policies: Mapping[str, str]
 ) -> list[Cell]:
-    """Our cells at the places of the paper's.
+    """Our cells at the places of the paper's; arguments as of `placed`."""
+    cells = [_our_cell(row, kind, adjacent) for row, kind, adjacent in placed(rows, kinds, policies)]
+    baselines = {cell.place[:2]: cell.accuracy for cell in cells if cell.k == 0}
+    return [cell if cell.k == 0 else replace(cell, accuracy=baselines.get(cell.place[:2])) for cell in cells]
+
+
+def placed(
+    rows: Iterable[Mapping[str, Any]], kinds: Mapping[str, str], policies: Mapping[str, str]
+) -> Iterator[tuple[Mapping[str, Any], str, str]]:
+    """Rows that have a place among the paper's cells, with the kind of benchmark and the rule on neighbours.
 
     rows: of cells.parquet. kinds: benchmark -> its kind; of two benchmarks of one kind the first in the
-    mapping counts. policies: `not_allowed` and `allowed` -> the policy's name.
+    mapping counts. policies: `not_allowed` and `allowed` -> the policy's name. Full depth is under both.
     """
     first: dict[str, str] = {}
     for benchmark, kind in kinds.items():
         first.setdefault(kind, benchmark)
     adjacent_of = {policy: adjacent for adjacent, policy in policies.items()}
-    cells = []
     for row in rows:
         kind = kinds.get(row["benchmark"])
         if row["paper_column"] is None or kind not in NAMES or first[kind] != row["benchmark"]:
@@ -215,9 +231,7 @@ def our_cells(
         full = row["policy"] == FULL_DEPTH
         for adjacent in policies if full else [adjacent_of.get(row["policy"])]:
             if adjacent is not None:
-                cells.append(_our_cell(row, kind, adjacent))
-    baselines = {cell.place[:2]: cell.accuracy for cell in cells if cell.k == 0}
-    return [cell if cell.k == 0 else replace(cell, accuracy=baselines.get(cell.place[:2])) for cell in cells]
+                yield row, kind, adjacent
 
 
 def _our_cell(row: Mapping[str, Any], kind: str, adjacent: str) -> Cell:

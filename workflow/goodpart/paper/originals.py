@@ -19,9 +19,10 @@ ROWS = {"gsm8k": {1319}, "math500": {500}, "humaneval": {164}, "mbpp": {500, 257
 def is_the_papers_model(entry: Mapping[str, Any]) -> bool:
     """Whether an entry of `models` names the public checkpoint of its column.
 
-    A local folder counts as another: nothing here can tell what is in it.
+    A local folder counts as another, also beside a `hub` that a configuration before it has left: nothing
+    here can tell what is in it.
     """
-    return entry.get("hub") in MODELS.get(entry.get("paper_column", ""), set())
+    return "path" not in entry and entry.get("hub") in MODELS.get(entry.get("paper_column", ""), set())
 
 
 def is_the_papers_benchmark(entry: Mapping[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from goodpart.files import write_text
 from goodpart.paper.claims import read_claims
 from goodpart.paper.evidence import Evidence, Retentions, our_cells, paper_cells
 from goodpart.paper.measured import read_profile, read_selected, speed_ups
+from goodpart.paper.paired import paired_differences
 from goodpart.paper.side_by_side import AGREES, DIFFERS, FIELDS, rows
 from goodpart.parquet import read_table, read_tables
 from goodpart.runtime import parser, run
@@ -24,7 +25,8 @@ HOW = """
 A retention is accuracy with layers skipped in percent of that at full depth. *Paper*: the printed number;
 with an interval at {level:g} % where the printed percentages show how many problems n there were (log
 interval of a ratio of two binomial counts, taken as independent: which problems were lost is not
-published, and pairing would make it narrower). *Here*: paired bootstrap over items. A cell *agrees* if
+published, and pairing would make it narrower). *Here*: paired bootstrap over items, also of the
+difference that adjacent layers make (C13, C14). A cell *agrees* if
 the interval of the difference holds 0 (MOVER), or, without the paper's n, if our interval holds its
 number. † marks a number that is corrected: Table 3 repeats another model's MATH-500 column under
 HumanEval; beside it stands what was printed.
@@ -137,7 +139,8 @@ def main(arguments: argparse.Namespace) -> None:
     level, kinds = settings["level"], settings["kinds"]
     printed = paper_cells(arguments.paper_cells, level)
     columns = {model: column for model, (column, _) in settings["models"].items()}
-    ours = our_cells(read_table(arguments.cells).to_pylist(), kinds, settings["policies"])
+    cells, policies = read_table(arguments.cells).to_pylist(), settings["policies"]
+    paired = paired_differences(cells, kinds, policies, arguments.cells.parent, level, settings["resamples"])
     selected = None
     if chosen := settings["selection"]:
         model, entry, k = (chosen[key] for key in ("model", "policy", "k"))
@@ -146,7 +149,7 @@ def main(arguments: argparse.Namespace) -> None:
     speeds = speed_ups(read_tables(arguments.latency).to_pylist(), level) if arguments.latency else []
     named = [column for column in columns.values() if column]
     evidence = Evidence(
-        Retentions(ours, level),
+        Retentions(our_cells(cells, kinds, policies), level, paired),
         {column: read_profile(file, column) for file, column in zip(arguments.profiles, named, strict=True)},
         selected,
         speeds,
@@ -162,7 +165,7 @@ if __name__ == "__main__":
     options = parser(__doc__)
     options.add_argument("--paper-cells", type=Path, required=True, help="the paper's tables as CSV")
     options.add_argument("--paper-claims", type=Path, required=True, help="the paper's claims as CSV")
-    options.add_argument("--cells", type=Path, required=True, help="our cells.parquet")
+    options.add_argument("--cells", type=Path, required=True, help="our cells.parquet, beside its scores")
     options.add_argument("--profiles", type=Path, nargs="*", default=[], help="of models with a column")
     options.add_argument(
         "--similarities", type=Path, nargs="*", default=[], help="of each prompt's first pass, one model's"

@@ -156,7 +156,13 @@ def main(arguments: argparse.Namespace) -> None:
         raise GoodpartError(f"{arguments.benchmark}: an example is among the evaluated items; choose others")
     n = len(numbers) if arguments.n is None else arguments.n
     if n > len(numbers):
-        raise GoodpartError(f"{arguments.benchmark}: {n} items asked for, {len(numbers)} exist")
+        key = f"benchmarks.{arguments.benchmark}.n" if split == "evaluation" else "capture.prompts"
+        less = len(rows) - len(numbers)
+        raise GoodpartError(
+            f"{arguments.benchmark}: {n} items of the {split} split asked for, {len(numbers)} exist"
+            f"{f' beside {less} that prompts show as examples' if less else ''}; set {key} to {len(numbers)} "
+            "or less"
+        )
     items = []
     for index in numbers[:n]:
         row = rows[index]

@@ -25,8 +25,8 @@ from goodpart.runtime import parser, run
 
 # kind: `same benchmark` and `other benchmark` (mean over pairs of prompts of one model), their `difference`,
 # `pooled` (a prompt's set and that of all the model's prompts), `benchmarks` (pairs of pooled sets of a
-# benchmark), `models` (pairs of pooled sets, of models with equally many layers), `chance` (random sets that
-# obey the same rule on neighbours).
+# benchmark), `models` (pairs of pooled sets, of models with equally many layers), `chance` (random sets of
+# the prompts' sizes that obey the same rule on neighbours).
 SCHEMA = pa.schema(
     [
         ("kind", pa.string()),
@@ -128,14 +128,21 @@ class Overlap:
             )
             self.add(kind, float(value[0, 0]), 1, None, **names)
 
-    def chance(self, model: str, layers: int) -> None:
-        """Mean Jaccard of two random sets of the same size under the same rule on neighbours."""
-        draw, size = policy_module("random_layers").choose, min(self.k, layers)
+    def chance(self, model: str, by_benchmark: list[NDArray[np.float64]]) -> None:
+        """Mean Jaccard of two random sets of the prompts' own sizes, under the same rule on neighbours.
+
+        `by_benchmark`: similarities [N, L] a benchmark. A policy finds fewer layers than asked where too few
+        are similar enough; sizes are drawn from those of the prompts' sets.
+        """
+        sets = self.chosen(np.concatenate(by_benchmark).tolist())
+        sizes = np.random.default_rng(0).choice(sets.sum(1).astype(int), CHANCE_DRAWS)
+        draw, layers = policy_module("random_layers").choose, sets.shape[1]
         settings = {"adjacent": self.settings.get("adjacent", True), "protected": self.settings["protected"]}
-        sets = indicators(
-            [draw(layers, size, {**settings, "seed": seed}).layers for seed in range(CHANCE_DRAWS)], layers
-        )
-        index = jaccard(sets[::2], sets[1::2]).diagonal()
+        drawn = [
+            draw(layers, int(size), {**settings, "seed": seed}).layers for seed, size in enumerate(sizes)
+        ]
+        random_sets = indicators(drawn, layers)
+        index = jaccard(random_sets[::2], random_sets[1::2]).diagonal()
         self.add("chance", float(index.mean()), len(index), None, model=model)
 
 
@@ -154,7 +161,7 @@ def main(arguments: argparse.Namespace) -> None:
             overlap.prompts(model, parts, arguments.resamples)
             means = {b: part.mean(0) for b, part in zip(arguments.benchmarks, parts, strict=True)}
             overlap.pooled_pairs("benchmarks", means, model=model)
-            overlap.chance(model, models[model])
+            overlap.chance(model, parts)
         for layers in dict.fromkeys(models.values()):
             alike = {m: np.concatenate(found[m]).mean(0) for m in models if models[m] == layers}
             overlap.pooled_pairs("models", alike)

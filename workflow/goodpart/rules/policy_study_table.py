@@ -50,7 +50,9 @@ def agreement(rows: Iterable[dict[str, Any]], level: float) -> list[str]:
         )
         if not (same and other and gap and pooled and chance):
             continue
-        agnostic = gap["low"] is None or gap["low"] <= 0
+        if gap["jaccard"] is None or gap["low"] is None:  # one prompt a benchmark makes no pair within it
+            continue
+        agnostic = gap["low"] <= 0
         dependent += not agnostic
         sums += [same["jaccard"], other["jaccard"], chance["jaccard"]]
         verdict = "no sign that the set depends on the task" if agnostic else "the set depends on the task"
@@ -60,7 +62,7 @@ def agreement(rows: Iterable[dict[str, Any]], level: float) -> list[str]:
             f"all prompts {pooled['jaccard']:.2f}; by chance {chance['jaccard']:.2f}: {verdict}."
         )
     if not lines:
-        return ["Only one benchmark was run: nothing can be said of others."]
+        return ["Nothing can be said: that takes two benchmarks, and two prompts in at least one of them."]
     means = dict(zip(("same", "other", "chance"), sums / len(lines), strict=True))
     head = (
         "Mean Jaccard index of the skip sets of two prompts: {same:.2f} within a benchmark, {other:.2f} "

@@ -1,0 +1,63 @@
+"""What skipping adjacent layers costs on the same items: our verdicts, resampled in pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from goodpart import paths
+from goodpart.errors import GoodpartError
+from goodpart.intervals import Floats, retention_interval
+from goodpart.paper.evidence import ALLOWED, NOT_ALLOWED, placed
+from goodpart.paper.values import Value
+from goodpart.parquet import read_table
+
+SAME = ("model", "decode", "benchmark")
+
+
+def paired_differences(
+    rows: Iterable[Mapping[str, Any]],
+    kinds: Mapping[str, str],
+    policies: Mapping[str, str],
+    results: Path,
+    level: float,
+    resamples: int,
+) -> dict[tuple[str, str, int], Value]:
+    """Retention with adjacent layers not allowed, minus that with them allowed, in percent of full depth.
+
+    By (column, kind of benchmark, k), wherever one model was run and scored under both rules; the interval is
+    the percentile interval of items resampled in pairs. rows, kinds, policies: as of `placed`. results: the
+    folder with the scores. GoodpartError where scores are of different items.
+    """
+    found: dict[tuple[str, str, int], dict[str, Mapping[str, Any]]] = {}
+    for row, kind, adjacent in placed(rows, kinds, policies):
+        place = row["paper_column"], kind, row["asked_k"]
+        found.setdefault(place, {}).setdefault(adjacent, row)
+    made = {}
+    for place, here in found.items():
+        full = found.get((*place[:2], 0), {})
+        cells = [full.get(NOT_ALLOWED), here.get(NOT_ALLOWED), here.get(ALLOWED)]
+        known = [cell for cell in cells if cell and cell["retention"] is not None]
+        if place[2] and len(known) == 3 and len({tuple(cell[key] for key in SAME) for cell in known}) == 1:
+            baseline, apart, together = _verdicts(results, known)
+            change = apart - together
+            interval = retention_interval(baseline, change, level, resamples)
+            made[place] = Value(float(100 * change.sum() / baseline.sum()), *interval)
+    return made
+
+
+def _verdicts(results: Path, cells: Sequence[Mapping[str, Any]]) -> list[Floats]:
+    """The fraction of an item's completions that is correct [n] under each cell, items in one order."""
+    files = [results / paths.SCORES.format(**cell, k=cell["asked_k"]) for cell in cells]
+    tables = [
+        read_table(file, ["item_id", "correct"])
+        .group_by("item_id")
+        .aggregate([("correct", "mean")])
+        .sort_by("item_id")
+        for file in files
+    ]
+    for file, table in zip(files, tables, strict=True):
+        if not table["item_id"].equals(tables[0]["item_id"]):
+            raise GoodpartError(f"{file}: other items than in {files[0]}; delete both and rerun")
+    return [table["correct_mean"].to_numpy() for table in tables]
