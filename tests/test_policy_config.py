@@ -7,7 +7,14 @@ import pytest
 
 from conftest import ROOT
 from goodpart.config import check
-from goodpart.policy_config import asked_ks, run_cells, searched_ks, study_cells
+from goodpart.policy_config import (
+    asked_ks,
+    fill_policies,
+    phase_mistakes,
+    run_cells,
+    searched_ks,
+    study_cells,
+)
 from test_config import CONFIG, message
 
 
@@ -16,6 +23,13 @@ def with_policy(name="mine", in_run=True, **entry):
     config["policies"][name] = entry
     if in_run:
         config["run"]["policies"] = ["similarity", name]
+    return config
+
+
+def filled(config):
+    """The configuration with the defaults of its policies."""
+    config = copy.deepcopy(config)
+    fill_policies(config)
     return config
 
 
@@ -67,6 +81,27 @@ def test_an_adaptive_policy_needs_a_captured_step_in_every_phase():
     for steps in ([0, 3, 9], 3):
         config["capture"]["steps"] = steps
         assert "capture.steps: 3 of them do not reach 4 phases" in message(copy.deepcopy(config))
+    config["capture"]["steps"] = [0, 1, 2, 3]  # of 24 and of 32: as many as phases, and all in the first
+    assert (
+        "capture.steps: 4 of them do not reach 4 phases of policies.mine (none is in phase 1, 2, 3)"
+        in message(copy.deepcopy(config))
+    )
+    for steps in ("all", [0, 7, 14, 20], [0, 8, 16, 24]):
+        config["capture"]["steps"] = steps
+        check(copy.deepcopy(config), ROOT)
+
+
+def test_the_phases_reached_are_those_of_the_presets_own_number_of_steps():
+    config = with_policy(kind="adaptive", layers_skipped={"llada-tiny-instruct": [2]})
+    config["capture"]["steps"] = [0, 1, 2, 3]
+    config["decodes"]["default"]["llada"]["steps"] = 4
+    assert list(phase_mistakes(filled(config), "mine", "llada-tiny-instruct")) == []
+    config["decodes"]["default"]["llada"]["steps"] = 8
+    [said] = phase_mistakes(filled(config), "mine", "llada-tiny-instruct")
+    assert "(none is in phase 2, 3)" in said
+    config["capture"]["steps"] = [9]  # after the last
+    [said] = phase_mistakes(filled(config), "mine", "llada-tiny-instruct")
+    assert "capture.steps: 0 of them do not reach 4 phases" in said
 
 
 def test_a_study_that_cannot_be_made_stops_only_its_own_target(workflow):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from goodpart.capture_plan import chosen_steps
 from goodpart.errors import GoodpartError
 from goodpart.paths import FULL_DEPTH
 from goodpart.policies import COMMON, kind_exists, policy_module, varies, with_defaults
@@ -179,10 +180,32 @@ def phase_mistakes(config: Mapping[str, Any], policy: str, model: str) -> Iterab
             f"  policies.{policy}: layers that change by step and a cache exclude each other; let "
             f"decodes.{preset}.{family}.cache be none"
         )
-    steps = config["capture"]["steps"]
-    count = steps if isinstance(steps, int) else len(steps)
-    if count < entry["phases"]:
+    phases, captured = entry["phases"], _captured_steps(config, preset, family)
+    reached = {step * phases // total for total, steps in captured.items() for step in steps}
+    missed = [str(phase) for phase in range(phases) if phase not in reached]
+    if captured and missed:
         yield (
-            f"  capture.steps: {count} of them do not reach {entry['phases']} phases of "
-            f"policies.{policy}; capture more steps, or lower its phases"
+            f"  capture.steps: {max(map(len, captured.values()))} of them do not reach {phases} phases of "
+            f"policies.{policy} (none is in phase {', '.join(missed)}); capture more steps, or lower its "
+            "phases"
         )
+
+
+def _captured_steps(config: Mapping[str, Any], preset: str, family: str) -> dict[int, list[int]]:
+    """Denoising steps of a preset, in all -> those that `capture.steps` takes, over calibration benchmarks.
+
+    Empty where no number of steps can be told: there is no benchmark, and that is a mistake of its own.
+    """
+    from goodpart.config import calibration_benchmarks, decode_arguments  # it imports this module
+
+    found: dict[int, list[int]] = {}
+    for entry in (config["benchmarks"].get(benchmark) for benchmark in calibration_benchmarks(config)):
+        if entry is not None:
+            arguments = {"max_new_tokens": entry["max_new_tokens"]}
+            arguments |= decode_arguments(config, preset, family, entry["kind"])
+            total = arguments.get("steps") or arguments["max_new_tokens"]
+            try:
+                found[total] = chosen_steps(config["capture"]["steps"], total)
+            except GoodpartError:
+                found[total] = []
+    return found
