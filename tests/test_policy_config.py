@@ -104,6 +104,17 @@ def test_the_phases_reached_are_those_of_the_presets_own_number_of_steps():
     assert "capture.steps: 0 of them do not reach 4 phases" in said
 
 
+def test_an_autoregressive_model_of_the_study_leaves_the_policy_out_there():
+    config = with_policy(kind="adaptive", in_run=False, layers_skipped={"llada-tiny-instruct": [2]})
+    config["policy_study"] |= {"model": "qwen2.5-tiny", "policies": ["mine"]}
+    for config["run"]["policies"] in (["similarity"], ["similarity", "mine"]):
+        [said] = phase_mistakes(filled(config), "mine", "qwen2.5-tiny")
+        assert said.endswith("take mine out of policy_study.policies, or choose a diffusion model")
+    del config["policies"]["mine"]["layers_skipped"]
+    [said] = phase_mistakes(filled(config), "mine", "qwen2.5-tiny")
+    assert said.endswith("name the diffusion models in policies.mine.layers_skipped")
+
+
 def test_a_study_that_cannot_be_made_stops_only_its_own_target(workflow):
     (workflow.folder / "few.yaml").write_text("capture: {steps: [0]}\n")
     assert workflow.jobs("paper_figs/table1.csv", "--configfile", "few.yaml")["cells"] == 1

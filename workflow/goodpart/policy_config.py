@@ -170,10 +170,10 @@ def phase_mistakes(config: Mapping[str, Any], policy: str, model: str) -> Iterab
     if entry["kind"] == "file" or varies(entry) != "phase":
         return
     if family in AUTOREGRESSIVE:
-        yield (
-            f"  policies.{policy}: {model} is autoregressive, without denoising steps to adapt to; "
-            f"name the diffusion models in policies.{policy}.layers_skipped"
-        )
+        fix = f"name the diffusion models in policies.{policy}.layers_skipped"
+        if _of_study_alone(config, policy, model):  # whose k are its own
+            fix = f"take {policy} out of policy_study.policies, or choose a diffusion model"
+        yield f"  policies.{policy}: {model} is autoregressive, without denoising steps to adapt to; {fix}"
         return
     if config["decodes"].get(preset, {}).get(family, {}).get("cache", "none") != "none":
         yield (
@@ -189,6 +189,13 @@ def phase_mistakes(config: Mapping[str, Any], policy: str, model: str) -> Iterab
             f"policies.{policy} (none is in phase {', '.join(missed)}); capture more steps, or lower its "
             "phases"
         )
+
+
+def _of_study_alone(config: Mapping[str, Any], policy: str, model: str) -> bool:
+    """Whether `policy_study` evaluates a model under a policy, and the run does not."""
+    run, ks = config["run"], config["models"][model]["layers_skipped"]
+    in_run = model in run["models"] and policy in run["policies"] and asked_ks(config, policy, model, ks)
+    return not in_run and any((m, p) == (model, policy) for m, _, p, _ in study_cells(config))
 
 
 def _captured_steps(config: Mapping[str, Any], preset: str, family: str) -> dict[int, list[int]]:
