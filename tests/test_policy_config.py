@@ -174,6 +174,26 @@ def test_which_cells_a_run_has():
     assert searched_ks(config, "similarity", "dream-tiny-scratch") == [2, 4, 8]  # of the controlled study
 
 
+def test_the_k_of_latency_and_of_figure_2_are_searched_too():
+    config = copy.deepcopy(CONFIG)
+    config["latency"] |= {"policy": "kl_search", "layers_skipped": {"dream-tiny-base": 3}}
+    config["latency"]["models"] = ["dream-tiny-base"]
+    config["skip_figures"]["mechanism"] = {"model": "llada-tiny-instruct", "policy": "kl_search", "k": 5}
+    check(config, ROOT)
+    assert searched_ks(config, "kl_search", "dream-tiny-base") == [3]
+    assert searched_ks(config, "kl_search", "llada-tiny-instruct") == [2, 4, 5, 6]
+    config["skip_figures"]["mechanism"]["model"] = "not-in-the-run"
+    assert searched_ks(config, "kl_search", config["run"]["models"][0]) == [2, 4, 5, 6]
+    assert searched_ks(config, "kl_search", "dream-tiny-instruct") == []
+
+
+def test_the_policy_of_latency_is_checked_as_any_that_is_used():
+    config = with_policy(in_run=False, kind="algorithm1", treshold=0.9)
+    check(copy.deepcopy(config), ROOT)  # nothing asks for it
+    config["latency"]["policy"] = "mine"
+    assert "the kind algorithm1 has no setting 'treshold'; did you mean 'threshold'?" in message(config)
+
+
 def test_a_policy_of_ones_own_is_one_file_and_one_entry(workflow):
     """Every third layer, with a setting that no other policy has."""
     (workflow.folder / "workflow" / "goodpart" / "policies" / "thirds.py").write_text(

@@ -9,6 +9,7 @@ from typing import Any
 
 from goodpart.capture_plan import chosen_steps
 from goodpart.errors import GoodpartError
+from goodpart.latency_config import quality_cells
 from goodpart.paths import FULL_DEPTH
 from goodpart.policies import COMMON, kind_exists, policy_module, varies, with_defaults
 from goodpart.skip_sets import read_skip_set
@@ -57,10 +58,16 @@ def study_cells(config: Mapping[str, Any]) -> list[Cell]:
 
 def searched_ks(config: Mapping[str, Any], policy: str, model: str) -> list[int]:
     """Every k of a policy and model that some part of the configuration asks for."""
-    ks = {k for m, _, p, k in [*run_cells(config), *study_cells(config)] if (m, p) == (model, policy)}
+    cells = [*run_cells(config), *study_cells(config), *quality_cells(config)]
+    ks = {k for m, _, p, k in cells if (m, p) == (model, policy)}
     study = config.get("controlled_study", {})
     if study.get("policy") == policy and model in study["models"]:
         ks |= {k for k in study["layers_skipped"] if k}
+    drawn = config.get("skip_figures", {}).get("mechanism")
+    if drawn and drawn["policy"] == policy:
+        models = config["run"]["models"]
+        shown = drawn["model"] if drawn["model"] in models else models[0]  # as Figure 2 does
+        ks |= {drawn["k"]} if shown == model else set()
     return sorted(ks)
 
 
@@ -68,7 +75,7 @@ def policy_mistakes(config: Mapping[str, Any], root: Path) -> Iterable[str]:
     """One line a mistake in the policies that something asks for."""
     study = config.get("policy_study", {})
     used = {*config["run"]["policies"], *study.get("policies", [])}
-    used |= {config["controlled_study"]["policy"]} if "controlled_study" in config else set()
+    used |= {config[part]["policy"] for part in ("controlled_study", "latency") if part in config}
     figures = config.get("skip_figures", {})
     used |= {figures[key]["policy"] for key in ("mechanism", "selection") if key in figures}
     for name in sorted(used & set(config["policies"])):
