@@ -157,6 +157,15 @@ def test_mistakes_of_the_policy_study():
         check(config, ROOT)
 
 
+def test_each_figure_of_skipping_may_be_left_out():
+    for key in ("mechanism", "selection"):
+        for policies in (["similarity"], ["per_prompt"]):
+            config = copy.deepcopy(CONFIG)
+            config["run"]["policies"], config["table"]["policy"] = policies, policies[0]
+            del config["skip_figures"][key]
+            check(config, ROOT)
+
+
 def test_which_cells_a_run_has():
     config = copy.deepcopy(CONFIG)
     check(config, ROOT)

@@ -82,10 +82,12 @@ def policy_mistakes(config: Mapping[str, Any], root: Path) -> Iterable[str]:
         yield from _entry_mistakes(name, config["policies"][name], config)
     yield from _study_mistakes(study, config)
     for key in ("mechanism", "selection"):
-        policy = figures.get(key, {}).get("policy", config["run"]["policies"][0])
+        if key not in figures:
+            continue
+        policy = figures[key]["policy"]
         if policy not in config["policies"]:
             yield f"  skip_figures.{key}.policy: {policy!r} is not in policies; {_known(policy, config)}"
-        elif ((config["policies"][policy].get("mode") == "per_prompt") != (key == "selection")) and figures:
+        elif (config["policies"][policy].get("mode") == "per_prompt") != (key == "selection"):
             kind = "needs a policy with" if key == "selection" else "cannot be drawn of one with"
             yield f"  skip_figures.{key}.policy: {policy!r}: the figure {kind} mode: per_prompt"
     adjacent = config["table"].get("adjacent_policy")
