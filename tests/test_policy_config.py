@@ -2,8 +2,10 @@
 
 import copy
 import json
+from types import SimpleNamespace
 
 import pytest
+from jinja2 import Template
 
 from conftest import ROOT
 from goodpart.config import check
@@ -157,11 +159,30 @@ def test_mistakes_of_the_policy_study():
         check(config, ROOT)
 
 
+def test_table_1_shows_a_policy_of_the_run():
+    config = copy.deepcopy(CONFIG)
+    config["run"]["policies"] = ["contiguous", "first"]
+    check(copy.deepcopy(config), ROOT)
+    config["table"]["policy"] = "similarity"
+    said = message(copy.deepcopy(config))
+    assert "table.policy: 'similarity' is not in run.policies; name one of contiguous, first" in said
+    config["table"]["policy"] = "first"
+    check(config, ROOT)
+
+
+def test_the_caption_of_table_1_names_its_policy():
+    caption = Template((ROOT / "workflow" / "report" / "table1.rst").read_text())
+    config = {"run": {"policies": ["contiguous", "first"]}, "table": {}}
+    assert "the policy contiguous." in caption.render(snakemake=SimpleNamespace(config=config))
+    config["table"]["policy"] = "first"
+    assert "the policy first." in caption.render(snakemake=SimpleNamespace(config=config))
+
+
 def test_each_figure_of_skipping_may_be_left_out():
     for key in ("mechanism", "selection"):
         for policies in (["similarity"], ["per_prompt"]):
             config = copy.deepcopy(CONFIG)
-            config["run"]["policies"], config["table"]["policy"] = policies, policies[0]
+            config["run"]["policies"] = policies
             del config["skip_figures"][key]
             check(config, ROOT)
 
@@ -214,7 +235,6 @@ def test_a_policy_of_ones_own_is_one_file_and_one_entry(workflow):
     )
     (workflow.folder / "own.yaml").write_text(
         "run: {models: [qwen2.5-tiny], benchmarks: [tiny-math500], policies: [mine]}\n"
-        "table: {policy: mine}\n"
         "policies: {mine: {kind: thirds, start: 2}}\n"
     )
     target = "results/skip_sets/qwen2.5-tiny/mine/k3.json"

@@ -90,6 +90,9 @@ def policy_mistakes(config: Mapping[str, Any], root: Path) -> Iterable[str]:
         elif (config["policies"][policy].get("mode") == "per_prompt") != (key == "selection"):
             kind = "needs a policy with" if key == "selection" else "cannot be drawn of one with"
             yield f"  skip_figures.{key}.policy: {policy!r}: the figure {kind} mode: per_prompt"
+    shown, run = config["table"].get("policy"), config["run"]["policies"]
+    if shown is not None and shown not in run:
+        yield f"  table.policy: {shown!r} is not in run.policies; name one of {', '.join(run)}, or remove it"
     adjacent = config["table"].get("adjacent_policy")
     if adjacent and adjacent not in config["policies"]:
         yield f"  table.adjacent_policy: {adjacent!r} is not in policies; {_known(adjacent, config)}"
