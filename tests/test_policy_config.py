@@ -159,6 +159,17 @@ def test_mistakes_of_the_policy_study():
         check(config, ROOT)
 
 
+def test_the_controlled_study_needs_a_static_policy():
+    for name in ("per_prompt", "adaptive"):
+        config = copy.deepcopy(CONFIG)
+        config["controlled_study"]["policy"] = name
+        said = message(config)
+        assert f"controlled_study.policy: the sets of {name!r} change by prompt or by step" in said
+        assert "choose a static policy" in said
+    config["controlled_study"]["policy"] = "block_influence"
+    check(config, ROOT)
+
+
 def test_table_1_shows_a_policy_of_the_run():
     config = copy.deepcopy(CONFIG)
     config["run"]["policies"] = ["contiguous", "first"]
@@ -222,6 +233,13 @@ def test_the_policy_of_latency_is_checked_as_any_that_is_used():
     check(copy.deepcopy(config), ROOT)  # nothing asks for it
     config["latency"]["policy"] = "mine"
     assert "the kind algorithm1 has no setting 'treshold'; did you mean 'threshold'?" in message(config)
+
+
+def test_a_file_without_a_path_is_named_wherever_it_is_asked_for():
+    for section in ("latency", "controlled_study"):
+        config = with_policy(in_run=False, kind="file")
+        config[section]["policy"] = "mine"
+        assert "policies.mine.path: is missing; name the file" in message(config)
 
 
 def test_a_policy_of_ones_own_is_one_file_and_one_entry(workflow):
