@@ -52,6 +52,21 @@ def test_equal_runs_do_not_differ(tmp_path):
     assert "cells whose every completion is equal: 2" in said
 
 
+def test_shards_left_from_a_smaller_n_count_once(tmp_path):
+    """The newest shard says what was decoded and how, whatever the order of names or of copying."""
+    right = [1, 0, 1, 1]
+    a, b = (results(tmp_path / name, {0: right, 2: right}, time="2026-01-02") for name in "ab")
+    for k in (0, 2):
+        place = {**WHERE, "policy": "similarity" if k else "full", "k": k}
+        left = [{"item_id": f"i{n}", "sample": 0, "token_ids": [9]} for n in range(2)]
+        shard = a / paths.GENERATIONS.format(**place, first=0, last=1)
+        write_rows(shard, left, GENERATIONS, {"model": "m", "revision": "r0", "time": "2026-01-01"})
+    said = report(a, b)
+    assert "settings, versions and data that changed: none" in said
+    assert "results that differ within noise: none" in said
+    assert "cells whose every completion is equal: 2" in said
+
+
 def test_a_planted_difference_is_found_and_noise_is_not(tmp_path):
     rng = np.random.default_rng(0)
     base = rng.random(128) < 0.7

@@ -114,6 +114,11 @@ def test_retention_pools_the_benchmarks_and_says_what_was_skipped(results):
     assert row["high"] < 0
 
 
+def test_the_order_of_layers_skipped_changes_nothing(results):
+    turned = {**CHOSEN, "layers_skipped": [2, 0]}
+    assert list(rows(turned, results, 0.95, 100)) == list(rows(CHOSEN, results, 0.95, 100))
+
+
 def test_other_items_or_an_unscored_cell_stop_it(results):
     put_scores(results, "b", "two", 2, [1] * 19)
     with pytest.raises(GoodpartError, match=r"other items than the first model"):
@@ -177,6 +182,22 @@ def test_table_and_figure_show_the_study(results):
     lines = figure[2].read_text().splitlines()
     assert len(lines) == 1 + 2 * (2 * LAYERS + 2)
     assert lines[1].startswith("a,layer_cosine,0,6,0.45")
+    # A policy may have no threshold to draw.
+    run("figures.controlled_study", "--study", Arguments.output, "--models", models, "--output", *figure)
+    assert figure[2].read_text().splitlines() == lines
+
+
+def test_a_study_without_a_threshold_or_the_curve_of_a_training(workflow):
+    (workflow.folder / "other.yaml").write_text("controlled_study: {policy: block_influence}\n")
+    command = ("--dry-run", "--printshellcmds", "--configfile", "other.yaml")
+    run = workflow.snakemake("paper_figs/controlled_study.csv", *command)
+    assert run.returncode == 0, run.stdout
+    assert "goodpart.figures.controlled_study" in run.stdout
+    assert "--threshold" not in run.stdout
+    assert workflow.jobs("controlled_study", "--configfile", "other.yaml")["training_curves"] == 1
+    for curve in (workflow.folder / "workflow" / "resources" / "models").glob("*/curve.csv"):
+        curve.unlink()
+    assert "training_curves" not in workflow.jobs("controlled_study", "--configfile", "other.yaml")
 
 
 def run(module, *arguments):

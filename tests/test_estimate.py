@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+import re
 from collections import namedtuple
 
 import pytest
@@ -66,6 +67,31 @@ def test_memory_of_a_small_gpu_gets_a_clear_answer(paper):
         estimate.check_gpu(paper, found, [])
     small_enough = gpu.Gpu("0", "GPU-0", "Pretend 24GB", 24 << 30, 24 << 30)
     estimate.check_gpu(paper, found, [small, small_enough])
+
+
+def test_weights_of_a_host_move_once_for_a_batch(paper):
+    """Half the batch, twice the hours."""
+    small, said = gpu.Gpu("0", "GPU-0", "Pretend 16GB", 16 << 30, 16 << 30), []
+    for size in (8, 4):
+        paper["models"]["llada-8b-instruct"]["batch_size"] = size
+        [cost] = [c for c in estimate.costs(paper) if c.model == "llada-8b-instruct"]
+        with pytest.raises(GoodpartError) as error:
+            estimate.check_gpu(paper, [cost], [small])
+        said.append(float(re.search(r"would take ([\d,]+) hours", str(error.value))[1].replace(",", "")))
+    bytes_moved = cost.passes / 8 * 2 * memory.parameters(cost.shape, "llada")
+    assert said[0] == pytest.approx(bytes_moved / 25e9 / 3600, abs=0.51)
+    assert said[1] == pytest.approx(2 * said[0], abs=1.01)
+
+
+def test_files_of_a_configuration_that_say_nothing_or_no_yaml(paper, tmp_path):
+    file = tmp_path / "mine.yaml"
+    for text in ("", "# run: {}\n"):
+        file.write_text(text)
+        assert estimate.read_configuration([PAPER, file]) == paper
+    for text, said in (("run: {models: [\n", "not valid YAML"), ("- run\n", "holds no keys with values")):
+        file.write_text(text)
+        with pytest.raises(GoodpartError, match=rf"mine\.yaml: {said}"):
+            estimate.read_configuration([file])
 
 
 def test_a_full_disk_is_named_before_anything_starts(paper, monkeypatch):

@@ -1,8 +1,10 @@
 """GPUs by a pretend driver: each job its own, what a scheduler chose is kept, batches shrink on demand."""
 
 import os
+import pwd
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -59,6 +61,18 @@ def test_jobs_side_by_side_hold_a_gpu_each_and_a_third_waits(driver):
         for job in jobs:
             job.kill()
             job.communicate()
+
+
+def test_a_user_without_a_name_takes_a_gpu(driver, monkeypatch):
+    """As in a container that runs under a number of its own."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    monkeypatch.setattr(gpu, "_held", [])
+    monkeypatch.setattr(tempfile, "tempdir", str(driver))
+    monkeypatch.setenv(gpu.VISIBLE, "0,1")
+    assert gpu.take().index == "1"
+    gpu._held[0].close()
 
 
 def test_what_a_scheduler_chose_is_kept(driver):

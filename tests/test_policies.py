@@ -209,6 +209,13 @@ def test_adaptive_gives_more_to_the_phase_that_is_more_similar():
     assert chosen("adaptive", [early], 2)[0].layers == chosen("algorithm1", early, 2).layers
 
 
+def test_adaptive_leaves_every_phase_a_layer():
+    early, late = [0.99, 0.99, 0.99, 0.99], [0.96, 0.96, 0.96, 0.96]
+    found = chosen("adaptive", [early, late], 2, uneven=True, adjacent=True)
+    assert [choice.layers for choice in found] == [[0, 1, 2], [0]]
+    assert not any(choice.reason for choice in found)
+
+
 def test_what_sets_differ_by():
     assert varies({"kind": "algorithm1"}) == ""
     assert varies({"kind": "algorithm1", "mode": "per_prompt"}) == "prompt"

@@ -2,12 +2,21 @@
 
 import copy
 import json
+from types import SimpleNamespace
 
 import pytest
+from jinja2 import Template
 
 from conftest import ROOT
 from goodpart.config import check
-from goodpart.policy_config import asked_ks, run_cells, searched_ks, study_cells
+from goodpart.policy_config import (
+    asked_ks,
+    fill_policies,
+    phase_mistakes,
+    run_cells,
+    searched_ks,
+    study_cells,
+)
 from test_config import CONFIG, message
 
 
@@ -16,6 +25,13 @@ def with_policy(name="mine", in_run=True, **entry):
     config["policies"][name] = entry
     if in_run:
         config["run"]["policies"] = ["similarity", name]
+    return config
+
+
+def filled(config):
+    """The configuration with the defaults of its policies."""
+    config = copy.deepcopy(config)
+    fill_policies(config)
     return config
 
 
@@ -67,6 +83,38 @@ def test_an_adaptive_policy_needs_a_captured_step_in_every_phase():
     for steps in ([0, 3, 9], 3):
         config["capture"]["steps"] = steps
         assert "capture.steps: 3 of them do not reach 4 phases" in message(copy.deepcopy(config))
+    config["capture"]["steps"] = [0, 1, 2, 3]  # of 24 and of 32: as many as phases, and all in the first
+    assert (
+        "capture.steps: 4 of them do not reach 4 phases of policies.mine (none is in phase 1, 2, 3)"
+        in message(copy.deepcopy(config))
+    )
+    for steps in ("all", [0, 7, 14, 20], [0, 8, 16, 24]):
+        config["capture"]["steps"] = steps
+        check(copy.deepcopy(config), ROOT)
+
+
+def test_the_phases_reached_are_those_of_the_presets_own_number_of_steps():
+    config = with_policy(kind="adaptive", layers_skipped={"llada-tiny-instruct": [2]})
+    config["capture"]["steps"] = [0, 1, 2, 3]
+    config["decodes"]["default"]["llada"]["steps"] = 4
+    assert list(phase_mistakes(filled(config), "mine", "llada-tiny-instruct")) == []
+    config["decodes"]["default"]["llada"]["steps"] = 8
+    [said] = phase_mistakes(filled(config), "mine", "llada-tiny-instruct")
+    assert "(none is in phase 2, 3)" in said
+    config["capture"]["steps"] = [9]  # after the last
+    [said] = phase_mistakes(filled(config), "mine", "llada-tiny-instruct")
+    assert "capture.steps: 0 of them do not reach 4 phases" in said
+
+
+def test_an_autoregressive_model_of_the_study_leaves_the_policy_out_there():
+    config = with_policy(kind="adaptive", in_run=False, layers_skipped={"llada-tiny-instruct": [2]})
+    config["policy_study"] |= {"model": "qwen2.5-tiny", "policies": ["mine"]}
+    for config["run"]["policies"] in (["similarity"], ["similarity", "mine"]):
+        [said] = phase_mistakes(filled(config), "mine", "qwen2.5-tiny")
+        assert said.endswith("take mine out of policy_study.policies, or choose a diffusion model")
+    del config["policies"]["mine"]["layers_skipped"]
+    [said] = phase_mistakes(filled(config), "mine", "qwen2.5-tiny")
+    assert said.endswith("name the diffusion models in policies.mine.layers_skipped")
 
 
 def test_a_study_that_cannot_be_made_stops_only_its_own_target(workflow):
@@ -111,6 +159,45 @@ def test_mistakes_of_the_policy_study():
         check(config, ROOT)
 
 
+def test_the_controlled_study_needs_a_static_policy():
+    for name in ("per_prompt", "adaptive"):
+        config = copy.deepcopy(CONFIG)
+        config["controlled_study"]["policy"] = name
+        said = message(config)
+        assert f"controlled_study.policy: the sets of {name!r} change by prompt or by step" in said
+        assert "choose a static policy" in said
+    config["controlled_study"]["policy"] = "block_influence"
+    check(config, ROOT)
+
+
+def test_table_1_shows_a_policy_of_the_run():
+    config = copy.deepcopy(CONFIG)
+    config["run"]["policies"] = ["contiguous", "first"]
+    check(copy.deepcopy(config), ROOT)
+    config["table"]["policy"] = "similarity"
+    said = message(copy.deepcopy(config))
+    assert "table.policy: 'similarity' is not in run.policies; name one of contiguous, first" in said
+    config["table"]["policy"] = "first"
+    check(config, ROOT)
+
+
+def test_the_caption_of_table_1_names_its_policy():
+    caption = Template((ROOT / "workflow" / "report" / "table1.rst").read_text())
+    config = {"run": {"policies": ["contiguous", "first"]}, "table": {}}
+    assert "the policy contiguous." in caption.render(snakemake=SimpleNamespace(config=config))
+    config["table"]["policy"] = "first"
+    assert "the policy first." in caption.render(snakemake=SimpleNamespace(config=config))
+
+
+def test_each_figure_of_skipping_may_be_left_out():
+    for key in ("mechanism", "selection"):
+        for policies in (["similarity"], ["per_prompt"]):
+            config = copy.deepcopy(CONFIG)
+            config["run"]["policies"] = policies
+            del config["skip_figures"][key]
+            check(config, ROOT)
+
+
 def test_which_cells_a_run_has():
     config = copy.deepcopy(CONFIG)
     check(config, ROOT)
@@ -128,6 +215,33 @@ def test_which_cells_a_run_has():
     assert searched_ks(config, "similarity", "dream-tiny-scratch") == [2, 4, 8]  # of the controlled study
 
 
+def test_the_k_of_latency_and_of_figure_2_are_searched_too():
+    config = copy.deepcopy(CONFIG)
+    config["latency"] |= {"policy": "kl_search", "layers_skipped": {"dream-tiny-base": 3}}
+    config["latency"]["models"] = ["dream-tiny-base"]
+    config["skip_figures"]["mechanism"] = {"model": "llada-tiny-instruct", "policy": "kl_search", "k": 5}
+    check(config, ROOT)
+    assert searched_ks(config, "kl_search", "dream-tiny-base") == [3]
+    assert searched_ks(config, "kl_search", "llada-tiny-instruct") == [2, 4, 5, 6]
+    config["skip_figures"]["mechanism"]["model"] = "not-in-the-run"
+    assert searched_ks(config, "kl_search", config["run"]["models"][0]) == [2, 4, 5, 6]
+    assert searched_ks(config, "kl_search", "dream-tiny-instruct") == []
+
+
+def test_the_policy_of_latency_is_checked_as_any_that_is_used():
+    config = with_policy(in_run=False, kind="algorithm1", treshold=0.9)
+    check(copy.deepcopy(config), ROOT)  # nothing asks for it
+    config["latency"]["policy"] = "mine"
+    assert "the kind algorithm1 has no setting 'treshold'; did you mean 'threshold'?" in message(config)
+
+
+def test_a_file_without_a_path_is_named_wherever_it_is_asked_for():
+    for section in ("latency", "controlled_study"):
+        config = with_policy(in_run=False, kind="file")
+        config[section]["policy"] = "mine"
+        assert "policies.mine.path: is missing; name the file" in message(config)
+
+
 def test_a_policy_of_ones_own_is_one_file_and_one_entry(workflow):
     """Every third layer, with a setting that no other policy has."""
     (workflow.folder / "workflow" / "goodpart" / "policies" / "thirds.py").write_text(
@@ -139,7 +253,6 @@ def test_a_policy_of_ones_own_is_one_file_and_one_entry(workflow):
     )
     (workflow.folder / "own.yaml").write_text(
         "run: {models: [qwen2.5-tiny], benchmarks: [tiny-math500], policies: [mine]}\n"
-        "table: {policy: mine}\n"
         "policies: {mine: {kind: thirds, start: 2}}\n"
     )
     target = "results/skip_sets/qwen2.5-tiny/mine/k3.json"

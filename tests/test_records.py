@@ -36,6 +36,12 @@ def test_long_names_and_unfinished_artifacts(tmp_path):
     assert records.recorded_by_snakemake(tmp_path, ["paper_figs"]) == {}
 
 
+def test_files_that_are_no_records_are_skipped(workdir):
+    for name in (".nfs000000000012ab34", ".nfs00000000001200000001", "notes.txt"):
+        (workdir / records.METADATA / name).write_text("{}")
+    assert sorted(records.recorded_by_snakemake(workdir)) == ["results/a.json", "results/b.json"]
+
+
 def test_saved_records_are_kept_while_the_artifact_or_one_made_from_it_exists(workdir):
     records.save("results", ["paper_figs"], workdir)
     saved = workdir / "results" / records.FILE

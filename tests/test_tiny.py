@@ -4,7 +4,9 @@ import csv
 import json
 import random
 import re
+import shutil
 from itertools import islice
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,6 +20,7 @@ from goodpart.files import read_json, read_jsonl, sha256
 from goodpart.models import load, load_tokenizer
 from goodpart.rules.train import refuse_too_weak
 from goodpart.sandbox import Sandbox
+from goodpart.tiny import promote
 from goodpart.tiny.architectures import initial_model, public_config
 from goodpart.tiny.batches import batches
 from goodpart.tiny.corpus import PROMPT_FIELD, held_out, held_out_prompts, rows, training_tasks
@@ -248,3 +251,21 @@ def test_easy_batches_come_first():
     texts = [tokenizer.decode(row) for batch in islice(stream, 64) for row in batch.ids]
     assert all("Solve" in text for text in texts[:64])
     assert not all("Solve" in text for text in texts[64:])
+
+
+def test_a_checkpoint_that_lacks_a_file_does_not_replace_the_old_one(tmp_path):
+    name = "dream-tiny-base"
+    shipped, source = ROOT / "workflow" / "resources" / "models" / name, tmp_path / "training" / name
+    shutil.copytree(shipped, source)
+    chosen = SimpleNamespace(model=name, results=tmp_path, models=tmp_path / "models", card_only=False)
+    old = chosen.models / name / "model.safetensors"
+    old.parent.mkdir(parents=True)
+    old.write_text("old")
+    (source / "curve.csv").unlink()
+    with pytest.raises(FileNotFoundError):
+        promote.main(chosen)
+    assert old.read_text() == "old"
+    shutil.copy(shipped / "curve.csv", source)
+    promote.main(chosen)
+    assert sha256(old) == sha256(shipped / "model.safetensors")
+    assert [path.name for path in chosen.models.iterdir()] == [name]

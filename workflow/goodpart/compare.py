@@ -65,6 +65,16 @@ def places(cell: Cell) -> dict[str, str]:
     return {"model": model, "decode": decode, "benchmark": benchmark, "policy": policy, "k": k}
 
 
+def shards(folder: Path, cell: Cell) -> list[Path]:
+    """Generated shards of one cell, the newest last: after n was raised, shorter ones lie beside them."""
+    any_shard = folder / paths.GENERATIONS.format(**places(cell), first=0, last=0)
+
+    def made(file: Path) -> tuple[str, int]:
+        return read_metadata(file).get("time", ""), file.stat().st_mtime_ns  # a copy may have lost its own
+
+    return sorted(any_shard.parent.glob("*-*.parquet"), key=made)
+
+
 def verdicts(folder: Path, cell: Cell) -> dict[str, tuple[float, list[str]]]:
     """item -> (share of its completions that are correct, their token ids as text), of one cell."""
     scores = read_table(
@@ -72,11 +82,12 @@ def verdicts(folder: Path, cell: Cell) -> dict[str, tuple[float, list[str]]]:
     )
     if set(scores["status"].unique().to_pylist()) != {"scored"}:
         return {}
-    shards = folder / paths.GENERATIONS.format(**places(cell), first=0, last=0)
-    made = read_tables(sorted(shards.parent.glob("*-*.parquet")), ["item_id", "sample", "token_ids"])
+    made: dict[tuple[str, int], str] = {}  # a newer shard's completion goes before an older one's
+    for row in read_tables(shards(folder, cell), ["item_id", "sample", "token_ids"]).to_pylist():
+        made[row["item_id"], row["sample"]] = str(row["token_ids"])
     tokens: dict[str, list[str]] = {}
-    for row in made.sort_by([("item_id", "ascending"), ("sample", "ascending")]).to_pylist():
-        tokens.setdefault(row["item_id"], []).append(str(row["token_ids"]))
+    for item, sample in sorted(made):
+        tokens.setdefault(item, []).append(made[item, sample])
     grouped = scores.append_column("right", pc.cast(scores["correct"], "float64")).group_by("item_id")
     means = grouped.aggregate([("right", "mean")])
     rows = zip(means["item_id"].to_pylist(), means["right_mean"].to_pylist(), strict=True)
@@ -141,8 +152,7 @@ def facts_of(folder: Path, cells: Iterable[Cell]) -> dict[str, set[str]]:
 
     add("cells", read_metadata(folder / paths.CELLS))
     for cell in cells:
-        shards = folder / paths.GENERATIONS.format(**places(cell), first=0, last=0)
-        for file in sorted(shards.parent.glob("*-*.parquet"))[:1]:
+        for file in shards(folder, cell)[-1:]:
             kept = {k: v for k, v in read_metadata(file).items() if k != "layers_skipped"}
             add(f"generations of {cell[0]} on {cell[2]}", kept)
     for file in sorted(folder.glob("items/*/*.parquet")):

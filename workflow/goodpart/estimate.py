@@ -203,13 +203,13 @@ def check_gpu(config: Mapping[str, Any], found: Iterable[Cost], gpus: list[gpu.G
         if cost.shape is not None and cost.memory > largest.total:
             entry = entries[cost.model]
             weights = memory.parameters(cost.shape, entry["family"]) * memory.BYTES[dtype_of(entry)]
-            moved = cost.passes * weights / OFFLOAD / 3600
+            moved = cost.passes / entry["batch_size"] * weights / OFFLOAD / 3600
             raise GoodpartError(
                 f"{cost.model}: needs {cost.memory / 1e9:.1f} GB of GPU memory ({weights / 1e9:.1f} GB for "
                 f"weights), and the largest GPU here ({largest.name}) has {largest.total / 1e9:.1f} GB. No: "
-                f"keeping weights in host memory is not supported, since moving them once a pass would take "
-                f"{moved:,.0f} hours for this run at 25 GB/s. Take a larger GPU (24 GB for 7-8B models), "
-                "or a smaller model of the same family as an entry of `models`"
+                "keeping weights in host memory is not supported, since moving them once a pass of a batch "
+                f"would take {moved:,.0f} hours for this run at 25 GB/s. Take a larger GPU (24 GB for 7-8B "
+                "models), or a smaller model of the same family as an entry of `models`"
             )
 
 
@@ -231,7 +231,10 @@ def check(
 
 
 def read_configuration(files: Iterable[Path]) -> dict[str, Any]:
-    """config.yaml, with files merged into it as `--configfile` does; GoodpartError if it is not valid."""
+    """config.yaml, with files merged into it as `--configfile` does; an empty file changes nothing.
+
+    Raises GoodpartError for a file that is missing or no mapping in YAML, and where the whole is not valid.
+    """
     import yaml
     from snakemake.utils import update_config
 
@@ -239,7 +242,13 @@ def read_configuration(files: Iterable[Path]) -> dict[str, Any]:
     for file in (Path("config.yaml"), *files):
         if not file.is_file():
             raise GoodpartError(f"{file}: no such file; run this in the folder of config.yaml")
-        update_config(config, yaml.safe_load(file.read_text(encoding="utf-8")))
+        try:
+            read = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise GoodpartError(f"{file}: not valid YAML ({error}); correct it") from error
+        if not isinstance(read, dict):
+            raise GoodpartError(f"{file}: holds no keys with values; write them as config.yaml does")
+        update_config(config, read)
     settings_of.check(config)
     return config
 

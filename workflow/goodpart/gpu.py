@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import getpass
 import os
 import shutil
 import subprocess
@@ -71,7 +70,7 @@ def take(poll: float = 2.0) -> Gpu | None:
     gpus = allowed(installed(), os.environ.get(VISIBLE))
     if _held or len(gpus) < 2:
         return None
-    folder = Path(tempfile.gettempdir(), f"goodpart-gpus-{getpass.getuser()}")
+    folder = Path(tempfile.gettempdir(), f"goodpart-gpus-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)
     said = False
     while True:

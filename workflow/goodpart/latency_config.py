@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from goodpart.paths import FULL_DEPTH
 from goodpart.policies import kind_exists, varies
-from goodpart.policy_config import Cell
+
+if TYPE_CHECKING:
+    from goodpart.policy_config import Cell  # which imports this module
 
 
 def latency_models(config: Mapping[str, Any]) -> list[str]:

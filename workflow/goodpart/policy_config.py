@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from goodpart.capture_plan import chosen_steps
 from goodpart.errors import GoodpartError
+from goodpart.latency_config import quality_cells
 from goodpart.paths import FULL_DEPTH
 from goodpart.policies import COMMON, kind_exists, policy_module, varies, with_defaults
 from goodpart.skip_sets import read_skip_set
@@ -56,10 +58,16 @@ def study_cells(config: Mapping[str, Any]) -> list[Cell]:
 
 def searched_ks(config: Mapping[str, Any], policy: str, model: str) -> list[int]:
     """Every k of a policy and model that some part of the configuration asks for."""
-    ks = {k for m, _, p, k in [*run_cells(config), *study_cells(config)] if (m, p) == (model, policy)}
+    cells = [*run_cells(config), *study_cells(config), *quality_cells(config)]
+    ks = {k for m, _, p, k in cells if (m, p) == (model, policy)}
     study = config.get("controlled_study", {})
     if study.get("policy") == policy and model in study["models"]:
         ks |= {k for k in study["layers_skipped"] if k}
+    drawn = config.get("skip_figures", {}).get("mechanism")
+    if drawn and drawn["policy"] == policy:
+        models = config["run"]["models"]
+        shown = drawn["model"] if drawn["model"] in models else models[0]  # as Figure 2 does
+        ks |= {drawn["k"]} if shown == model else set()
     return sorted(ks)
 
 
@@ -67,19 +75,31 @@ def policy_mistakes(config: Mapping[str, Any], root: Path) -> Iterable[str]:
     """One line a mistake in the policies that something asks for."""
     study = config.get("policy_study", {})
     used = {*config["run"]["policies"], *study.get("policies", [])}
-    used |= {config["controlled_study"]["policy"]} if "controlled_study" in config else set()
+    used |= {config[part]["policy"] for part in ("controlled_study", "latency") if part in config}
     figures = config.get("skip_figures", {})
     used |= {figures[key]["policy"] for key in ("mechanism", "selection") if key in figures}
     for name in sorted(used & set(config["policies"])):
         yield from _entry_mistakes(name, config["policies"][name], config)
     yield from _study_mistakes(study, config)
+    controlled = config.get("controlled_study", {}).get("policy")
+    entry = config["policies"].get(controlled)
+    if entry and kind_exists(entry["kind"]) and varies(entry):
+        yield (
+            f"  controlled_study.policy: the sets of {controlled!r} change by prompt or by step, and the "
+            "study reads one fixed set; choose a static policy"
+        )
     for key in ("mechanism", "selection"):
-        policy = figures.get(key, {}).get("policy", config["run"]["policies"][0])
+        if key not in figures:
+            continue
+        policy = figures[key]["policy"]
         if policy not in config["policies"]:
             yield f"  skip_figures.{key}.policy: {policy!r} is not in policies; {_known(policy, config)}"
-        elif ((config["policies"][policy].get("mode") == "per_prompt") != (key == "selection")) and figures:
+        elif (config["policies"][policy].get("mode") == "per_prompt") != (key == "selection"):
             kind = "needs a policy with" if key == "selection" else "cannot be drawn of one with"
             yield f"  skip_figures.{key}.policy: {policy!r}: the figure {kind} mode: per_prompt"
+    shown, run = config["table"].get("policy"), config["run"]["policies"]
+    if shown is not None and shown not in run:
+        yield f"  table.policy: {shown!r} is not in run.policies; name one of {', '.join(run)}, or remove it"
     adjacent = config["table"].get("adjacent_policy")
     if adjacent and adjacent not in config["policies"]:
         yield f"  table.adjacent_policy: {adjacent!r} is not in policies; {_known(adjacent, config)}"
@@ -169,20 +189,49 @@ def phase_mistakes(config: Mapping[str, Any], policy: str, model: str) -> Iterab
     if entry["kind"] == "file" or varies(entry) != "phase":
         return
     if family in AUTOREGRESSIVE:
-        yield (
-            f"  policies.{policy}: {model} is autoregressive, without denoising steps to adapt to; "
-            f"name the diffusion models in policies.{policy}.layers_skipped"
-        )
+        fix = f"name the diffusion models in policies.{policy}.layers_skipped"
+        if _of_study_alone(config, policy, model):  # whose k are its own
+            fix = f"take {policy} out of policy_study.policies, or choose a diffusion model"
+        yield f"  policies.{policy}: {model} is autoregressive, without denoising steps to adapt to; {fix}"
         return
     if config["decodes"].get(preset, {}).get(family, {}).get("cache", "none") != "none":
         yield (
             f"  policies.{policy}: layers that change by step and a cache exclude each other; let "
             f"decodes.{preset}.{family}.cache be none"
         )
-    steps = config["capture"]["steps"]
-    count = steps if isinstance(steps, int) else len(steps)
-    if count < entry["phases"]:
+    phases, captured = entry["phases"], _captured_steps(config, preset, family)
+    reached = {step * phases // total for total, steps in captured.items() for step in steps}
+    missed = [str(phase) for phase in range(phases) if phase not in reached]
+    if captured and missed:
         yield (
-            f"  capture.steps: {count} of them do not reach {entry['phases']} phases of "
-            f"policies.{policy}; capture more steps, or lower its phases"
+            f"  capture.steps: {max(map(len, captured.values()))} of them do not reach {phases} phases of "
+            f"policies.{policy} (none is in phase {', '.join(missed)}); capture more steps, or lower its "
+            "phases"
         )
+
+
+def _of_study_alone(config: Mapping[str, Any], policy: str, model: str) -> bool:
+    """Whether `policy_study` evaluates a model under a policy, and the run does not."""
+    run, ks = config["run"], config["models"][model]["layers_skipped"]
+    in_run = model in run["models"] and policy in run["policies"] and asked_ks(config, policy, model, ks)
+    return not in_run and any((m, p) == (model, policy) for m, _, p, _ in study_cells(config))
+
+
+def _captured_steps(config: Mapping[str, Any], preset: str, family: str) -> dict[int, list[int]]:
+    """Denoising steps of a preset, in all -> those that `capture.steps` takes, over calibration benchmarks.
+
+    Empty where no number of steps can be told: there is no benchmark, and that is a mistake of its own.
+    """
+    from goodpart.config import calibration_benchmarks, decode_arguments  # it imports this module
+
+    found: dict[int, list[int]] = {}
+    for entry in (config["benchmarks"].get(benchmark) for benchmark in calibration_benchmarks(config)):
+        if entry is not None:
+            arguments = {"max_new_tokens": entry["max_new_tokens"]}
+            arguments |= decode_arguments(config, preset, family, entry["kind"])
+            total = arguments.get("steps") or arguments["max_new_tokens"]
+            try:
+                found[total] = chosen_steps(config["capture"]["steps"], total)
+            except GoodpartError:
+                found[total] = []
+    return found

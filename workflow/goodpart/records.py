@@ -36,7 +36,11 @@ def _names(folder: Path) -> Iterator[tuple[str, Path]]:
     for path in folder.rglob("*"):
         if path.is_file():
             parts = [part.removeprefix("@") for part in path.relative_to(folder).parts]
-            yield base64.urlsafe_b64decode("".join(parts)).decode(errors="replace"), path
+            try:
+                name = base64.b64decode("".join(parts), altchars=b"-_", validate=True)
+            except ValueError:
+                continue  # no record: what a network file system keeps of a deleted one, for example
+            yield name.decode(errors="replace"), path
 
 
 def recorded_by_snakemake(workdir: Path, under: Sequence[str] | None = None) -> dict[str, Record]:

@@ -1,11 +1,22 @@
 # Models that differ in one thing at a time, side by side: `snakemake --cores 2 controlled_study`.
 
 
+def study_threshold():
+    """Arguments that say which similarity the study's policy asks for, where it asks for one."""
+    threshold = config["policies"].get(STUDY.get("policy"), {}).get("threshold")
+    return [] if threshold is None else ["--threshold", threshold]
+
+
 rule controlled_study:
     input:
         figure_files("controlled_study", ["pdf", "png", "csv"]),
         figure_files("controlled_study_table", ["csv", "md"]),
-        figure_files("training_curves", ["pdf", "png", "csv"]),
+        # Checkpoints of the hub come without the curve of their training.
+        (
+            figure_files("training_curves", ["pdf", "png", "csv"])
+            if trained_folders(STUDY["models"])
+            else []
+        ),
         pages(["controlled_study_table"]),
 
 
@@ -21,10 +32,10 @@ rule controlled_study_figure:
         "../../envs/analysis.yaml"
     params:
         models=columns(STUDY["models"]),
-        threshold=config["policies"].get(STUDY.get("policy"), {}).get("threshold"),
+        threshold=study_threshold(),
     shell:
         "python -m goodpart.figures.controlled_study --study {input.study:q} --models {params.models:q}"
-        " --threshold {params.threshold} --output {output:q} --log {log:q}"
+        " {params.threshold} --output {output:q} --log {log:q}"
 
 
 rule controlled_study_table:

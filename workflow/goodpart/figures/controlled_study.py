@@ -60,7 +60,8 @@ def main(arguments: argparse.Namespace) -> None:
     # Most layers differ in the third decimal: a log axis of the distance, similar layers at the top.
     axes[0].set_yscale("log")
     axes[0].invert_yaxis()
-    axes[0].axhline(1 - arguments.threshold, color="0.6", lw=0.7, ls=":")
+    if arguments.threshold is not None:
+        axes[0].axhline(1 - arguments.threshold, color="0.6", lw=0.7, ls=":")
     axes[2].axhline(100, color="0.6", lw=0.7, ls=":")
     axes[2].set_xticks(sorted(table.loc[table["measure"] == "retention", "at"].unique().astype(int)))
     figure.tight_layout()
@@ -74,6 +75,6 @@ if __name__ == "__main__":
     options = parser(__doc__)
     options.add_argument("--study", type=Path, required=True, help="controlled_study.parquet")
     options.add_argument("--models", required=True, help="model -> the paper's column or null, as JSON")
-    options.add_argument("--threshold", type=float, required=True, help="of the skip policy: a dotted line")
+    options.add_argument("--threshold", type=float, help="of the skip policy, if it has one: a dotted line")
     options.add_argument("--output", type=Path, nargs=3, required=True, help="PDF, PNG and CSV")
     run(main, options.parse_args())

@@ -26,12 +26,12 @@ def choose(similarities: Sequence[Sequence[float]], k: int, settings: dict[str, 
 
     similarities [P][L]. Pairs are taken by falling similarity until there are k times P of them, at most k in
     a phase: then every step costs what it costs under a static set, however early a completion ends. With
-    `uneven` at most 2 k, so that more similar phases give more layers, k on average over all steps.
-    `threshold`, `adjacent` and `protected` as for Algorithm 1, within a phase. Equal ones go to the earlier
-    phase, then to the lower layer.
+    `uneven` at most 2 k, and never all, so that more similar phases give more layers, k on average over all
+    steps. `threshold`, `adjacent` and `protected` as for Algorithm 1, within a phase. Equal ones go to the
+    earlier phase, then to the lower layer.
     """
     phases, layers = len(similarities), len(similarities[0])
-    most = 2 * k if settings["uneven"] else k
+    most = min(2 * k, layers - 1) if settings["uneven"] else k
     order = sorted(
         ((p, j) for p in range(phases) for j in range(layers)),
         key=lambda at: (-similarities[at[0]][at[1]], at),

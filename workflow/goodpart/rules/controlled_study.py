@@ -125,11 +125,12 @@ def similarities(
 def retentions(study: Study, chosen: dict[str, Any], results: Path, resamples: int) -> None:
     """Add accuracy and retention at every k, by benchmark and pooled, and the contrasts of retention."""
     items: list[str] = []
-    by_k: dict[int, dict[str, Values]] = {k: {} for k in chosen["layers_skipped"]}
+    ks = sorted(chosen["layers_skipped"])  # full depth, which the others are a share of, comes first
+    by_k: dict[int, dict[str, Values]] = {k: {} for k in ks}
     draws: NDArray[np.float64] | None = None
     for model in chosen["models"]:
         base: NDArray[np.float64] = np.empty(0)
-        for k in chosen["layers_skipped"]:
+        for k in ks:
             policy = chosen["policy"] if k else paths.FULL_DEPTH
             where = {"model": model, "decode": chosen["decode"], "policy": policy, "k": k}
             files = [results / paths.SCORES.format(**where, benchmark=b) for b in chosen["benchmarks"]]

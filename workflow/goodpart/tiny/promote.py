@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from goodpart.errors import GoodpartError
-from goodpart.files import read_json, sha256, write_text, written
+from goodpart.files import read_json, remove, sha256, write_text, written
 from goodpart.parquet import read_metadata, read_table
 from goodpart.paths import CONTROLLED_STUDY
 from goodpart.runtime import parser, run
@@ -97,12 +97,11 @@ def main(arguments: argparse.Namespace) -> None:
         source = arguments.results / "training" / name
         if not (source / "model.safetensors").exists():
             raise GoodpartError(f"{source}: no trained checkpoint; run `snakemake --cores 2 {source}` first")
-        if target.exists():
-            shutil.rmtree(target)
         with written(target) as partial:
             partial.mkdir()
             for file in KEPT:
                 shutil.copyfile(source / file, partial / file)
+            remove(target)  # not before the new one is whole; a folder is not renamed onto another
     study = arguments.results / CONTROLLED_STUDY if arguments.card_only else None
     write_text(target / "README.md", card(name, target, study))
     print(json.dumps({"model": name, "sha256": sha256(target / "model.safetensors")}))
