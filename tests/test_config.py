@@ -84,11 +84,6 @@ def test_a_setting_out_of_its_range(family, key, value, said):
     assert f"decodes.default.{family} with benchmarks.tiny-gsm8k: {said}" in message(config)
 
 
-def test_a_preset_without_settings_of_a_family_that_runs():
-    config = broken(run__decode="t16")
-    assert "decodes.t16: has no settings of qwen2, the family of qwen2.5-tiny; add them" in message(config)
-
-
 def test_two_benchmarks_of_one_label():
     config = broken(run__benchmarks=["tiny-gsm8k", "tiny-gsm8k-128"])
     assert "benchmarks.tiny-gsm8k-128.label: 'GSM8K (tiny)' is also that of tiny-gsm8k" in message(config)

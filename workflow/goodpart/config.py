@@ -130,14 +130,6 @@ def _meaning_mistakes(config: dict[str, Any], root: Path) -> Iterable[str]:
         rows.setdefault(label, name)
     if run["decode"] not in config["decodes"]:
         yield f"  run.decode: {_nearest(run['decode'], config['decodes'])}"
-    of_preset = config["decodes"].get(run["decode"], {})
-    for name in run["models"]:
-        family = config["models"].get(name, {}).get("family")
-        if of_preset and family in FAMILIES and family not in of_preset:
-            yield (
-                f"  decodes.{run['decode']}: has no settings of {family}, the family of {name}; add them "
-                "({} for its defaults), or take the model out of run.models"
-            )
     for preset, families in config["decodes"].items():
         for family, arguments in families.items():
             for kind in arguments.get("by_kind", {}):
