@@ -268,7 +268,7 @@ def test_a_profile_is_the_mean_of_what_was_measured(tmp_path):
     assert len(made) == 2 * 2 * 4
     write_rows(tmp_path / "profile.parquet", made, profiles.SCHEMA, {})
     found = read_profile(tmp_path / "profile.parquet", LLADA)
-    assert (found.prompts, found.layers) == (("a", "b"), 4)
+    assert (found.prompts, found.layers) == (((0, "a"), (0, "b")), 4)
     layers, tokens, norms = (pa.parquet.read_table(file).to_pandas() for file in files)
     of_a = tokens[(tokens["prompt_id"] == "a") & (tokens["depth"] == 3)]
     inside = of_a[of_a["kind"] != "boundary"]
