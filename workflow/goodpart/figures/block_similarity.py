@@ -34,13 +34,12 @@ def pair_means(measured: Measured, model: Shown) -> pd.DataFrame:
 
     columns = ["prompt_id", "step", "first", "second", "positions", *MEASURES]
     parts = []
-    for number, table in enumerate(measured.tables(model, "pairs", columns)):
+    for table in measured.tables(model, "pairs", columns):
         frame = table.to_pandas()
         for measure in MEASURES:
             frame[measure] *= frame["positions"]
         keys = ["prompt_id", "step", "first", "second"]
-        sums = frame.groupby(keys)[["positions", *MEASURES]].sum()
-        parts.append(sums.assign(benchmark=number).reset_index())
+        parts.append(frame.groupby(keys)[["positions", *MEASURES]].sum().reset_index())
     sums = pd.concat(parts)
     for measure in MEASURES:
         sums[measure] /= sums["positions"]

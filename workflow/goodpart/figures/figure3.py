@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from goodpart.figures import style
 from goodpart.figures.measured import PROMPT_KINDS, Measured, Shown, main
+from goodpart.parquet import prompt_tables
 
 NOTE = """
 # Figure 3
@@ -38,17 +39,16 @@ def profiles(measured: Measured, model: Shown) -> dict[str, tuple[NDArray, NDArr
     import pandas as pd
 
     keys, parts = ["prompt_id", "step", "depth", "kind"], []
-    for number, table in enumerate(measured.tables(model, "tokens", [*keys, *VALUES])):
+    for table in prompt_tables(measured.files(model, "tokens"), [*keys, *VALUES]):
         kept = pc.and_(pc.greater(table["depth"], 0), pc.not_equal(table["kind"], "boundary"))
         sums = [(value, "sum") for value in VALUES]
         parts.append(table.filter(kept).group_by(keys).aggregate([*sums, (VALUES[0], "count")]).to_pandas())
         parts[-1]["step"] = parts[-1]["step"].rank(method="dense").astype(int)
-        parts[-1]["benchmark"] = number
     everything = pd.concat(parts)
     found = {}
     for kind in ("all", *PROMPT_KINDS):
         chosen = everything if kind == "all" else everything[everything["kind"] == kind]
-        by_prompt = chosen.groupby(["step", "depth", "benchmark", "prompt_id"]).sum(numeric_only=True)
+        by_prompt = chosen.groupby(["step", "depth", "prompt_id"]).sum(numeric_only=True)
         plain, rest = (
             (by_prompt[f"{value}_sum"] / by_prompt["cosine_count"])
             .groupby(["step", "depth"])

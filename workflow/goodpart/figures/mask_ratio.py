@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from goodpart.figures import style
 from goodpart.figures.measured import PROMPT_KINDS, Measured, Shown, main
+from goodpart.parquet import prompt_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,16 +31,15 @@ def by_step(measured: Measured, model: Shown) -> pd.DataFrame:
     import pandas as pd
 
     keys, parts = ["prompt_id", "step", "mask_ratio", "kind", "layer"], []
-    for number, table in enumerate(measured.tables(model, "layers", [*keys, "cosine"])):
+    for table in prompt_tables(measured.files(model, "layers"), [*keys, "cosine"]):
         parts.append(table.group_by(keys).aggregate([("cosine", "mean")]).to_pandas())
         parts[-1]["step"] = parts[-1]["step"].rank(method="dense").astype(int)
-        parts[-1]["benchmark"] = number
     return pd.concat(parts)
 
 
 def means(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """Ratio, mean, standard deviation over prompts and their number, by `keys`."""
-    prompts = frame.groupby([*keys, "benchmark", "prompt_id"])[["mask_ratio", "cosine_mean"]].mean()
+    prompts = frame.groupby([*keys, "prompt_id"])[["mask_ratio", "cosine_mean"]].mean()
     return (
         prompts.groupby(keys)
         .agg(

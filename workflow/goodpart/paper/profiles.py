@@ -26,7 +26,7 @@ class Profile:
     """
 
     column: str
-    prompts: tuple[str, ...]
+    prompts: tuple[tuple[int, str], ...]  # number of the benchmark, prompt
     measures: dict[str, Floats]
     by_step: Floats
 
