@@ -49,11 +49,15 @@ def example_mistakes(name: str, config: dict[str, Any], root: Path) -> Iterable[
         yield f"{at}.rows: there are {len(own)} examples, from 0; correct the numbers"
     elif spec["source"] is not None:
         yield from source_mistakes(f"{at}.source", spec["source"], root)
-        where = ("path", "hub", "name", "split", "ids")
-        if all(spec["source"].get(key) == entry["evaluation"].get(key) for key in where):
+        if same_rows(spec["source"], entry["evaluation"]):
             yield f"{at}.source: these are the evaluated items; name a training split"
         elif spec["count"] > spec["source"]["rows"]:
             yield f"{at}.count: {spec['count']} is more than the {spec['source']['rows']} rows; lower it"
+
+
+def same_rows(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    """Whether two sources name the same rows."""
+    return all(first.get(key) == second.get(key) for key in ("path", "hub", "name", "split", "ids"))
 
 
 def source_mistakes(at: str, source: dict[str, Any], root: Path) -> Iterable[str]:

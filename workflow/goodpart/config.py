@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from goodpart import capture_config
-from goodpart.benchmark_sources import example_mistakes, source_mistakes
+from goodpart.benchmark_sources import example_mistakes, same_rows, source_mistakes
 from goodpart.errors import GoodpartError
 from goodpart.families import FAMILIES, family_module, family_of
 from goodpart.files import read_json
 from goodpart.latency_config import latency_mistakes, latency_models
 from goodpart.models import check_weights
 from goodpart.paths import FULL_DEPTH
+from goodpart.policies import kind_exists, varies
 from goodpart.policy_config import asked_ks, fill_policies, policy_mistakes
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
@@ -59,12 +60,11 @@ def _calibrate_on_evaluated(config: dict[str, Any]) -> set[str]:
 
 def _leaks(config: dict[str, Any], on_evaluated: set[str]) -> Iterable[str]:
     """Benchmarks that would calibrate on evaluated items without having asked for it."""
-    where = ("path", "hub", "name", "split", "ids")
     for name in calibration_benchmarks(config):
         entry = config["benchmarks"].get(name, {})
         if "calibration" not in entry or name in on_evaluated:
             continue
-        if all(entry["calibration"].get(key) == entry["evaluation"].get(key) for key in where):
+        if same_rows(entry["calibration"], entry["evaluation"]):
             yield (
                 f"  benchmarks.{name}.calibration: these are the evaluated items; name a training split, or "
                 "write calibration: evaluation if that is what you want"
@@ -191,6 +191,12 @@ def _study_mistakes(study: dict[str, Any], config: dict[str, Any]) -> Iterable[s
                 yield f"  controlled_study.{kind}: {name!r} is not in {kind}; {_nearest(name, config[kind])}"
     if study and study["policy"] not in config["policies"]:
         yield f"  controlled_study.policy: {_nearest(study['policy'], config['policies'])}"
+    policy = config["policies"].get(study.get("policy"))
+    if policy and kind_exists(policy["kind"]) and varies(policy):
+        yield (
+            f"  controlled_study.policy: the sets of {study['policy']!r} change by prompt or by step, and "
+            "the study reads one fixed set; choose a static policy"
+        )
     for contrast in study.get("contrasts", []):
         for name in (contrast["first"], contrast["second"]):
             if name not in study["models"]:

@@ -81,13 +81,6 @@ def policy_mistakes(config: Mapping[str, Any], root: Path) -> Iterable[str]:
     for name in sorted(used & set(config["policies"])):
         yield from _entry_mistakes(name, config["policies"][name], config)
     yield from _study_mistakes(study, config)
-    controlled = config.get("controlled_study", {}).get("policy")
-    entry = config["policies"].get(controlled)
-    if entry and kind_exists(entry["kind"]) and varies(entry):
-        yield (
-            f"  controlled_study.policy: the sets of {controlled!r} change by prompt or by step, and the "
-            "study reads one fixed set; choose a static policy"
-        )
     for key in ("mechanism", "selection"):
         if key not in figures:
             continue

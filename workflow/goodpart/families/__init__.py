@@ -71,15 +71,18 @@ def family_of(raw: dict[str, Any], where: str) -> str:
 
 def check_settings(settings: Any) -> None:
     """GoodpartError for a number of a sampler's `Settings` out of its range, or an unknown cache."""
-    for name, value in vars(settings).items():
-        if name in COUNTS and not (value is None or (_is(Integral, value) and value >= 1)):
+    given = vars(settings)
+    for name, value in given.items():
+        if value is None:
+            continue
+        if name in COUNTS and not (_is(Integral, value) and value >= 1):
             raise GoodpartError(f"{name} {value!r} is not a whole number of at least 1")
-        if name in NOT_NEGATIVE and not (value is None or (_is(Real, value) and value >= 0)):
+        if name in NOT_NEGATIVE and not (_is(Real, value) and value >= 0):
             raise GoodpartError(f"{name} {value!r} is not a number of at least 0")
-        if name in SHARES and not (value is None or (_is(Real, value) and 0 < value <= 1)):
+        if name in SHARES and not (_is(Real, value) and 0 < value <= 1):
             raise GoodpartError(f"{name} {value!r} is not a number above 0 and at most 1")
-        if name == "cache" and value not in CACHES:
-            raise GoodpartError(f"cache {value!r} is unknown: one of {', '.join(CACHES)}")
+    if "cache" in given and given["cache"] not in CACHES:
+        raise GoodpartError(f"cache {given['cache']!r} is unknown: one of {', '.join(CACHES)}")
 
 
 def _is(kind: type, value: object) -> bool:
