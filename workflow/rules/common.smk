@@ -227,6 +227,12 @@ def items_subset(wildcards):
     return ["--n", min(config["capture"]["prompts"], entry["calibration"]["rows"])]
 
 
+def policy_threshold(policy):
+    """Arguments that say which similarity a policy asks for, where it asks for one."""
+    threshold = config["policies"].get(policy, {}).get("threshold")
+    return [] if threshold is None else ["--threshold", threshold]
+
+
 def skip_set_file(model, policy, k):
     """The file of one skip set: JSON, or Parquet where it differs by prompt or by phase."""
     pattern = paths.SKIP_SETS if varies(config["policies"][policy]) else paths.SKIP_SET

@@ -1,12 +1,6 @@
 # Models that differ in one thing at a time, side by side: `snakemake --cores 2 controlled_study`.
 
 
-def study_threshold():
-    """Arguments that say which similarity the study's policy asks for, where it asks for one."""
-    threshold = config["policies"].get(STUDY.get("policy"), {}).get("threshold")
-    return [] if threshold is None else ["--threshold", threshold]
-
-
 rule controlled_study:
     input:
         figure_files("controlled_study", ["pdf", "png", "csv"]),
@@ -32,7 +26,7 @@ rule controlled_study_figure:
         "../../envs/analysis.yaml"
     params:
         models=columns(STUDY["models"]),
-        threshold=study_threshold(),
+        threshold=policy_threshold(STUDY.get("policy")),
     shell:
         "python -m goodpart.figures.controlled_study --study {input.study:q} --models {params.models:q}"
         " {params.threshold} --output {output:q} --log {log:q}"
