@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 
 from goodpart import paths
 from goodpart.errors import GoodpartError
@@ -24,6 +23,7 @@ from goodpart.files import read_json
 from goodpart.intervals import Floats, mcnemar, percentile_interval, resampling
 from goodpart.parquet import read_metadata, read_table, read_tables
 from goodpart.runtime import parser, run
+from goodpart.scored import NotScoredError, item_verdicts
 
 CELL = ("model", "decode", "benchmark", "policy", "asked_k")
 ALPHA = 0.05
@@ -77,10 +77,9 @@ def shards(folder: Path, cell: Cell) -> list[Path]:
 
 def verdicts(folder: Path, cell: Cell) -> dict[str, tuple[float, list[str]]]:
     """item -> (share of its completions that are correct, their token ids as text), of one cell."""
-    scores = read_table(
-        folder / paths.SCORES.format(**places(cell)), ["item_id", "sample", "correct", "status"]
-    )
-    if set(scores["status"].unique().to_pylist()) != {"scored"}:
+    try:
+        means = item_verdicts(folder / paths.SCORES.format(**places(cell)))
+    except NotScoredError:
         return {}
     made: dict[tuple[str, int], str] = {}  # a newer shard's completion goes before an older one's
     for row in read_tables(shards(folder, cell), ["item_id", "sample", "token_ids"]).to_pylist():
@@ -88,10 +87,7 @@ def verdicts(folder: Path, cell: Cell) -> dict[str, tuple[float, list[str]]]:
     tokens: dict[str, list[str]] = {}
     for item, sample in sorted(made):
         tokens.setdefault(item, []).append(made[item, sample])
-    grouped = scores.append_column("right", pc.cast(scores["correct"], "float64")).group_by("item_id")
-    means = grouped.aggregate([("right", "mean")])
-    rows = zip(means["item_id"].to_pylist(), means["right_mean"].to_pylist(), strict=True)
-    return {item: (float(mean), tokens.get(item, [])) for item, mean in rows}
+    return {item: (mean, tokens.get(item, [])) for item, mean in means.items()}
 
 
 def difference(cell: Cell, first: Mapping[str, Any], second: Mapping[str, Any]) -> Difference:

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from goodpart import paths
 from goodpart.errors import GoodpartError
 from goodpart.intervals import Floats, retention_interval
 from goodpart.paper.evidence import ALLOWED, NOT_ALLOWED, placed
 from goodpart.paper.values import Value
-from goodpart.parquet import read_table
+from goodpart.scored import item_verdicts
 
 SAME = ("model", "decode", "benchmark")
 
@@ -50,14 +52,9 @@ def paired_differences(
 def _verdicts(results: Path, cells: Sequence[Mapping[str, Any]]) -> list[Floats]:
     """The fraction of an item's completions that is correct [n] under each cell, items in one order."""
     files = [results / paths.SCORES.format(**cell, k=cell["asked_k"]) for cell in cells]
-    tables = [
-        read_table(file, ["item_id", "correct"])
-        .group_by("item_id")
-        .aggregate([("correct", "mean")])
-        .sort_by("item_id")
-        for file in files
-    ]
-    for file, table in zip(files, tables, strict=True):
-        if not table["item_id"].equals(tables[0]["item_id"]):
+    verdicts = [item_verdicts(file) for file in files]
+    for file, found in zip(files, verdicts, strict=True):
+        if found.keys() != verdicts[0].keys():
             raise GoodpartError(f"{file}: other items than in {files[0]}; delete both and rerun")
-    return [table["correct_mean"].to_numpy() for table in tables]
+    items = sorted(verdicts[0])
+    return [np.array([found[item] for item in items]) for found in verdicts]

@@ -24,8 +24,9 @@ from goodpart import paths
 from goodpart.errors import GoodpartError
 from goodpart.files import read_json
 from goodpart.intervals import percentile_interval, resampling
-from goodpart.parquet import prompt_tables, provenance, read_table, write_rows
+from goodpart.parquet import prompt_tables, provenance, write_rows
 from goodpart.runtime import parser, run
+from goodpart.scored import NotScoredError, item_verdicts
 
 # kind: `model` or `contrast`; at: layer, depth or k (null for a mean over layers or depths); n: prompts
 # or items behind the value; got_k: layers really skipped (retention and accuracy of a model).
@@ -63,15 +64,14 @@ def prompt_means(files: list[Path], index: str) -> tuple[list[str], NDArray[np.f
 
 
 def verdicts(files: list[Path]) -> tuple[list[str], NDArray[np.float64], list[int]]:
-    """Items, their verdicts (1 right, 0 wrong), and how many each benchmark has."""
-    tables = [read_table(file, ["item_id", "correct", "status"]) for file in files]
-    for file, table in zip(files, tables, strict=True):
-        states = set(table["status"].to_pylist()) - {"scored"}
-        if states:
-            raise GoodpartError(f"{file}: {', '.join(sorted(states))}; the study needs every verdict")
-    ids = [item for table in tables for item in table["item_id"].to_pylist()]
-    right = np.array([c for table in tables for c in table["correct"].to_pylist()], dtype=float)
-    return ids, right, [table.num_rows for table in tables]
+    """Items, the share of each one's completions that is right (0..1), and how many each benchmark has."""
+    try:
+        found = [item_verdicts(file) for file in files]
+    except NotScoredError as error:
+        raise GoodpartError(f"{error}; the study needs every verdict") from error
+    ids = [item for items in found for item in items]
+    right = np.array([share for items in found for share in items.values()])
+    return ids, right, [len(items) for items in found]
 
 
 class Study:

@@ -1,0 +1,26 @@
+"""Verdicts of one cell's items, as its scores tell them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from goodpart.errors import GoodpartError
+from goodpart.parquet import read_table
+
+
+class NotScoredError(GoodpartError):
+    """Some completions of a cell have no verdict."""
+
+
+def item_verdicts(scores: Path) -> dict[str, float]:
+    """Item -> the share of its completions that are correct (0..1), in the order of the file.
+
+    Raises NotScoredError, naming why, where a completion has no verdict.
+    """
+    table = read_table(scores, ["item_id", "correct", "status"])
+    if states := set(table["status"].to_pylist()) - {"scored"}:
+        raise NotScoredError(f"{scores}: {', '.join(sorted(states))}")
+    found: dict[str, list[bool]] = {}
+    for item, correct in zip(table["item_id"].to_pylist(), table["correct"].to_pylist(), strict=True):
+        found.setdefault(item, []).append(correct)
+    return {item: sum(verdicts) / len(verdicts) for item, verdicts in found.items()}
