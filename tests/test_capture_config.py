@@ -7,7 +7,7 @@ import yaml
 
 from conftest import ROOT
 from goodpart import capture_config
-from goodpart.config import check, stored_gigabytes
+from goodpart.config import check
 from goodpart.errors import GoodpartError
 from goodpart.hidden_cache import CacheWriter
 
@@ -28,15 +28,15 @@ def test_the_size_follows_from_the_configuration_alone():
     config["capture"] |= {"stored": 1, "prompts": 8, "windows": {"limited": "default"}}
     check(config, ROOT)
     rows = 1 * 29 * (100 + 24) + 1 * 29 * (100 + 32)
-    assert stored_gigabytes(config, ROOT) == pytest.approx((4 * 64 + 32) * rows / 1e9)
+    assert capture_config.gigabytes(config, ROOT) == pytest.approx((4 * 64 + 32) * rows / 1e9)
     config["models"]["qwen2.5-tiny"]["dtype"] = "bfloat16"
-    assert stored_gigabytes(config, ROOT) == pytest.approx((1.5 * 64 + 32) * rows / 1e9)
+    assert capture_config.gigabytes(config, ROOT) == pytest.approx((1.5 * 64 + 32) * rows / 1e9)
     config["run"]["models"] = ["llada-tiny-instruct"]
     five = 5 * 33 * (100 + 24) + 5 * 33 * (100 + 32)
-    assert stored_gigabytes(config, ROOT) == pytest.approx((4 * 64 + 32) * five / 1e9)
+    assert capture_config.gigabytes(config, ROOT) == pytest.approx((4 * 64 + 32) * five / 1e9)
     config["capture"]["steps"] = "all"
     every = 24 * 33 * (100 + 24) + 32 * 33 * (100 + 32)
-    assert stored_gigabytes(config, ROOT) == pytest.approx((4 * 64 + 32) * every / 1e9)
+    assert capture_config.gigabytes(config, ROOT) == pytest.approx((4 * 64 + 32) * every / 1e9)
 
 
 def test_a_hub_model_says_its_width():

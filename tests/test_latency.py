@@ -9,6 +9,7 @@ import yaml
 from conftest import ROOT
 from goodpart import config as settings_of
 from goodpart.errors import GoodpartError
+from goodpart.latency_config import latency_models
 from goodpart.quality_latency import points
 from goodpart.rules import latency
 
@@ -116,4 +117,4 @@ def test_a_preset_that_does_not_fit_is_named():
 def test_the_study_takes_the_models_of_the_run():
     config = {**CONFIG, "run": {**CONFIG["run"], "models": ["qwen2.5-tiny", "dream-tiny-base"]}}
     settings_of.check(config, ROOT)
-    assert settings_of.latency_models(config) == ["dream-tiny-base"]
+    assert latency_models(config) == ["dream-tiny-base"]

@@ -11,6 +11,7 @@ from goodpart import config as settings_of
 from goodpart.benchmark_sources import example_mistakes, worked_examples
 from goodpart.benchmarks import benchmark_module
 from goodpart.benchmarks.math500 import EXAMPLES
+from goodpart.decode_config import decode_settings
 from goodpart.errors import GoodpartError
 from goodpart.parquet import read_metadata, read_table
 from goodpart.prompts import render
@@ -176,14 +177,12 @@ def test_every_published_preset_fits_every_benchmark():
     for preset, families in PAPER["decodes"].items():
         for family in families:
             for benchmark in PAPER["benchmarks"]:
-                settings_of.decode_settings(config, preset, family, benchmark)
-    chosen = {
-        b: settings_of.decode_settings(config, "dream-base", "dream", b) for b in PAPER["run"]["benchmarks"]
-    }
+                decode_settings(config, preset, family, benchmark)
+    chosen = {b: decode_settings(config, "dream-base", "dream", b) for b in PAPER["run"]["benchmarks"]}
     assert [chosen[b]["temperature"] for b in ("gsm8k", "math500", "humaneval", "mbpp")] == [0, 0, 0.2, 0.2]
     assert [chosen[b]["max_new_tokens"] for b in ("gsm8k", "math500")] == [256, 512]
     assert all("by_kind" not in arguments for arguments in chosen.values())
-    llada = settings_of.decode_settings(config, "llada-instruct", "llada", "math500")
+    llada = decode_settings(config, "llada-instruct", "llada", "math500")
     assert llada["confidence_eos_eot_inf"]
     assert llada["block_length"] == 512
 

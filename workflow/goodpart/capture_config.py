@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from goodpart.capture_plan import cache_bytes, chosen_steps
+from goodpart.decode_config import sampler_settings
 from goodpart.errors import GoodpartError
 from goodpart.files import read_json
 
 UNKNOWN_WIDTH = 4096  # channels of a model that is neither on this machine nor says its width
-Settings = Callable[[str, str, str], Any]  # (decode, family, benchmark) -> the family's Settings
+
+
+def calibration_benchmarks(config: Mapping[str, Any]) -> list[str]:
+    """Benchmarks whose training prompts the similarities are measured on."""
+    named = config.get("capture", {}).get("benchmarks")
+    if named:
+        return list(named)
+    return [b for b in config["run"]["benchmarks"] if "calibration" in config["benchmarks"].get(b, {})]
 
 
 def windows(config: Mapping[str, Any]) -> dict[str, str]:
@@ -34,18 +42,18 @@ def width(entry: Mapping[str, Any], root: Path = Path()) -> int:
     return entry.get("width", UNKNOWN_WIDTH)
 
 
-def gigabytes(config: Mapping[str, Any], benchmarks: list[str], settings: Settings, root: Path) -> float:
+def gigabytes(config: Mapping[str, Any], root: Path = Path()) -> float:
     """Size of all hidden states that the run's models store, at most, in GB (1e9 bytes).
 
     Prompts count as `capture.prompt_tokens`; jobs check again with the real lengths, before they decode.
     """
-    capture, total = config["capture"], 0.0
+    capture, benchmarks, total = config["capture"], calibration_benchmarks(config), 0.0
     for model in config["run"]["models"]:
         entry = config["models"][model]
         dtype = entry.get("dtype") or ("bfloat16" if entry["gpu"] else "float32")
         for decode in captured_decodes(config):
             for benchmark in benchmarks:
-                chosen = settings(decode, entry["family"], benchmark)
+                chosen = sampler_settings(config, decode, entry["family"], benchmark)
                 one_pass = entry["family"] == "qwen2"
                 steps = 1 if one_pass else len(chosen_steps(capture["steps"], chosen.total_steps))
                 positions = capture["prompt_tokens"] + chosen.max_new_tokens
@@ -54,9 +62,7 @@ def gigabytes(config: Mapping[str, Any], benchmarks: list[str], settings: Settin
     return total / 1e9
 
 
-def mistakes(
-    config: Mapping[str, Any], benchmarks: list[str], settings: Settings, root: Path
-) -> Iterable[str]:
+def mistakes(config: Mapping[str, Any], root: Path) -> Iterable[str]:
     """Lines on windows that do not exist or fit, and on a size beyond the bound."""
     for name, decode in windows(config).items():
         if decode not in config["decodes"]:
@@ -64,16 +70,16 @@ def mistakes(
             yield f"  capture.windows.{name}: {decode!r} is not in decodes; known are: {known}"
             return
         for family in sorted({config["models"][model]["family"] for model in config["run"]["models"]}):
-            for benchmark in benchmarks:
+            for benchmark in calibration_benchmarks(config):
                 try:
-                    settings(decode, family, benchmark)
+                    sampler_settings(config, decode, family, benchmark)
                 except GoodpartError as error:
                     yield f"  decodes.{decode}.{family} with benchmarks.{benchmark}: {error}"
                     return
     if config["redraw"]:  # nothing is captured, and the weights that say how wide a state is may be away
         return
     try:
-        size = gigabytes(config, benchmarks, settings, root)
+        size = gigabytes(config, root)
     except GoodpartError as error:
         yield f"  {error}"
         return

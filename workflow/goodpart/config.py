@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,8 +9,10 @@ from typing import Any
 
 from goodpart import capture_config
 from goodpart.benchmark_sources import example_mistakes, same_rows, source_mistakes
-from goodpart.errors import GoodpartError
-from goodpart.families import FAMILIES, family_module, family_of
+from goodpart.capture_config import calibration_benchmarks
+from goodpart.decode_config import decode_settings
+from goodpart.errors import GoodpartError, nearest
+from goodpart.families import FAMILIES, family_of
 from goodpart.files import read_json
 from goodpart.latency_config import latency_mistakes, latency_models
 from goodpart.models import check_weights
@@ -38,9 +39,7 @@ def check(config: dict[str, Any], root: Path = Path()) -> None:
         mistakes = list(_meaning_mistakes(config, root))
         mistakes += _leaks(config, on_evaluated)
     if not mistakes:
-        mistakes = list(
-            capture_config.mistakes(config, calibration_benchmarks(config), _settings(config), root)
-        )
+        mistakes = list(capture_config.mistakes(config, root))
     if mistakes:
         raise GoodpartError("\n".join(["the configuration is not valid:", *mistakes]))
 
@@ -79,7 +78,7 @@ def _schema_mistakes(config: dict[str, Any], schema: dict[str, Any]) -> Iterable
         if error.validator == "additionalProperties":
             known = list(error.schema.get("properties", {}))
             for name in sorted(set(error.instance) - set(known)):
-                yield f"  {key}: unknown key {name!r}; {_nearest(name, known)}"
+                yield f"  {key}: unknown key {name!r}; {nearest(name, known)}"
         elif error.validator == "required":
             missing = [name for name in error.validator_value if name not in error.instance]
             yield f"  {key}: the key {', '.join(missing)} is missing; add it"
@@ -90,11 +89,6 @@ def _schema_mistakes(config: dict[str, Any], schema: dict[str, Any]) -> Iterable
             yield f"  {key}: {error.instance!r} is not allowed; give {error.schema['description']}"
         else:
             yield f"  {key}: {error.message}"
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, known, 1)
-    return f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(known)}"
 
 
 def _fill_defaults(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> None:
@@ -118,7 +112,7 @@ def _meaning_mistakes(config: dict[str, Any], root: Path) -> Iterable[str]:
     for kind in ("models", "benchmarks", "policies"):
         for name in run[kind]:
             if name not in config[kind]:
-                yield f"  run.{kind}: {name!r} is not in {kind}; {_nearest(name, config[kind])}"
+                yield f"  run.{kind}: {name!r} is not in {kind}; {nearest(name, config[kind])}"
     rows: dict[str, str] = {}
     for name in run["benchmarks"]:
         label = config["benchmarks"].get(name, {}).get("label", name)
@@ -129,7 +123,7 @@ def _meaning_mistakes(config: dict[str, Any], root: Path) -> Iterable[str]:
             )
         rows.setdefault(label, name)
     if run["decode"] not in config["decodes"]:
-        yield f"  run.decode: {_nearest(run['decode'], config['decodes'])}"
+        yield f"  run.decode: {nearest(run['decode'], config['decodes'])}"
     for preset, families in config["decodes"].items():
         for family, arguments in families.items():
             for kind in arguments.get("by_kind", {}):
@@ -188,9 +182,9 @@ def _study_mistakes(study: dict[str, Any], config: dict[str, Any]) -> Iterable[s
     for kind in ("models", "benchmarks"):
         for name in study.get(kind, []):
             if name not in config[kind]:
-                yield f"  controlled_study.{kind}: {name!r} is not in {kind}; {_nearest(name, config[kind])}"
+                yield f"  controlled_study.{kind}: {name!r} is not in {kind}; {nearest(name, config[kind])}"
     if study and study["policy"] not in config["policies"]:
-        yield f"  controlled_study.policy: {_nearest(study['policy'], config['policies'])}"
+        yield f"  controlled_study.policy: {nearest(study['policy'], config['policies'])}"
     policy = config["policies"].get(study.get("policy"))
     if policy and kind_exists(policy["kind"]) and varies(policy):
         yield (
@@ -200,7 +194,7 @@ def _study_mistakes(study: dict[str, Any], config: dict[str, Any]) -> Iterable[s
     for contrast in study.get("contrasts", []):
         for name in (contrast["first"], contrast["second"]):
             if name not in study["models"]:
-                known = _nearest(name, study["models"])
+                known = nearest(name, study["models"])
                 yield f"  controlled_study.contrasts: {name!r} is not among its models; {known}"
 
 
@@ -284,49 +278,6 @@ def _benchmark_mistakes(name: str, config: dict[str, Any], root: Path) -> Iterab
                     f"{at_decode}: {benchmark['samples']} samples an item are all the same at temperature 0; "
                     "set a temperature above 0, or samples: 1"
                 )
-
-
-def decode_settings(config: Mapping[str, Any], decode: str, family: str, benchmark: str) -> dict[str, Any]:
-    """Arguments of the family's `Settings` for one preset and benchmark, checked.
-
-    Raises GoodpartError for an unknown argument or values that do not fit together.
-    """
-    entry = config["benchmarks"][benchmark]
-    arguments = decode_arguments(config, decode, family, entry["kind"])
-    arguments.setdefault("max_new_tokens", entry["max_new_tokens"])
-    settings = family_module(family).Settings
-    unknown = sorted(set(arguments) - set(settings.__dataclass_fields__))
-    if unknown:
-        raise GoodpartError(
-            f"unknown setting {unknown[0]!r}; {_nearest(unknown[0], list(settings.__dataclass_fields__))}"
-        )
-    settings(**arguments)
-    return arguments
-
-
-def decode_arguments(config: Mapping[str, Any], decode: str, family: str, kind: str) -> dict[str, Any]:
-    """A preset's arguments for one family, with what its `by_kind` changes for one kind of benchmark."""
-    arguments = dict(config["decodes"].get(decode, {}).get(family, {}))
-    return arguments | arguments.pop("by_kind", {}).get(kind, {})
-
-
-def _settings(config: Mapping[str, Any]) -> capture_config.Settings:
-    return lambda decode, family, benchmark: family_module(family).Settings(
-        **decode_settings(config, decode, family, benchmark)
-    )
-
-
-def stored_gigabytes(config: Mapping[str, Any], root: Path = Path()) -> float:
-    """Size of the hidden states that the run stores, at most, in GB."""
-    return capture_config.gigabytes(config, calibration_benchmarks(config), _settings(config), root)
-
-
-def calibration_benchmarks(config: Mapping[str, Any]) -> list[str]:
-    """Benchmarks whose training prompts the similarities are measured on."""
-    named = config.get("capture", {}).get("benchmarks")
-    if named:
-        return list(named)
-    return [b for b in config["run"]["benchmarks"] if "calibration" in config["benchmarks"].get(b, {})]
 
 
 def item_count(config: Mapping[str, Any], benchmark: str) -> int:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from goodpart import capture_config, downloads, flops, gpu, memory, paths
 from goodpart import config as settings_of
-from goodpart import downloads, flops, gpu, memory, paths
+from goodpart.decode_config import decode_settings
 from goodpart.errors import GoodpartError
 from goodpart.files import read_json
 from goodpart.policy_config import run_cells
@@ -89,7 +90,7 @@ def costs(config: Mapping[str, Any], root: Path = Path()) -> list[Cost]:
             if cell[0] != name:
                 continue
             count = left_to_make(config, cell, root)
-            arguments = settings_of.decode_settings(config, config["run"]["decode"], family, cell[1])
+            arguments = decode_settings(config, config["run"]["decode"], family, cell[1])
             steps = flops.family_module(family).Settings(**arguments).total_steps
             completions += count
             passes += count * steps
@@ -113,7 +114,7 @@ def costs(config: Mapping[str, Any], root: Path = Path()) -> list[Cost]:
 
 def report(config: Mapping[str, Any], found: list[Cost], root: Path = Path()) -> str:
     """The estimate as text."""
-    rates, states = config["estimate"], settings_of.stored_gigabytes(config, root)
+    rates, states = config["estimate"], capture_config.gigabytes(config, root)
     lines = [
         f"estimate of what is left to make, at {rates['tflops']:g} TFLOP/s and {rates['gb_s']:g} GB/s a GPU, "
         f"with prompts of {PROMPT} tokens and no early end:",
@@ -154,7 +155,7 @@ def unpinned(config: Mapping[str, Any]) -> list[str]:
 def hub_sources(config: Mapping[str, Any]) -> list[tuple[str, str, str | None]]:
     """(kind, name, revision) of everything on the hub that the run needs and is not downloaded yet."""
     models = [("model", config["models"][name]) for name in config["run"]["models"]]
-    benchmarks = {*config["run"]["benchmarks"], *settings_of.calibration_benchmarks(config)}
+    benchmarks = {*config["run"]["benchmarks"], *capture_config.calibration_benchmarks(config)}
     splits = [
         config["benchmarks"][b].get(s) for b in sorted(benchmarks) for s in ("evaluation", "calibration")
     ]
@@ -180,7 +181,7 @@ def check_disk(config: Mapping[str, Any], found: Iterable[Cost], root: Path) -> 
     folder = (root / config["paths"]["results"]).absolute()
     folder = next(at for at in (folder, *folder.parents) if at.exists())
     stored = (root / config["paths"]["results"] / "hidden_states").rglob("*.parquet")
-    states = 1e9 * settings_of.stored_gigabytes(config, root) - sum(file.stat().st_size for file in stored)
+    states = 1e9 * capture_config.gigabytes(config, root) - sum(file.stat().st_size for file in stored)
     needed = sum(cost.completions for cost in found) * COMPLETION + max(0, int(states))
     downloads.require_space(folder, needed, "paths.results")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from goodpart.capture_config import calibration_benchmarks
 from goodpart.capture_plan import chosen_steps
-from goodpart.errors import GoodpartError
+from goodpart.decode_config import sampler_settings
+from goodpart.errors import GoodpartError, nearest
 from goodpart.latency_config import quality_cells
 from goodpart.paths import FULL_DEPTH
 from goodpart.policies import COMMON, kind_exists, policy_module, varies, with_defaults
@@ -76,7 +77,7 @@ def policy_mistakes(config: Mapping[str, Any], root: Path) -> Iterable[str]:
     study = config.get("policy_study", {})
     used = {*config["run"]["policies"], *study.get("policies", [])}
     used |= {config[part]["policy"] for part in ("controlled_study", "latency") if part in config}
-    figures = config.get("skip_figures", {})
+    figures, policies = config.get("skip_figures", {}), config["policies"]
     used |= {figures[key]["policy"] for key in ("mechanism", "selection") if key in figures}
     for name in sorted(used & set(config["policies"])):
         yield from _entry_mistakes(name, config["policies"][name], config)
@@ -85,8 +86,8 @@ def policy_mistakes(config: Mapping[str, Any], root: Path) -> Iterable[str]:
         if key not in figures:
             continue
         policy = figures[key]["policy"]
-        if policy not in config["policies"]:
-            yield f"  skip_figures.{key}.policy: {policy!r} is not in policies; {_known(policy, config)}"
+        if policy not in policies:
+            yield f"  skip_figures.{key}.policy: {policy!r} is not in policies; {nearest(policy, policies)}"
         elif (config["policies"][policy].get("mode") == "per_prompt") != (key == "selection"):
             kind = "needs a policy with" if key == "selection" else "cannot be drawn of one with"
             yield f"  skip_figures.{key}.policy: {policy!r}: the figure {kind} mode: per_prompt"
@@ -94,15 +95,10 @@ def policy_mistakes(config: Mapping[str, Any], root: Path) -> Iterable[str]:
     if shown is not None and shown not in run:
         yield f"  table.policy: {shown!r} is not in run.policies; name one of {', '.join(run)}, or remove it"
     adjacent = config["table"].get("adjacent_policy")
-    if adjacent and adjacent not in config["policies"]:
-        yield f"  table.adjacent_policy: {adjacent!r} is not in policies; {_known(adjacent, config)}"
+    if adjacent and adjacent not in policies:
+        yield f"  table.adjacent_policy: {adjacent!r} is not in policies; {nearest(adjacent, policies)}"
     if not any(policy not in config["policies"] for policy in config["run"]["policies"]):
         yield from _pair_mistakes(config, root)
-
-
-def _known(name: str, config: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(name, config["policies"], 1)
-    return f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(config['policies'])}"
 
 
 def _entry_mistakes(name: str, entry: Mapping[str, Any], config: Mapping[str, Any]) -> Iterable[str]:
@@ -113,9 +109,7 @@ def _entry_mistakes(name: str, entry: Mapping[str, Any], config: Mapping[str, An
     module = policy_module(kind)
     allowed = [*module.SETTINGS, *COMMON]
     for key in sorted(set(entry) - set(allowed)):
-        close = difflib.get_close_matches(key, allowed, 1)
-        hint = f"did you mean {close[0]!r}?" if close else f"it has: {', '.join(allowed)}"
-        yield f"{at}: the kind {kind} has no setting {key!r}; {hint}"
+        yield f"{at}: the kind {kind} has no setting {key!r}; {nearest(key, allowed)}"
     if kind == "file" and "path" not in entry:
         yield f"{at}.path: is missing; name the file of the skip set, as my-sets/{{model}}-k{{k}}.json"
     if entry.get("mode") == "per_prompt" and module.NEEDS != "similarities":
@@ -138,7 +132,7 @@ def _study_mistakes(study: Mapping[str, Any], config: Mapping[str, Any]) -> Iter
             yield f"  policy_study.{kind}: {study[kind]!r} is not in {kind}s; choose one that is"
     for policy in [*study["policies"], study["overlap"]]:
         if policy not in config["policies"]:
-            yield f"  policy_study: {policy!r} is not in policies; {_known(policy, config)}"
+            yield f"  policy_study: {policy!r} is not in policies; {nearest(policy, config['policies'])}"
     overlap = config["policies"].get(study["overlap"], {"mode": "per_prompt"})
     if overlap.get("mode") != "per_prompt":
         yield f"  policy_study.overlap: {study['overlap']!r} is not per_prompt; name a policy of that mode"
@@ -215,14 +209,13 @@ def _captured_steps(config: Mapping[str, Any], preset: str, family: str) -> dict
 
     Empty where no number of steps can be told: there is no benchmark, and that is a mistake of its own.
     """
-    from goodpart.config import calibration_benchmarks, decode_arguments  # it imports this module
-
     found: dict[int, list[int]] = {}
-    for entry in (config["benchmarks"].get(benchmark) for benchmark in calibration_benchmarks(config)):
-        if entry is not None:
-            arguments = {"max_new_tokens": entry["max_new_tokens"]}
-            arguments |= decode_arguments(config, preset, family, entry["kind"])
-            total = arguments.get("steps") or arguments["max_new_tokens"]
+    for benchmark in calibration_benchmarks(config):
+        if benchmark in config["benchmarks"]:
+            try:
+                total = sampler_settings(config, preset, family, benchmark).total_steps
+            except GoodpartError:
+                continue
             try:
                 found[total] = chosen_steps(config["capture"]["steps"], total)
             except GoodpartError:

@@ -23,7 +23,7 @@ FIGURE_SUFFIXES = ["pdf", "png", "csv", "md"]
 
 if workflow.is_main_process and not config["redraw"]:
     print(
-        f"hidden states to store: {settings_of.stored_gigabytes(config):.3g} GB at most"
+        f"hidden states to store: {capture_config.gigabytes(config):.3g} GB at most"
         f" (capture.max_gb: {CAPTURE['max_gb']})",
         file=sys.stderr,
     )
@@ -63,7 +63,7 @@ def figure_selection(windows, names):
     chosen = {}
     for window in windows:
         lengths = [
-            settings_of.decode_settings(config, WINDOWS[window], m["family"], CALIBRATION[0])
+            decode_config.decode_settings(config, WINDOWS[window], m["family"], CALIBRATION[0])
             for m in models.values()
         ]
         tokens = max(settings["max_new_tokens"] for settings in lengths)

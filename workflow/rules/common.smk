@@ -21,6 +21,7 @@ from goodpart import (
     benchmark_sources,
     capture_config,
     cluster,
+    decode_config,
     downloads,
     latency_config,
     paths,
@@ -45,7 +46,7 @@ MODELS, BENCHMARKS, POLICIES = (
 DECODE = config["run"]["decode"]
 TABLE_POLICY = config["table"].get("policy", POLICIES[0])
 FULL = paths.FULL_DEPTH
-CALIBRATION = settings_of.calibration_benchmarks(config)
+CALIBRATION = capture_config.calibration_benchmarks(config)
 STUDY = config.get("controlled_study", {"models": [], "benchmarks": []})
 POLICY_STUDY = config.get("policy_study", {})
 OVERLAP = POLICY_STUDY.get("overlap")
@@ -195,7 +196,7 @@ def decoding(decode, model, benchmarks):
     """Decoding settings of one model for each benchmark, as JSON."""
     family = config["models"][model]["family"]
     return [
-        json.dumps(settings_of.decode_settings(config, decode, family, benchmark), sort_keys=True)
+        json.dumps(decode_config.decode_settings(config, decode, family, benchmark), sort_keys=True)
         for benchmark in benchmarks
     ]
 
@@ -378,7 +379,7 @@ def checked_decoding(wildcards):
     """Decoding settings that a trained checkpoint is checked with, a benchmark, as JSON."""
     family, lengths = tiny_family(wildcards), TINY["checked"]["max_new_tokens"]
     chosen = {
-        kind: {**settings_of.decode_arguments(config, DECODE, family, kind), "max_new_tokens": n}
+        kind: {**decode_config.decode_arguments(config, DECODE, family, kind), "max_new_tokens": n}
         for kind, n in lengths.items()
     }
     return json.dumps(chosen, sort_keys=True)
