@@ -24,8 +24,8 @@
 #   downloads/{model,dataset}/{owner}--{name}/{revision}/          of the hub, verified
 #   results/provenance.jsonl                                       how each artifact was made
 #   results/training/{tiny model}/                                 only by `snakemake tiny_models`
-#   paper_figs/table{1,2,3}.{csv,md,tex}   paper_figs/figure{1,2,8}.{pdf,png,csv}
-#   paper_figs/{figure3,...,figure14,block_similarity,mask_ratio}.{pdf,png,csv,md}
+#   paper_figs/table{1,2,3}.{csv,md,tex}   paper_figs/figure{2,8}.{pdf,png,csv}
+#   paper_figs/{figure1,figure3,...,figure14,block_similarity,mask_ratio}.{pdf,png,csv,md}
 #   paper_figs/comparison.{csv,md}   paper_figs/quality_latency.{pdf,png,csv}   paper_figs/quality_latency_table.md
 #   paper_figs/{policies,overlap}.{pdf,png,csv}   paper_figs/policy_study_table.{csv,md}
 #   paper_figs/controlled_study.{pdf,png,csv}   paper_figs/controlled_study_table.{csv,md}
@@ -49,7 +49,7 @@ rule all:
     default_target: True
     input:
         [figure_files(f"table{n}", ["csv", "md", "tex"]) for n in (1, 2, 3)],
-        figure_files("figure1", ["pdf", "png", "csv"]),
+        figure_files("figure1", ["pdf", "png", "csv", "md"]),
         figure_files("figure2", ["pdf", "png", "csv"])
         if "mechanism" in config["skip_figures"]
         else [],

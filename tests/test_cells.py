@@ -101,4 +101,4 @@ def test_intervals_cover(baseline, retention, correlation):
     """The whole grid is in tests/bench/coverage.py; docs/statistics.md has its table."""
     from bench.coverage import coverage
 
-    assert 0.93 <= coverage(baseline, retention, correlation, repetitions=2000) <= 0.97
+    assert 0.93 <= coverage(baseline, retention, correlation, items=128, repetitions=2000) <= 0.97

@@ -26,6 +26,7 @@ from goodpart.paper.evidence import (
 )
 from goodpart.paper.profiles import Profile
 from goodpart.paper.values import Value
+from goodpart.paper.verdicts import Part, each, every
 
 PAPER = ROOT / "workflow" / "resources" / "paper"
 CLAIMS = {claim.id: claim for claim in read_claims(PAPER / "claims.csv")}
@@ -99,8 +100,9 @@ def selected(sign=1):
 
 def speed_ups(sign=1):
     """Logarithms of the speed-ups negated with `sign` -1."""
-    values = [Value(*(v**sign for v in (x, x * 0.98**sign, x * 1.02**sign))) for x in (1.2, 2.0, 2.3)]
-    return [SpeedUp("llada", 16, "prefix", *values)]
+    skip, cached, both = 1.2**sign, 2.0**sign, 2.3**sign
+    values = (skip, cached, both, both / (skip * cached), both - max(skip, cached))
+    return [SpeedUp("llada", 16, "prefix", *(Value(x, x - 0.03, x + 0.03) for x in values))]
 
 
 def evidence(sign=1):
@@ -224,3 +226,64 @@ def test_a_claim_at_its_bound_is_unresolved():
     assert (found.verdict, found.resolved) == ("true", False)
     assert CLAIMS["C01"].on(SUPPORT).resolved is False  # 95, 86 to 104
     assert CLAIMS["C16"].on(SUPPORT).resolved is True
+
+
+@pytest.mark.parametrize(("name", "resolved"), [("C03", True), ("C13", True), ("C12", None), ("C01", False)])
+def test_what_is_resolved_on_the_papers_cells(name, resolved):
+    """What is exact, as FLOPs and limits of intervals, leaves nothing open; a number without n does."""
+    assert CLAIMS[name].on(Evidence(Retentions(PRINTED, 0.95))).resolved is resolved
+
+
+SURE, OPEN, UNKNOWN = Value(2, 1, 3), Value(2, -1, 5), Value(2)
+NOT, MAYBE_NOT = Value(-2, -3, -1), Value(-2, -5, 1)
+
+
+@pytest.mark.parametrize(
+    ("together", "numbers", "verdict", "resolved"),
+    [
+        (every, [SURE, SURE], "true", True),
+        (every, [SURE, OPEN], "true", False),
+        (every, [SURE, UNKNOWN], "true", None),
+        (every, [SURE, replace(UNKNOWN, exact=True)], "true", True),
+        (every, [OPEN, NOT], "false", True),
+        (every, [SURE, NOT, MAYBE_NOT], "false", True),
+        (every, [SURE, MAYBE_NOT], "false", False),
+        (each, [SURE, NOT], "partly", True),
+        (each, [OPEN, NOT], "partly", False),
+        (each, [OPEN, SURE, NOT], "partly", True),
+        (each, [NOT, MAYBE_NOT], "false", False),
+    ],
+)
+def test_a_verdict_is_resolved_if_no_error_turns_it(together, numbers, verdict, resolved):
+    found = together([Part("x", number, ">", 0) for number in numbers])
+    assert (found.verdict, found.resolved) == (verdict, resolved)
+
+
+def test_the_least_certain_part_decides_whatever_its_unit():
+    wide, narrow = Value(50, -10, 110), Value(0.2, 0.1, 0.3)
+    assert every([Part("wide", wide, ">", 0), Part("narrow", narrow, ">", 0)]).decisive.what == "wide"
+    assert (
+        every([Part("wide", wide, ">", 0), Part("fails", Value(-9, -99, 0), ">", 0)]).decisive.what == "fails"
+    )
+
+
+def test_a_part_that_must_be_certain_holds_with_all_of_its_interval():
+    assert Part("x", SURE, ">", 0, certain=True).holds
+    straddling = Part("x", OPEN, ">", 0, certain=True)
+    assert (straddling.holds, straddling.resolved) == (False, False)
+    assert Part("x", NOT, ">", 0, certain=True).resolved
+
+
+def test_dream_s_difference_must_be_above_zero_with_its_interval():
+    """C14 asks what C13 asks: a difference that sampling error may turn is none."""
+    unsure = {(DREAM_BASE, kind, 2): Value(9.7, -6.5, 25.9) for kind in ("gsm8k", "humaneval")}
+    verdict = CLAIMS["C14"].on(replace(SUPPORT, retentions=Retentions(cells(), 0.95, unsure)))
+    assert (verdict.verdict, verdict.resolved) == ("false", False)
+
+
+def test_falling_norms_do_not_rise():
+    falling = {
+        column: replace(one, measures=one.measures | {"median": np.tile(np.geomspace(1e3, 10, n), (8, 1))})
+        for (column, one), n in zip(SUPPORT.profiles.items(), LAYERS.values(), strict=True)
+    }
+    assert CLAIMS["C20"].on(replace(SUPPORT, profiles=falling)).verdict == "false"

@@ -58,7 +58,7 @@ def our_row(k, **values):
 
 def ours(*cells):
     policies = {"not_allowed": "similarity", "allowed": "adjacent"}
-    return our_cells(cells, {"small": "gsm8k", "other": "gsm8k"}, policies)
+    return our_cells(cells, {"small": "gsm8k", "other": "gsm8k"}, policies, 0.95)
 
 
 # Sampling error
@@ -166,6 +166,17 @@ def test_a_cell_without_a_number_says_why(values, why):
 def test_a_second_benchmark_of_a_kind_does_not_replace_the_first():
     [cell] = ours(our_row(4), our_row(4, benchmark="other", retention=1.0))
     assert cell.percent == 90.0
+
+
+def test_an_interval_without_width_is_given_what_n_items_leave():
+    """No verdict of 100 changed: up to 3.6 % of all may, which is 7.2 points where half are right."""
+    _, cell = ours(our_row(0), our_row(6, retention=100.0, low=100.0, high=100.0))[1:]
+    assert (cell.low, cell.high) == pytest.approx((100 - 7.24, 100 + 7.24), abs=0.01)
+    _, cell = ours(our_row(0), our_row(6, low=89.0, high=91.0))[1:]
+    assert (cell.low, cell.high) == (89, 91)
+    printed = next(c for c in PRINTED if c.place == (LLADA, "gsm8k", NOT_ALLOWED, 6))  # 91.8, 88 to 95
+    almost = ours(our_row(0), our_row(6, retention=96.0, low=96.0, high=96.0))[-1]
+    assert agreement(printed, almost)[0] == "agrees"
 
 
 def test_agreement_is_that_of_intervals():
@@ -299,6 +310,40 @@ def test_speed_ups_need_all_four_ways():
     [one] = speed_ups(made, 0.95)
     assert (one.steps, one.cache) == (16, "prefix")
     assert one.both.value == pytest.approx(one.skip.value * one.cached.value, rel=0.02)
+    assert one.share.value == pytest.approx(one.both.value / (one.skip.value * one.cached.value))
+    assert one.gain.value == pytest.approx(one.both.value - one.cached.value)
+
+
+def test_the_error_of_all_four_ways_goes_into_their_product():
+    """One repeat of skipping alone that took twice as long: both over the product may be as uncertain."""
+    times = {("none", 0): [4.0] * 4, ("none", 6): [3.0, 3.0, 3.0, 6.0], ("prefix", 0): [2.0] * 4,
+             ("prefix", 6): [1.5] * 4}  # fmt: skip
+    made = [
+        {
+            "model": "m",
+            "steps": 16,
+            "blocks": 1,
+            "batch_size": 1,
+            "cache": c,
+            "layers_skipped": k,
+            "seconds": s,
+        }
+        for (c, k), seconds in times.items()
+        for s in seconds
+    ]
+    [one] = speed_ups(made, 0.95)
+    assert (one.both.low, one.both.high) == pytest.approx((4 / 1.5, 4 / 1.5))
+    assert one.share.low == pytest.approx(1.0)
+    assert one.share.high > 1.4
+
+
+def test_speed_ups_are_not_made_of_less():
+    times = {("none", 0): 4.0, ("none", 6): 3.0, ("prefix", 0): 2.0, ("prefix", 6): 1.5}
+    made = [
+        {"model": "m", "steps": 16, "blocks": 1, "batch_size": 1, "cache": cache, "layers_skipped": k,
+         "seconds": seconds}
+        for (cache, k), seconds in times.items()
+    ]  # fmt: skip
     assert speed_ups([row for row in made if row["cache"] == "none"], 0.95) == []
     assert speed_ups([row for row in made if row["layers_skipped"] == 0], 0.95) == []
 
@@ -326,5 +371,11 @@ def test_sets_of_prompts_are_chosen_from_their_similarities(tmp_path):
     assert [np.flatnonzero(row).tolist() for row in found.prompts] == [[0, 2, 4]] * 2 + [[0, 2, 6]] * 2
     assert np.flatnonzero(found.by_benchmark["big"]).tolist() == [0, 2, 6]
     assert np.flatnonzero(found.pooled).tolist() == [0, 2]  # 4 and 6: in half of the prompts, below 0.9
+    settled = read_selected([tmp_path / "prompts.parquet"], LLADA, 8, kinds, settings, 3, [1, 3])
+    assert np.flatnonzero(settled.pooled).tolist() == [1, 3]
+    assert (settled.pooled_is, np.array_equal(settled.prompts, found.prompts)) == (
+        "the run's static set",
+        True,
+    )
     with pytest.raises(GoodpartError, match="no prompt of none"):
         read_selected([tmp_path / "prompts.parquet"], LLADA, 8, {"none": "gsm8k"}, settings, 3)

@@ -16,6 +16,7 @@ from goodpart.comparison_config import comparison_settings
 from goodpart.errors import GoodpartError
 from goodpart.paper.evidence import LLADA, Retentions, our_cells
 from goodpart.paper.paired import paired_differences
+from goodpart.paper.values import Missing
 from goodpart.parquet import write_rows
 from goodpart.rules import cells as cells_rule
 from goodpart.rules import scores
@@ -96,13 +97,37 @@ def test_our_difference_of_adjacency_is_resampled_in_pairs(tmp_path):
     ]
     assert [found.low, found.high] == pytest.approx(np.quantile(drawn, [0.025, 0.975]).tolist(), abs=0.8)
 
-    independent = Retentions(our_cells(cells, kinds, policies), 0.95)
+    independent = Retentions(our_cells(cells, kinds, policies, 0.95), 0.95)
     assert independent.difference(LLADA, "gsm8k", 6).low < 0 < found.low
-    assert Retentions(our_cells(cells, kinds, policies), 0.95, {place: found}).difference(*place) == found
+    assert (
+        Retentions(our_cells(cells, kinds, policies, 0.95), 0.95, {place: found}).difference(*place) == found
+    )
 
     scored(tmp_path, "adjacent", 6, TOGETHER[:100])
     with pytest.raises(GoodpartError, match=r"adjacent/k6\.parquet: other items than in .*full/k0"):
         paired_differences(cells, kinds, policies, tmp_path, 0.95, 100)
+
+
+def test_rules_that_skip_the_same_layers_cannot_be_told_apart(tmp_path):
+    full, apart, together = adjacency_cells(tmp_path)
+    policies, kinds = {"not_allowed": "similarity", "allowed": "adjacent"}, {"small": "gsm8k"}
+    cells = [full, apart | {"layers": [3, 9]}, together | {"layers": [3, 9]}]
+    found = paired_differences(cells, kinds, policies, tmp_path, 0.95, 100)
+    assert found == {(LLADA, "gsm8k", 6): None}
+    with pytest.raises(Missing, match=r"GSM8K at k = 6, both rules choose the same layers"):
+        Retentions(our_cells(cells, kinds, policies, 0.95), 0.95, found).difference(LLADA, "gsm8k", 6)
+    cells[2]["layers"] = [3, 4]
+    assert paired_differences(cells, kinds, policies, tmp_path, 0.95, 100)[LLADA, "gsm8k", 6].value > 0
+
+
+def test_the_difference_of_equal_verdicts_has_a_width(tmp_path):
+    full, apart, together = adjacency_cells(tmp_path)
+    scored(tmp_path, "adjacent", 6, APART)
+    policies = {"not_allowed": "similarity", "allowed": "adjacent"}
+    cells = [full, apart, together]
+    [found] = paired_differences(cells, {"small": "gsm8k"}, policies, tmp_path, 0.95, 100).values()
+    assert found.value == 0
+    assert (found.low, found.high) == pytest.approx((-3.672, 3.672), abs=1e-3)  # 2.84 % of 128, of 77 %
 
 
 def test_differences_are_of_one_model_and_of_scored_cells(tmp_path):

@@ -12,7 +12,7 @@ from goodpart.figures.figure2 import PROMPT, forward_passes
 from goodpart.intervals import wilson
 from goodpart.parquet import provenance, write_rows
 from goodpart.rules import cells as cells_rule
-from goodpart.tables import adjacency_table, to_csv, to_markdown
+from goodpart.tables import adjacency_table, to_csv, to_latex, to_markdown
 from test_policy_study import cell, similarities
 
 
@@ -48,8 +48,9 @@ def test_figure1(tmp_path):
     run(
         "figures.figure1", "--cells", tmp_path / "cells.parquet", "--models",
         json.dumps({"m": "LLaDA-Instruct", "n": None}), "--policy", "similarity", "--benchmark", "b",
-        "--label", "B", "--output", *figure,
+        "--label", "B", "--output", *figure, tmp_path / "figure1.md",
     )  # fmt: skip
+    assert "does not name the benchmark" in (tmp_path / "figure1.md").read_text()
     rows = rows_of(figure[2])
     assert [(row["model"], row["asked_k"], row["pareto_layers"]) for row in rows] == [
         ("m", "0", "1"), ("m", "2", "1"), ("m", "4", "0"), ("n", "2", "0"),
@@ -100,7 +101,8 @@ def test_figure2_shows_the_layers_of_the_file(tmp_path):
     (tmp_path / "k2.json").write_text('{"layers": [1, 5]}')
     figure = outputs(tmp_path, "figure2")
     run(
-        "figures.figure2", "--skip-set", tmp_path / "k2.json", "--layers", 8, "--family", "llada",
+        "figures.figure2", "--name", "m, k = 2", "--skip-set", tmp_path / "k2.json",
+        "--layers", 8, "--family", "llada",
         "--settings", '{"max_new_tokens": 16, "block_length": 8}', "--output", *figure,
     )  # fmt: skip
     rows = rows_of(figure[2])
@@ -119,10 +121,12 @@ def test_figure8_counts_prompts(tmp_path):
     }
     figure = outputs(tmp_path, "figure8")
     run(
-        "figures.figure8", "--similarities", file, "--layers", 8, "--settings", json.dumps(settings),
+        "figures.figure8", "--similarities", file, "--model", "m", "--models", '{"m": null}',
+        "--label", "B", "--layers", 8, "--settings", json.dumps(settings),
         "--k", 2, "--level", 0.95, "--output", *figure,
     )  # fmt: skip
     rows = rows_of(figure[2])
+    assert {(row["model"], row["benchmark"]) for row in rows} == {("m", "B")}
     allowed = [int(row["count"]) for row in rows if row["adjacent_allowed"] == "1"]
     apart = [int(row["count"]) for row in rows if row["adjacent_allowed"] == "0"]
     assert allowed == [0, 0, 12, 12, 0, 0, 0, 0]
@@ -159,6 +163,18 @@ def test_tables_of_adjacency():
     printed = to_markdown(table, None, 0.95)
     assert "| Benchmark | Layers skipped | Adjacent not allowed | Adjacent allowed |" in printed
     assert "|  | 6 | not run | 10.0 (0 to 20) \\* |" in printed
+
+
+def test_rows_where_both_rules_chose_the_same_layers_say_so():
+    both = [{**cell(policy, 4, 90.0), "layers": [1, 5]} for policy in NAMES.values()]
+    other = [{**cell(policy, 6, 90.0), "layers": [1, 5, n]} for n, policy in enumerate(NAMES.values(), 7)]
+    table = adjacency_table([*both, *other], NAMES, "m", {"b": "Bench"})
+    assert table.same_layers == {("Bench", 4)}
+    printed = to_markdown(table, None, 0.95)
+    assert "|  | 4 \\# |" in printed
+    assert "\\#: both rules chose the same layers" in printed
+    assert "4 \\# &" in to_latex(table, None, 0.95)
+    assert "both rules" not in to_markdown(adjacency_table(other, NAMES, "m", {"b": "Bench"}), None, 0.95)
 
 
 def test_a_table_without_its_model_or_policy():

@@ -77,6 +77,10 @@ def test_marks():
     assert "not run: no sandbox" in printed
     assert "n/a (0.00)" in printed  # no baseline to retain
     assert "Items: Bench 32." in printed
+    assert "90.0 (90 to 90) = \\*" in to_markdown(
+        retention_table([cell("llada", 2, retention=90.0, low=90.0, high=90.0)], "similarity",
+                        {"llada": None}, {"b": "Bench"}), None, 0.95,
+    )  # fmt: skip
     latex = to_latex(TABLE, None, 0.95)
     assert "75.0 (50 to 99)$^{*}$" in latex
     assert latex.count("&") == 6 * 4

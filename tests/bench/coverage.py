@@ -1,7 +1,7 @@
 """How often the 95 % intervals of retention cover the truth: `python tests/bench/coverage.py`.
 
-Simulated verdicts of 128 items, full depth and skipped, with a given baseline accuracy, true retention and
-correlation between an item's two verdicts (or the greatest that these accuracies allow).
+Simulated verdicts of `--items` items, full depth and skipped, with a given baseline accuracy, true retention
+and correlation between an item's two verdicts (or the greatest that these accuracies allow).
 """
 
 import argparse
@@ -11,7 +11,6 @@ import numpy as np
 
 from goodpart.intervals import retention_interval
 
-ITEMS = 128
 BASELINES, RETENTIONS, CORRELATIONS = (0.5, 0.8), (0.6, 0.9, 1.0), (0.0, 0.3, 0.6)
 
 
@@ -24,12 +23,12 @@ def probabilities(baseline: float, retention: float, correlation: float) -> np.n
 
 
 def coverage(
-    baseline: float, retention: float, correlation: float, repetitions: int, resamples: int = 4000
+    baseline: float, retention: float, correlation: float, items: int, repetitions: int, resamples: int = 4000
 ) -> float:
-    """Fraction of simulated cells whose 95 % interval holds the true retention."""
+    """Fraction of simulated cells of `items` items whose 95 % interval holds the true retention."""
     chances = probabilities(baseline, retention, correlation)
     rng, covered = np.random.default_rng(0), 0
-    for counts in rng.multinomial(ITEMS, chances, size=repetitions):
+    for counts in rng.multinomial(items, chances, size=repetitions):
         kinds = np.repeat(np.arange(4), counts)
         low, high = retention_interval(kinds // 2, kinds % 2, 0.95, resamples)
         covered += low - 1e-9 <= 100 * retention <= high + 1e-9
@@ -38,10 +37,14 @@ def coverage(
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--items", type=int, default=128)
+    options.add_argument("--baselines", type=float, nargs="+", default=BASELINES)
+    options.add_argument("--retentions", type=float, nargs="+", default=RETENTIONS)
+    options.add_argument("--correlations", type=float, nargs="+", default=CORRELATIONS)
     options.add_argument("--repetitions", type=int, default=2000)
     options.add_argument("--resamples", type=int, default=4000)
     arguments = options.parse_args()
     print("| baseline | retention | correlation | coverage |\n| --- | --- | --- | --- |")
-    for setting in product(BASELINES, RETENTIONS, CORRELATIONS):
-        found = coverage(*setting, arguments.repetitions, arguments.resamples)
+    for setting in product(arguments.baselines, arguments.retentions, arguments.correlations):
+        found = coverage(*setting, arguments.items, arguments.repetitions, arguments.resamples)
         print("| " + " | ".join(f"{value:g}" for value in setting) + f" | {100 * found:.1f} % |", flush=True)

@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from goodpart.comparison import NOT_THE_RULE
 from goodpart.paper.evidence import NAMES
 from goodpart.paper.originals import is_the_papers_benchmark, is_the_papers_model
+from goodpart.policies import varies
+
+
+def _static_twin(config: Mapping[str, Any], per_prompt: str) -> str | None:
+    """The run's policy that chooses as a per-prompt one does, but once for all prompts; None without one."""
+
+    def rule(policy: str) -> dict[str, Any]:
+        entry = config["policies"][policy]
+        return {key: value for key, value in entry.items() if key not in ("mode", *NOT_THE_RULE)}
+
+    alike = [p for p in config["run"]["policies"] if rule(p) == rule(per_prompt)]
+    return next((p for p in alike if not varies(config["policies"][p])), None)
 
 
 def comparison_settings(
@@ -30,7 +43,12 @@ def comparison_settings(
         "originals": {b: is_the_papers_benchmark(entry) for b, entry in known.items()},
         "policies": {"not_allowed": policy, "allowed": config["table"].get("adjacent_policy")},
         "selection": drawn
-        and {"model": selected, "policy": config["policies"][drawn["policy"]], "k": drawn["k"]},
+        and {
+            "model": selected,
+            "policy": config["policies"][drawn["policy"]],
+            "k": drawn["k"],
+            "static": _static_twin(config, drawn["policy"]),
+        },
         "level": config["table"]["level"],
         "resamples": config["table"]["resamples"],
     }

@@ -40,6 +40,16 @@ class Point:
     status: str
 
 
+def _speed_up(
+    base: Sequence[Mapping[str, Any]] | None, rows: Sequence[Mapping[str, Any]], level: float
+) -> Value | None:
+    if base is None:
+        return None
+    if base is rows:
+        return Value(1.0, exact=True)
+    return ratio([row["seconds"] for row in base], [row["seconds"] for row in rows], level)
+
+
 def points(
     timings: Sequence[Mapping[str, Any]], cells: Sequence[Mapping[str, Any]], level: float
 ) -> list[Point]:
@@ -79,7 +89,7 @@ def points(
                 len(rows),
                 (low, median, high),
                 size * first["new_tokens"] / median,
-                ratio([row["seconds"] for row in base], seconds, level) if base else None,
+                _speed_up(base, rows, level),
                 first["forward_passes"],
                 *(cell.get(name) for name in ("n", "accuracy", "retention", "low", "high")),
                 cell.get("status", "not run"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,26 +24,35 @@ NOTES = (
     "Retention in percent of full depth with its {level:g} % interval (paired bootstrap over items); "
     "baseline accuracy in round brackets.",
     "\\*: the interval excludes 100. \\+: fewer layers found than asked (how many in square brackets).",
+    "=: every resample came out alike, and so the interval has no width; that is not certainty.",
     "–: below the retention threshold. not run: the cell is not part of this run.",
 )
+SAME_LAYERS = "\\#: both rules chose the same layers, none of them adjacent."
 
 
 @dataclass(frozen=True)
 class Table:
     """Rows (benchmark, k) by columns, each cell a row of cells.parquet or None where not run.
 
-    `titles`: column -> its title in print, where that is another.
+    `titles`: column -> its title in print, where that is another. `same_layers`: rows whose columns, being
+    policies, skip the same layers.
     """
 
     columns: list[str]
     rows: list[tuple[str, int]]
     cells: dict[tuple[str, int, str], dict[str, Any]]
     titles: dict[str, str] = field(default_factory=dict)
+    same_layers: frozenset[tuple[str, int]] = frozenset()
 
     @property
     def header(self) -> list[str]:
         """Titles of all columns in print."""
         return ["Benchmark", "Layers skipped", *(self.titles.get(c, c) for c in self.columns)]
+
+    @property
+    def notes(self) -> list[str]:
+        """What stands below it, with `{level}` to fill in."""
+        return [*NOTES, *([SAME_LAYERS] if self.same_layers else [])]
 
 
 def retention_table(
@@ -88,11 +98,18 @@ def adjacency_table(
         columns = [of_policy[c["policy"]]] if c["policy"] in of_policy else []
         for column in list(policies) if c["policy"] == FULL_DEPTH else columns:
             found[labels[c["benchmark"]], c["asked_k"], column] = c
+    sets = {place: c["layers"] for place, c in found.items() if c["asked_k"] and c.get("layers") is not None}
+    rows = [(label, k) for label in labels.values() for k in sorted({0, *ks})]
     return Table(
         columns=list(policies),
-        rows=[(label, k) for label in labels.values() for k in sorted({0, *ks})],
+        rows=rows,
         cells=found,
         titles={"not_allowed": "Adjacent not allowed", "allowed": "Adjacent allowed"},
+        same_layers=frozenset(
+            row
+            for row in rows
+            if (*row, "allowed") in sets and sets[*row, "allowed"] == sets.get((*row, "not_allowed"))
+        ),
     )
 
 
@@ -140,6 +157,8 @@ def printed(cell: dict[str, Any] | None, threshold: float | None) -> str:
         return "n/a"
     low, high = cell["low"], cell["high"]
     text = f"{cell['retention']:.1f} ({low:.0f} to {high:.0f})"
+    if low == high:
+        text += " ="
     if not low <= 100 <= high:
         text += " *"
     if cell["got_k"] < cell["asked_k"]:
@@ -150,7 +169,7 @@ def printed(cell: dict[str, Any] | None, threshold: float | None) -> str:
 def _grid(table: Table, threshold: float | None) -> list[list[str]]:
     lines, last = [], None
     for label, k in table.rows:
-        skipped = "0 (baseline)" if k == 0 else str(k)
+        skipped = "0 (baseline)" if k == 0 else f"{k} #" if (label, k) in table.same_layers else str(k)
         cells = [printed(table.cells.get((label, k, c)), threshold) for c in table.columns]
         lines.append([label if label != last else "", skipped, *cells])
         last = label
@@ -167,24 +186,23 @@ def to_markdown(table: Table, threshold: float | None, level: float) -> str:
     header = table.header
     lines = [header, ["---"] * len(header), *_grid(table, threshold)]
     body = "\n".join(
-        "| " + " | ".join(c.replace(" *", " \\*").replace(" + [", " \\+ [") for c in line) + " |"
-        for line in lines
+        "| " + " | ".join(re.sub(r" ([*+#])", r" \\\1", c) for c in line) + " |" for line in lines
     )
-    notes = "\n".join(note.format(level=100 * level) for note in NOTES)
+    notes = "\n".join(note.format(level=100 * level) for note in table.notes)
     return f"{body}\n\n{notes}\n{_counts(table)}\n"
 
 
 def to_latex(table: Table, threshold: float | None, level: float) -> str:
     """The table as a LaTeX tabular (package booktabs), its notes as comments."""
     header = table.header
-    lines = ["% " + note.replace("\\", "").format(level=100 * level) for note in NOTES]
+    lines = ["% " + note.replace("\\", "").format(level=100 * level) for note in table.notes]
     lines += [f"% {_counts(table)}", f"\\begin{{tabular}}{{ll{'r' * len(table.columns)}}}", "\\toprule"]
     lines += [" & ".join(header) + r" \\", "\\midrule"]
     for i, line in enumerate(_grid(table, threshold)):
         if i and line[0]:
             lines.append("\\midrule")
         cells = [c.replace(" *", "$^{*}$").replace(" + [", "$^{+}$ [").replace("–", "--") for c in line]
-        lines.append(" & ".join(c.replace("_", "\\_") for c in cells) + r" \\")
+        lines.append(" & ".join(c.replace("_", "\\_").replace("#", "\\#") for c in cells) + r" \\")
     lines += ["\\bottomrule", "\\end{tabular}"]
     return "\n".join(lines) + "\n"
 

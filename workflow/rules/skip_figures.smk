@@ -9,7 +9,7 @@ rule figure1:
         cells=result(paths.CELLS),
         code=code("figures.figure1"),
     output:
-        drawn("figure1", ["pdf", "png", "csv"]),
+        drawn("figure1", ["pdf", "png", "csv", "md"]),
     log:
         log_file("figure1"),
     conda:
@@ -39,16 +39,18 @@ if MECHANISM:
         conda:
             "../../envs/analysis.yaml"
         params:
+            name=f"{DRAWN}, {MECHANISM['policy']}, k = {MECHANISM['k']}",
             layers=config["models"][DRAWN]["layers"],
             family=config["models"][DRAWN]["family"],
             settings=decoding(DECODE, DRAWN, BENCHMARKS[:1]),
         shell:
-            "python -m goodpart.figures.figure2 --skip-set {input.skip_set:q} --layers {params.layers}"
-            " --family {params.family} --settings {params.settings:q} --output {output:q} --log {log:q}"
+            "python -m goodpart.figures.figure2 --name {params.name:q} --skip-set {input.skip_set:q}"
+            " --layers {params.layers} --family {params.family} --settings {params.settings:q} --output {output:q} --log {log:q}"
 
 
 if SELECTION:
     CHOSEN = shown(SELECTION["model"], "models")
+    COUNTED = shown(SELECTION["benchmark"], "benchmarks")
 
     rule figure8:
         input:
@@ -56,7 +58,7 @@ if SELECTION:
                 paths.PROMPT_SIMILARITIES,
                 model=CHOSEN,
                 decode=DECODE,
-                benchmark=shown(SELECTION["benchmark"], "benchmarks"),
+                benchmark=COUNTED,
             ),
             code=code(
                 "figures.figure8", f"policies.{config['policies'][SELECTION['policy']]['kind']}"
@@ -68,11 +70,15 @@ if SELECTION:
         conda:
             "../../envs/analysis.yaml"
         params:
+            model=CHOSEN,
+            models=columns(MODELS),
+            label=config["benchmarks"][COUNTED].get("label", COUNTED),
             layers=config["models"][CHOSEN]["layers"],
             settings=json.dumps(config["policies"][SELECTION["policy"]], sort_keys=True),
             k=SELECTION["k"],
             level=config["table"]["level"],
         shell:
             "python -m goodpart.figures.figure8 --similarities {input.similarities:q}"
+            " --model {params.model} --models {params.models:q} --label {params.label:q}"
             " --layers {params.layers} --settings {params.settings:q} --k {params.k}"
             " --level {params.level} --output {output:q} --log {log:q}"

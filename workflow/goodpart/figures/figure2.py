@@ -158,7 +158,7 @@ def main(arguments: argparse.Namespace) -> None:
             skip_set,
             arguments.layers,
             total,
-            f"With the {name}" if cached else "Without a cache",
+            f"{arguments.name}: " + (f"with the {name}" if cached else "without a cache"),
         )
         skip_at = skip_set.skip_at(total)
         for at in passes:
@@ -195,6 +195,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     options = parser(__doc__)
+    options.add_argument("--name", required=True, help="of the model and its skip set, in print")
     options.add_argument("--skip-set", type=Path, required=True, help="static, or by phase of denoising")
     options.add_argument("--layers", type=int, required=True, help="number of layers of the model")
     options.add_argument("--family", required=True)

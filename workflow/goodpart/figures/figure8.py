@@ -25,6 +25,7 @@ def main(arguments: argparse.Namespace) -> None:
     settings, layers = json.loads(arguments.settings), arguments.layers
     prompts = of_prompts([arguments.similarities], layers, settings["positions"])
     choose, n = policy_module(settings["kind"]).choose, len(prompts)
+    columns: dict[str, str | None] = json.loads(arguments.models)
     style.use()
     import matplotlib.pyplot as plt
 
@@ -38,7 +39,7 @@ def main(arguments: argparse.Namespace) -> None:
         counts = np.bincount([layer for one in chosen for layer in one], minlength=layers)
         share = counts / n
         low, high = np.transpose([wilson(int(count), n, arguments.level) for count in counts])
-        axis.bar(range(layers), share, color=style.PAPER_COLOURS["LLaDA-Instruct"], width=0.8)
+        axis.bar(range(layers), share, color=style.colours(columns)[arguments.model], width=0.8)
         bars = np.maximum([share - low, high - share], 0)
         axis.errorbar(range(layers), share, bars, fmt="none", ecolor="0.25", elinewidth=0.6)
         early = counts[np.arange(layers) < EARLY * layers].sum() / max(counts.sum(), 1)
@@ -47,21 +48,27 @@ def main(arguments: argparse.Namespace) -> None:
         axis.set_title(f"Adjacent layers {word}: {early:.0%} in the first {EARLY:.0%}")
         axis.set_xlabel("Layer")
         rows += [
-            [int(adjacent), layer, int(counts[layer]), n, *(f"{x[layer]:.6f}" for x in (share, low, high))]
+            [
+                *(arguments.model, arguments.label, int(adjacent), layer, int(counts[layer]), n),
+                *(f"{x[layer]:.6f}" for x in (share, low, high)),
+            ]
             for layer in range(layers)
         ]
     axes[0].set_ylabel(f"Share of {n} prompts (k = {arguments.k})")
     axes[0].set_ylim(0, 1.05)
+    figure.suptitle(f"{arguments.model} on {arguments.label}", fontsize=8)
     figure.tight_layout()
-    style.save(
-        figure, arguments.output, ["adjacent_allowed", "layer", "count", "n", "share", "low", "high"], rows
-    )
+    header = ["model", "benchmark", "adjacent_allowed", "layer", "count", "n", "share", "low", "high"]
+    style.save(figure, arguments.output, header, rows)
     plt.close(figure)
 
 
 if __name__ == "__main__":
     options = parser(__doc__)
     options.add_argument("--similarities", type=Path, required=True, help="of each prompt's first pass")
+    options.add_argument("--model", required=True, help="whose prompts' sets are counted")
+    options.add_argument("--models", required=True, help="model -> the paper's column or null, as JSON")
+    options.add_argument("--label", required=True, help="the benchmark's name in print")
     options.add_argument("--layers", type=int, required=True, help="number of layers of the model")
     options.add_argument("--settings", required=True, help="the per-prompt policy's entry, as JSON")
     options.add_argument("--k", type=int, required=True, help="layers to skip")

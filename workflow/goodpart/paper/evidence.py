@@ -10,7 +10,7 @@ from typing import Any
 
 from goodpart.errors import GoodpartError
 from goodpart.paper.profiles import Profile
-from goodpart.paper.values import Missing, Value, retention, retention_difference
+from goodpart.paper.values import Missing, Value, no_less_than, retention, retention_difference
 from goodpart.paths import FULL_DEPTH
 
 LLADA, DREAM_BASE, DREAM_INSTRUCT, QWEN = "LLaDA-Instruct", "Dream-Base", "Dream-Instruct", "Qwen2.5"
@@ -75,11 +75,15 @@ class Retentions:
     """Cells by place, asked for by the claims.
 
     paired: (column, kind of benchmark, k) -> what the rule on neighbours makes of the same items, where their
-    verdicts are known. Elsewhere, as in the paper, counts are taken as independent.
+    verdicts are known; None where both rules skip the same layers. Elsewhere, as in the paper, counts are
+    taken as independent.
     """
 
     def __init__(
-        self, cells: Iterable[Cell], level: float, paired: Mapping[tuple[str, str, int], Value] | None = None
+        self,
+        cells: Iterable[Cell],
+        level: float,
+        paired: Mapping[tuple[str, str, int], Value | None] | None = None,
     ) -> None:
         self.level, self.paired = level, paired or {}
         self.cells: dict[tuple[str, str, str, int], Cell] = {}
@@ -110,7 +114,11 @@ class Retentions:
         """Retention with adjacent layers not allowed, minus that with them allowed. Raises Missing."""
         apart, together = self.cell(column, kind, k), self.cell(column, kind, k, ALLOWED)
         if (column, kind, k) in self.paired:
-            return self.paired[column, kind, k]
+            found = self.paired[column, kind, k]
+            if found is None:
+                where = describe(column, kind, k=k, adjacent=NOT_ALLOWED)
+                raise Missing(f"skipped neighbours: {where}, both rules choose the same layers")
+            return found
         return retention_difference(
             apart.value.value, together.value.value, apart.accuracy, apart.n, self.level
         )
@@ -120,7 +128,8 @@ class Retentions:
 class Selected:
     """Skip sets of one model's prompts, as zeros and ones: `prompts` [N, L], the benchmark of each [N].
 
-    `pooled` [L] is the set of all prompts together, `by_benchmark` those of each benchmark.
+    `by_benchmark`: the sets of each benchmark. `pooled` [L]: the run's static set, which serves all
+    benchmarks, or, in a run without one, that of all these prompts together; `pooled_is` says which.
     """
 
     column: str
@@ -129,11 +138,15 @@ class Selected:
     benchmarks: Sequence[str]
     pooled: Any
     by_benchmark: Mapping[str, Any]
+    pooled_is: str = "that of all prompts together"
 
 
 @dataclass(frozen=True)
 class SpeedUp:
-    """Times full depth without a cache: of skipping, of caching, and of both, on one model and T."""
+    """Times full depth without a cache: of skipping, of caching, and of both, on one model and T.
+
+    `share`: both over the product of the two; `gain`: both minus the better one.
+    """
 
     model: str
     steps: int
@@ -141,6 +154,8 @@ class SpeedUp:
     skip: Value
     cached: Value
     both: Value
+    share: Value
+    gain: Value
 
 
 @dataclass(frozen=True)
@@ -204,12 +219,24 @@ def _paper_cell(row: Mapping[str, str], accuracy: float, level: float) -> Cell:
 
 
 def our_cells(
-    rows: Iterable[Mapping[str, Any]], kinds: Mapping[str, str], policies: Mapping[str, str]
+    rows: Iterable[Mapping[str, Any]], kinds: Mapping[str, str], policies: Mapping[str, str], level: float
 ) -> list[Cell]:
-    """Our cells at the places of the paper's; arguments as of `placed`."""
+    """Our cells at the places of the paper's; rows, kinds and policies as of `placed`.
+
+    An interval without width is given one (`no_less_than`).
+    """
     cells = [_our_cell(row, kind, adjacent) for row, kind, adjacent in placed(rows, kinds, policies)]
     baselines = {cell.place[:2]: cell.accuracy for cell in cells if cell.k == 0}
-    return [cell if cell.k == 0 else replace(cell, accuracy=baselines.get(cell.place[:2])) for cell in cells]
+    return [cell if cell.k == 0 else _against(cell, baselines.get(cell.place[:2]), level) for cell in cells]
+
+
+def _against(cell: Cell, accuracy: float | None, level: float) -> Cell:
+    """A cell with the accuracy of full depth, and an interval that has a width."""
+    if not accuracy or cell.n is None or cell.percent is None or cell.low != cell.high:
+        return replace(cell, accuracy=accuracy)
+    wide = no_less_than(Value(cell.percent, cell.low, cell.high), cell.n, accuracy, level)
+    note = "no verdict is resampled into another: limits of an exact binomial interval"
+    return replace(cell, accuracy=accuracy, low=wide.low, high=wide.high, note=note)
 
 
 def placed(

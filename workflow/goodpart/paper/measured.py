@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from goodpart.errors import GoodpartError
-from goodpart.intervals import percentile_interval
+from goodpart.intervals import Floats, percentile_interval
 from goodpart.measures import of_prompts
 from goodpart.paper.evidence import Selected, SpeedUp
 from goodpart.paper.profiles import RESAMPLES, Profile
@@ -55,11 +56,13 @@ def read_selected(
     kinds: Mapping[str, str],
     settings: Mapping[str, Any],
     k: int,
+    static: Sequence[int] | None = None,
 ) -> Selected:
     """The sets of k layers that a policy chooses for one model's prompts, from their first pass.
 
-    layers: L. kinds: benchmark -> its kind; others are left out. settings: the policy's entry. Pooled sets
-    are chosen from the mean similarities of the prompts, each benchmark's from those of its own.
+    layers: L. kinds: benchmark -> its kind; others are left out. settings: the policy's entry. Each
+    benchmark's set is chosen from the mean similarities of its prompts; the pooled one is `static`, or
+    without it chosen from those of all prompts.
     """
     choose = policy_module(settings["kind"]).choose
     prompts = of_prompts(list(files), layers, settings["positions"])
@@ -69,14 +72,12 @@ def read_selected(
             members.setdefault(benchmark, []).append(similarities)
 
     def chosen(similarities: Any) -> Any:
-        made = np.zeros(layers)
-        made[choose(list(similarities), k, dict(settings)).layers] = 1
-        return made
+        return _as_flags(choose(list(similarities), k, dict(settings)).layers, layers)
 
     everything = [one for group in members.values() for one in group]
     if not everything:
         raise GoodpartError(f"{files[0]}: no prompt of {', '.join(kinds)}; delete it and rerun")
-    return Selected(
+    found = Selected(
         column,
         k,
         np.stack([chosen(one) for one in everything]),
@@ -84,20 +85,44 @@ def read_selected(
         chosen(np.mean(everything, axis=0)),
         {benchmark: chosen(np.mean(group, axis=0)) for benchmark, group in members.items()},
     )
+    if static is None:
+        return found
+    return replace(found, pooled=_as_flags(static, layers), pooled_is="the run's static set")
+
+
+def _as_flags(chosen: Sequence[int], layers: int) -> Floats:
+    made = np.zeros(layers)
+    made[list(chosen)] = 1
+    return made
 
 
 def ratio(slow: Sequence[float], fast: Sequence[float], level: float) -> Value:
     """Median of `slow` over median of `fast` (seconds), the percentile interval from resampled repeats."""
+    a, b = _medians([slow, fast])
+    return _with_interval(a / b, level)
+
+
+def _medians(arms: Sequence[Sequence[float]]) -> list[Floats]:
+    """Median of each arm's repeats, and behind it that of every resample of them [1 + R]."""
     rng = np.random.default_rng(0)
-    a, b = (np.asarray(x, dtype=float) for x in (slow, fast))
-    drawn = [np.median(x[rng.integers(0, len(x), (RESAMPLES, len(x)))], axis=1) for x in (a, b)]
-    return Value(float(np.median(a) / np.median(b)), *percentile_interval(drawn[0] / drawn[1], level))
+    made = []
+    for seconds in arms:
+        x = np.asarray(seconds, dtype=float)
+        drawn = np.median(x[rng.integers(0, len(x), (RESAMPLES, len(x)))], axis=1)
+        made.append(np.concatenate([[np.median(x)], drawn]))
+    return made
+
+
+def _with_interval(values: Floats, level: float) -> Value:
+    """A value that stands before its resamples, with their percentile interval."""
+    return Value(float(values[0]), *percentile_interval(values[1:], level))
 
 
 def speed_ups(rows: Sequence[Mapping[str, Any]], level: float) -> list[SpeedUp]:
     """Speed-ups of every model, T, blocks and batch size that has a cache to compare with none.
 
-    rows: of latency tables. Full depth without a cache is what all are compared with.
+    rows: of latency tables. Full depth without a cache is what all are compared with; its repeats, like
+    those of each other way, are resampled once for all that is made of them.
     """
     keys = ("model", "steps", "blocks", "batch_size")
     ordered = sorted(rows, key=lambda row: tuple(row[key] for key in keys))
@@ -106,11 +131,12 @@ def speed_ups(rows: Sequence[Mapping[str, Any]], level: float) -> list[SpeedUp]:
         seconds: dict[tuple[str, bool], list[float]] = {}
         for row in members:
             seconds.setdefault((row["cache"], row["layers_skipped"] > 0), []).append(row["seconds"])
-        base = seconds.get(("none", False))
         for cache in dict.fromkeys(name for name, _ in seconds if name != "none"):
-            needed = [("none", True), (cache, False), (cache, True)]
-            if base and all(key in seconds for key in needed):
-                skip, cached, both = (ratio(base, seconds[key], level) for key in needed)
+            ways = [("none", False), ("none", True), (cache, False), (cache, True)]
+            if all(way in seconds for way in ways):
+                base, *others = _medians([seconds[way] for way in ways])
+                skip, cached, both = (base / other for other in others)
+                of = (skip, cached, both, both / (skip * cached), both - np.maximum(skip, cached))
                 name = f"{place[0]}, batch of {place[3]}"
-                found.append(SpeedUp(name, place[1], cache, skip, cached, both))
+                found.append(SpeedUp(name, place[1], cache, *(_with_interval(x, level) for x in of)))
     return found

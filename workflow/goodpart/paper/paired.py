@@ -12,7 +12,7 @@ from goodpart import paths
 from goodpart.errors import GoodpartError
 from goodpart.intervals import Floats, retention_interval
 from goodpart.paper.evidence import ALLOWED, NOT_ALLOWED, placed
-from goodpart.paper.values import Value
+from goodpart.paper.values import Value, no_less_than
 from goodpart.scored import item_verdicts
 
 SAME = ("model", "decode", "benchmark")
@@ -25,27 +25,32 @@ def paired_differences(
     results: Path,
     level: float,
     resamples: int,
-) -> dict[tuple[str, str, int], Value]:
+) -> dict[tuple[str, str, int], Value | None]:
     """Retention with adjacent layers not allowed, minus that with them allowed, in percent of full depth.
 
     By (column, kind of benchmark, k), wherever one model was run and scored under both rules; the interval is
-    the percentile interval of items resampled in pairs. rows, kinds, policies: as of `placed`. results: the
-    folder with the scores. GoodpartError where scores are of different items.
+    the percentile interval of items resampled in pairs (`no_less_than` where none differs). None where both
+    rules skip the same layers. rows, kinds, policies: as of `placed`. results: the folder with the scores.
+    GoodpartError where scores are of different items.
     """
     found: dict[tuple[str, str, int], dict[str, Mapping[str, Any]]] = {}
     for row, kind, adjacent in placed(rows, kinds, policies):
         place = row["paper_column"], kind, row["asked_k"]
         found.setdefault(place, {}).setdefault(adjacent, row)
-    made = {}
+    made: dict[tuple[str, str, int], Value | None] = {}
     for place, here in found.items():
         full = found.get((*place[:2], 0), {})
         cells = [full.get(NOT_ALLOWED), here.get(NOT_ALLOWED), here.get(ALLOWED)]
         known = [cell for cell in cells if cell and cell["retention"] is not None]
         if place[2] and len(known) == 3 and len({tuple(cell[key] for key in SAME) for cell in known}) == 1:
+            if known[1]["layers"] is not None and known[1]["layers"] == known[2]["layers"]:
+                made[place] = None
+                continue
             baseline, apart, together = _verdicts(results, known)
             change = apart - together
             interval = retention_interval(baseline, change, level, resamples)
-            made[place] = Value(float(100 * change.sum() / baseline.sum()), *interval)
+            value = Value(float(100 * change.sum() / baseline.sum()), *interval)
+            made[place] = no_less_than(value, len(baseline), float(baseline.mean()), level)
     return made
 
 

@@ -48,7 +48,7 @@ def agreement(paper: Cell, ours: Cell | None) -> tuple[str, str]:
 def cell_row(paper: Cell, ours: Cell | None) -> dict[str, Any]:
     """The row of one cell of the paper."""
     found, why = agreement(paper, ours)
-    notes = [why, "" if paper.withheld else paper.note]
+    notes = [why, "" if paper.withheld else paper.note, "" if ours is None else ours.note]
     if paper.k == 0:
         notes.append(f"accuracy: paper {paper.accuracy:.2f}")
         if ours is not None and ours.accuracy is not None:

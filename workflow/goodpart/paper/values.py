@@ -16,11 +16,15 @@ from goodpart.errors import GoodpartError
 
 @dataclass(frozen=True)
 class Value:
-    """A number with its interval; `low` and `high` are None where nothing is known of its error."""
+    """A number with its interval; `low` and `high` are None where nothing is known of its error.
+
+    `exact`: it has none, as the operations of a pass, or the limit of an interval.
+    """
 
     value: float
     low: float | None = None
     high: float | None = None
+    exact: bool = False
 
 
 class Missing(Exception):
@@ -66,6 +70,19 @@ def retention_difference(
     spread = sum(p * (1 - p) for p in fractions) + (found / 100) ** 2 * accuracy * (1 - accuracy)
     half = 100 * quantile(level) * math.sqrt(spread / n) / accuracy
     return Value(found, found - half, found + half)
+
+
+def no_less_than(found: Value, n: int, accuracy: float, level: float) -> Value:
+    """A retention in percent, or a difference of two, with the interval that n items leave at the least.
+
+    Where every item comes out alike, resampled items do too, and a bootstrap interval has no width. Yet none
+    of n items does not rule out a share of up to 1 - (alpha / 2)^(1 / n) of all (Clopper and Pearson, 1934).
+    `accuracy`: of full depth, above 0.
+    """
+    if found.low is None or found.high is None or found.low != found.high:
+        return found
+    half = 100 * (1 - ((1 - level) / 2) ** (1 / n)) / accuracy
+    return Value(found.value, found.low - half, found.high + half)
 
 
 def linear(terms: Sequence[tuple[float, Value]]) -> Value:

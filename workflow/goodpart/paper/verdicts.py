@@ -17,48 +17,67 @@ ROUNDING = 0.05
 
 @dataclass(frozen=True)
 class Part:
-    """One comparison: a number, with its interval if it has one, against a bound."""
+    """One comparison: a number, with its interval if it has one, against a bound.
+
+    `certain`: the whole interval must meet the bound, where there is one.
+    """
 
     what: str
     number: Value
     sense: str  # a key of COMPARE
     bound: float
+    certain: bool = False
 
     @property
     def holds(self) -> bool:
-        """Whether the number itself meets the bound."""
-        return bool(COMPARE[self.sense](self.number.value, self.bound))
+        """Whether the number meets the bound; if `certain`, with all of its interval."""
+        return all(self._meets) if self.certain and self._meets else self._met_by(self.number.value)
 
     @property
     def resolved(self) -> bool | None:
-        """Whether the whole interval is on the number's side of the bound; None without an interval."""
-        if self.number.low is None or self.number.high is None:
-            return None
-        ends = {COMPARE[self.sense](end, self.bound) for end in (self.number.low, self.number.high)}
-        return ends == {self.holds}
+        """Whether the interval lies on one side of the bound; None where the error is unknown."""
+        if self.number.exact:
+            return True
+        return len(set(self._meets)) == 1 if self._meets else None
 
     @property
-    def margin(self) -> float:
-        """How far the number is on the claim's side of the bound; negative on the other."""
+    def clearance(self) -> float:
+        """By how many half-widths of its interval the number clears the bound; negative if it does not."""
+        low, high = self.number.low, self.number.high
         distance = self.number.value - self.bound
-        return distance if self.sense.startswith(">") else -distance
+        sign = 1 if self.holds else -1
+        if self.number.exact:
+            return sign * math.inf
+        if low is None or high is None:
+            return 0.0
+        half = self.number.value - low if distance > 0 else high - self.number.value
+        return sign * abs(distance) / half if half > 0 else sign * math.inf
+
+    @property
+    def _meets(self) -> list[bool]:
+        """Whether the low and the high end of the interval meet the bound; empty without an interval."""
+        ends = (self.number.low, self.number.high)
+        return [self._met_by(end) for end in ends if end is not None]
+
+    def _met_by(self, number: float) -> bool:
+        return bool(COMPARE[self.sense](number, self.bound))
 
     def __str__(self) -> str:
-        return f"{self.what} {described(self.number)} {self.sense} {self.bound:.4g}"
+        bounded = ", with all of its interval" if self.certain and self._meets else ""
+        return f"{self.what} {described(self.number)} {self.sense} {self.bound:.4g}{bounded}"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim on one set of data: the verdict, the comparison that decides it, and all of them in words."""
+    """A claim on one set of data: the verdict, the comparison that decides it, and all of them in words.
+
+    `resolved`: whether sampling error leaves the verdict as it is; None where that is unknown.
+    """
 
     verdict: str
     decisive: Part | None = None
     detail: str = ""
-
-    @property
-    def resolved(self) -> bool | None:
-        """Whether sampling error leaves the decisive comparison on its side; None where that is unknown."""
-        return self.decisive.resolved if self.decisive else None
+    resolved: bool | None = None
 
 
 def described(number: Value) -> str:
@@ -70,19 +89,36 @@ def described(number: Value) -> str:
 
 
 def every(parts: Sequence[Part], more: str = "") -> Verdict:
-    """True if all parts hold, false if one does not; the one with the least margin decides."""
+    """True if all parts hold, false if one does not. One that certainly fails settles it."""
     _require(parts)
-    verdict = TRUE if all(part.holds for part in parts) else FALSE
-    return Verdict(verdict, _decisive(parts), _in_words(parts, more))
+    held, failed = _sides(parts)
+    verdict = FALSE if failed else TRUE
+    resolved = _one(failed) if failed else _all(held)
+    return Verdict(verdict, _decisive(parts), _in_words(parts, more), resolved)
 
 
 def each(parts: Sequence[Part], more: str = "") -> Verdict:
     """For a claim that makes several statements: true if all hold, false if none does, partly between."""
     _require(parts)
-    held = sum(part.holds for part in parts)
-    verdict = TRUE if held == len(parts) else PARTLY if held else FALSE
-    count = f"{held} of {len(parts)} hold" if len(parts) > 1 else ""
-    return Verdict(verdict, _decisive(parts), _in_words(parts, "; ".join(filter(None, [count, more]))))
+    held, failed = _sides(parts)
+    verdict = PARTLY if held and failed else TRUE if held else FALSE
+    resolved = _all([_one(held), _one(failed)]) if held and failed else _all(held or failed)
+    count = f"{len(held)} of {len(parts)} hold" if len(parts) > 1 else ""
+    words = _in_words(parts, "; ".join(filter(None, [count, more])))
+    return Verdict(verdict, _decisive(parts), words, resolved)
+
+
+def _sides(parts: Sequence[Part]) -> tuple[list[bool | None], list[bool | None]]:
+    """Whether each part that holds is resolved, and each that does not."""
+    return [p.resolved for p in parts if p.holds], [p.resolved for p in parts if not p.holds]
+
+
+def _all(known: Sequence[bool | None]) -> bool | None:
+    return False if False in known else None if None in known else True
+
+
+def _one(known: Sequence[bool | None]) -> bool | None:
+    return True if True in known else None if None in known else False
 
 
 def _require(parts: Sequence[Part]) -> None:
@@ -95,7 +131,8 @@ def _require(parts: Sequence[Part]) -> None:
 
 
 def _decisive(parts: Sequence[Part]) -> Part:
-    return min(parts, key=lambda part: part.margin)
+    """The one that clears its bound by least, for its interval; one that fails before any that holds."""
+    return min(parts, key=lambda part: (part.holds, part.clearance))
 
 
 def _in_words(parts: Sequence[Part], more: str) -> str:

@@ -53,6 +53,7 @@ SCHEMA = pa.schema(
         ("p_value", pa.float64()),  # McNemar's, exact, against full depth; null with several samples
         ("never_ended", pa.int32()),  # completions without an end marker
         ("kl_items", pa.int32()),  # items that kl is the mean of
+        ("layers", pa.list_(pa.int32())),  # that were skipped; null where they differ by prompt or phase
     ]
 )
 COMPLETION = ["item_id", "sample"]
@@ -191,6 +192,7 @@ def main(arguments: argparse.Namespace) -> None:
                 "adjacent": settings.get("adjacent"),
                 "tau": settings.get("threshold"),
                 "asked_k": k,
+                "layers": skip_set.layers,
                 **skipped(skip_set, benchmark, found[1], read_metadata(shard), entry["layers"]),
                 **cell(*found, *full[model, benchmark], arguments.level, arguments.resamples),
             }

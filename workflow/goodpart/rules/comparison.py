@@ -26,14 +26,14 @@ A retention is accuracy with layers skipped in percent of that at full depth. *P
 with an interval at {level:g} % where the printed percentages show how many problems n there were (log
 interval of a ratio of two binomial counts, taken as independent: which problems were lost is not
 published, and pairing would make it narrower). *Here*: paired bootstrap over items, also of the
-difference that adjacent layers make (C13, C14). A cell *agrees* if
-the interval of the difference holds 0 (MOVER), or, without the paper's n, if our interval holds its
-number. † marks a number that is corrected: Table 3 repeats another model's MATH-500 column under
-HumanEval; beside it stands what was printed.
+difference that adjacent layers make (C13, C14); where no resample differs, the limits that an exact
+binomial interval leaves. A cell *agrees* if the interval of the difference holds 0 (MOVER), or, without
+the paper's n, if our interval holds its number. † marks a number that is corrected: Table 3 repeats
+another model's MATH-500 column under HumanEval; beside it stands what was printed.
 
 A claim is *true* on some numbers if every comparison that it makes holds there, *partly* if some of its
 several statements do, and *not evaluated* if an input is missing. *Unresolved* means that sampling error
-alone could turn the deciding comparison round (or that its error is unknown).
+alone could turn the verdict round (or that the error of a number behind it is unknown).
 """
 
 
@@ -145,11 +145,17 @@ def main(arguments: argparse.Namespace) -> None:
     if chosen := settings["selection"]:
         model, entry, k = (chosen[key] for key in ("model", "policy", "k"))
         layers = settings["layers"][model]
-        selected = read_selected(arguments.similarities, columns[model], layers, kinds, entry, k)
+        static = [
+            row["layers"]
+            for row in cells
+            if (row["model"], row["policy"], row["asked_k"]) == (model, chosen["static"], k)
+        ]
+        known = static[0] if static else None
+        selected = read_selected(arguments.similarities, columns[model], layers, kinds, entry, k, known)
     speeds = speed_ups(read_tables(arguments.latency).to_pylist(), level) if arguments.latency else []
     named = [column for column in columns.values() if column]
     evidence = Evidence(
-        Retentions(our_cells(cells, kinds, policies), level, paired),
+        Retentions(our_cells(cells, kinds, policies, level), level, paired),
         {column: read_profile(file, column) for file, column in zip(arguments.profiles, named, strict=True)},
         selected,
         speeds,

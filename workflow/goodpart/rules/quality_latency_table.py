@@ -62,10 +62,9 @@ def main(arguments: argparse.Namespace) -> None:
         )
     lines += ["", "Skipping and caching together, and the product of their speed-ups alone:", ""]
     for one in speed_ups(timings, arguments.level):
-        product = one.skip.value * one.cached.value
         lines.append(
             f"* {one.model}, T = {one.steps}, {one.cache} cache: skipping {described(one.skip)}, cache "
-            f"{described(one.cached)}, both {described(one.both)}: {one.both.value / product:.2f} of it"
+            f"{described(one.cached)}, both {described(one.both)}: {described(one.share)} of it"
         )
     write_text(arguments.output, "\n".join(lines) + "\n")
 
