@@ -244,6 +244,8 @@ NOT, MAYBE_NOT = Value(-2, -3, -1), Value(-2, -5, 1)
         (every, [SURE, SURE], "true", True),
         (every, [SURE, OPEN], "true", False),
         (every, [SURE, UNKNOWN], "true", None),
+        (every, [SURE, Value(2, np.nan, np.nan)], "true", None),
+        (every, [Value(2, -3, -1)], "true", False),  # an interval beside its number
         (every, [SURE, replace(UNKNOWN, exact=True)], "true", True),
         (every, [OPEN, NOT], "false", True),
         (every, [SURE, NOT, MAYBE_NOT], "false", True),

@@ -35,10 +35,10 @@ class Part:
 
     @property
     def resolved(self) -> bool | None:
-        """Whether the interval lies on one side of the bound; None where the error is unknown."""
+        """Whether the whole interval is on the number's side of the bound; None where the error is unknown."""
         if self.number.exact:
             return True
-        return len(set(self._meets)) == 1 if self._meets else None
+        return set(self._meets) == {self.holds} if self._meets else None
 
     @property
     def clearance(self) -> float:
@@ -48,7 +48,7 @@ class Part:
         sign = 1 if self.holds else -1
         if self.number.exact:
             return sign * math.inf
-        if low is None or high is None:
+        if low is None or high is None or not self._meets:
             return 0.0
         half = self.number.value - low if distance > 0 else high - self.number.value
         return sign * abs(distance) / half if half > 0 else sign * math.inf
@@ -56,8 +56,8 @@ class Part:
     @property
     def _meets(self) -> list[bool]:
         """Whether the low and the high end of the interval meet the bound; empty without an interval."""
-        ends = (self.number.low, self.number.high)
-        return [self._met_by(end) for end in ends if end is not None]
+        ends = [end for end in (self.number.low, self.number.high) if end is not None]
+        return [self._met_by(end) for end in ends] if all(map(math.isfinite, ends)) else []
 
     def _met_by(self, number: float) -> bool:
         return bool(COMPARE[self.sense](number, self.bound))
