@@ -35,7 +35,7 @@ class Part:
 
     @property
     def resolved(self) -> bool | None:
-        """Whether the whole interval is on the number's side of the bound; None where the error is unknown."""
+        """Whether all of the interval is on the number's side; None where the error is unknown."""
         if self.number.exact:
             return True
         return set(self._meets) == {self.holds} if self._meets else None
