@@ -64,8 +64,16 @@ def _generation(model: Model, golden: Golden, call: dict[str, Any], tolerance: f
         fail(f"attention_mask is {call['attention_mask']} in golden.json, not so in golden.safetensors")
     exists = torch.ones_like(prompt, dtype=torch.bool) if exists is None else exists
     prompts = [p[e].tolist() for p, e in zip(prompt, exists, strict=True)]
+    if not prompts:
+        fail("there is nothing to compare")
+    shared = prompt[
+        :, : prompt.shape[1] - max(map(len, prompts))
+    ]  # padding of all rows: no decode here has it
+    drawn = bool(call.get("needs_torch_rng"))
+    if drawn and shared.shape[1] and model.family == "llada":
+        fail("padded beyond its longest prompt: LLaDA draws at padding too, which is not made again here")
     fed: list[torch.Tensor] = []
-    _seed(call, call.get("needs_torch_rng", False))
+    _seed(call, drawn)
     with skipping(model, field(call, "removed_layers") or []):
         made = decode(
             model,
@@ -74,13 +82,9 @@ def _generation(model: Model, golden: Golden, call: dict[str, Any], tolerance: f
             official=True,
             observe=lambda step, ids: fed.append(ids.cpu().clone()),
         )
-    if not made:
-        fail("there is nothing to compare")
-    # Padding that all rows share, which no decode here has, stands before the canvas.
     rows = [torch.cat([p[~e], row.canvas]) for p, e, row in zip(prompt, exists, made, strict=True)]
     same(torch.stack(rows), output, "output")
     steps = torch.stack(fed)
-    shared = prompt[:, : len(rows[0]) - steps.shape[2]]
     steps = torch.cat([shared.expand(len(steps), -1, -1), steps], 2)
     masks = (torch.cat([steps[1:], torch.stack(rows)[None]]) == model.tokens.mask).sum((1, 2)).tolist()
     if call.get("masked_after_step") not in (None, masks):
