@@ -77,8 +77,17 @@ def test_likelihood_approaches_the_exact_bound(model, monkeypatch):
     assert exact < -5
 
 
+def test_samples_behind_the_last_whole_batch_are_left_out_as_officially(model):
+    found = []
+    for samples in (8, 10, 11):
+        torch.manual_seed(4)
+        found.append(log_likelihood(model, [5, 9], [12, 401, 8], samples=samples, batch_size=4))
+    assert found[0] == found[1] == found[2]
+
+
 def test_likelihood_refuses_what_it_cannot_do(model):
-    with pytest.raises(GoodpartError, match="whole batches"):
-        log_likelihood(model, [1], [2], samples=10, batch_size=4)
+    for samples, batch_size in ((3, 4), (4, 0)):
+        with pytest.raises(GoodpartError, match="at least one batch"):
+            log_likelihood(model, [1], [2], samples=samples, batch_size=batch_size)
     with pytest.raises(GoodpartError, match="at least one token"):
         log_likelihood(model, [1], [], samples=4, batch_size=4)

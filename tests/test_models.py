@@ -12,6 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from goodpart.decode import decode, settings_for
 from goodpart.errors import GoodpartError
+from goodpart.families.llada import mlp_width
+from goodpart.flops import Shape
 from goodpart.models import load
 from goodpart.tiny.architectures import initial_model, public_config, public_names
 
@@ -82,10 +84,35 @@ def test_an_unknown_architecture(llada):
 
 def test_a_missing_key(llada):
     config = json.loads((llada / "config.json").read_text())
-    del config["mlp_hidden_size"]
+    del config["rms_norm_eps"]
     (llada / "config.json").write_text(json.dumps(config))
-    with pytest.raises(GoodpartError, match="'mlp_hidden_size' is missing"):
+    with pytest.raises(GoodpartError, match="'rms_norm_eps' is missing"):
         load(str(llada), device="cpu")
+
+
+def test_an_mlp_without_a_width_of_its_own_is_mlp_ratio_times_the_models(llada):
+    """The official default; the weights here have a ratio of 2.5."""
+    set_key(llada, mlp_hidden_size=None, mlp_ratio=2.5)
+    assert load(str(llada), device="cpu").module.config.intermediate_size == 160
+    config = json.loads((llada / "config.json").read_text())
+    del config["mlp_hidden_size"], config["mlp_ratio"]
+    (llada / "config.json").write_text(json.dumps(config))
+    with pytest.raises(GoodpartError, match="do not fit config"):
+        load(str(llada), device="cpu")
+    assert (mlp_width(config), Shape.of(config).mlp) == (256, 256)
+
+
+@pytest.mark.parametrize("name", ["llada-gqa", "dream"])
+def test_every_eos_ends_a_completion(tmp_path, name):
+    target = tmp_path / name
+    shutil.copytree(PARITY / name, target)
+    set_key(target, eos_token_id=[3, 4])
+    tokens = load(str(target), device="cpu").tokens
+    assert (tokens.eos, tokens.ends) == (3, {3, 4})
+    for bad, said in ((None, "is not a token id"), ([], "is not a token id"), (["</s>"], "of a wrong kind")):
+        set_key(target, eos_token_id=bad)
+        with pytest.raises(GoodpartError, match=f"(?s){target}.*{said}"):
+            load(str(target), device="cpu")
 
 
 def test_a_missing_an_unknown_and_a_misshapen_tensor(llada):

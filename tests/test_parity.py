@@ -44,7 +44,6 @@ def test_everything_agrees_with_the_official_code(models, folder):
 def test_every_changed_golden_value_is_noticed(models, folder, tmp_path):
     """Each golden result, changed in one place, fails a case; so does one that no case knows."""
     tensors = load_file(folder / "golden.safetensors")
-    calls = json.loads((folder / "golden.json").read_text())["cases"]
     results = [
         name for name in tensors if not name.endswith((".attention_mask", ".prompt", ".answer", "_in"))
     ]
@@ -53,7 +52,7 @@ def test_every_changed_golden_value_is_noticed(models, folder, tmp_path):
         value = changed[name].clone()
         flat = value.view(-1)
         at = 0 if "right_padded" in name else -1  # never a padded position
-        flat[at] = flat[at] + (1 if value.dtype == torch.int64 else 0.02)
+        flat[at] = flat[at] + (1 if value.dtype == torch.int64 else 0.003 if name.endswith("value") else 0.02)
         changed[name] = value
         golden = Golden(folder)
         golden._tensors = changed
@@ -61,7 +60,7 @@ def test_every_changed_golden_value_is_noticed(models, folder, tmp_path):
         with pytest.raises(Mismatch):
             for case in mine:
                 case.check()
-    write_folder(folder, tmp_path, {**tensors, "unheard.of": torch.zeros(1)}, calls)
+    write_folder(folder, tmp_path, {"unheard.of": torch.zeros(1)}, [])
     *_, last = parity_cases(models[folder], Golden(tmp_path))
     with pytest.raises(Mismatch, match=r"unheard\.of"):
         last.check()
@@ -75,30 +74,274 @@ def touches(case, tensor):
 
 
 def write_folder(folder, target, tensors, calls):
+    target.mkdir(exist_ok=True)
     for file in ("config.json", "model.safetensors"):
-        (target / file).symlink_to(folder / file)
+        if not (target / file).exists():
+            (target / file).symlink_to(folder / file)
     save_file(tensors, target / "golden.safetensors")
-    (target / "golden.json").write_text(json.dumps({"cases": calls}))
+    listed = {
+        n: {"shape": list(t.shape), "dtype": str(t.dtype).removeprefix("torch.")} for n, t in tensors.items()
+    }
+    write_json(target, calls, listed)
+
+
+def write_json(target, calls, listed):
+    (target / "golden.json").write_text(json.dumps({"cases": calls, "tensors": listed}))
+
+
+MHA = next(folder for folder in FOLDERS if folder.name == "llada-mha")
+DREAM = next(folder for folder in FOLDERS if folder.name == "dream")
+
+
+def part_of(folder, *names):
+    """Some cases of a golden folder: their tensors and their calls."""
+    tensors = load_file(folder / "golden.safetensors")
+    tensors = {n: t for n, t in tensors.items() if n.startswith(tuple(f"{name}." for name in names))}
+    calls = json.loads((folder / "golden.json").read_text())["cases"]
+    return tensors, [call for call in calls if call["name"] in names]
+
+
+def said_by(capsys, *folders):
+    """The command's exit status and its lines."""
+    status = main(["parity", *map(str, folders), "--device", "cpu"])
+    return status, capsys.readouterr().out.splitlines()
 
 
 def test_the_command_says_what_agrees_and_fails_if_anything_does_not(tmp_path, capsys):
-    folder = FOLDERS[-1]
-    calls = [c for c in json.loads((folder / "golden.json").read_text())["cases"] if "cache" in c["name"]]
-    tensors = load_file(folder / "golden.safetensors")
-    tensors = {n: t for n, t in tensors.items() if n.startswith(("fastdllm", "forward.unpadded"))}
-    write_folder(folder, tmp_path, tensors, calls)
-    assert main(["parity", str(tmp_path), "--device", "cpu"]) == 0
-    said = capsys.readouterr().out.splitlines()
+    tensors, calls = part_of(MHA, "forward.unpadded", "fastdllm.prefix_cache", "fastdllm.dual_cache")
+    write_folder(MHA, tmp_path, tensors, calls)
+    status, said = said_by(capsys, tmp_path)
+    assert status == 0
     assert said[0].startswith(f"ok   {tmp_path.name} forward.unpadded: within ")
-    assert said[-1] == f"{len(said) - 1} of {len(said) - 1} cases agree with the official code, 0 do not"
+    assert said[-2] == f"ok   {tmp_path.name} all golden tensors compared: none left over"
+    assert said[-1] == "3 of 3 cases agree with the official code, 0 do not"
     tensors["fastdllm.dual_cache.output"][0, -1] += 1
-    save_file(tensors, tmp_path / "golden.safetensors")
-    assert main(["parity", str(tmp_path), "--device", "cpu"]) == 1
-    said = capsys.readouterr().out
-    assert "FAIL" in said
-    assert "fastdllm.dual_cache: output: other ids" in said
-    assert main(["parity", str(tmp_path / "nowhere")]) == 2
-    assert "golden.json, golden.safetensors is missing" in capsys.readouterr().err
+    write_folder(MHA, tmp_path, tensors, calls)
+    status, said = said_by(capsys, tmp_path)
+    assert status == 1
+    assert [line for line in said if line.startswith("FAIL")] == [
+        f"FAIL {tmp_path.name} fastdllm.dual_cache: output: other ids from [0, 24] on"
+    ]
+    assert said[-1] == "2 of 3 cases agree with the official code, 1 do not"
+
+
+def test_a_folder_that_lost_tensors_or_compares_nothing_fails(tmp_path, capsys):
+    tensors, calls = part_of(MHA, "forward.unpadded", "fastdllm.prefix_cache")
+    listed = json.loads((MHA / "golden.json").read_text())["tensors"]
+    mine = {name: listed[name] for name in tensors}
+    other = {**mine, "forward.unpadded.logits": {"shape": [2, 24, 511], "dtype": "float32"}}
+    for kept, cases, names, reason in (
+        (
+            tensors,
+            calls,
+            {**mine, "skip.1.logits": listed["skip.1.logits"]},
+            "not in golden.safetensors: skip",
+        ),
+        (tensors, calls, mine | {"forward.unpadded.logits": other}, "of another shape or dtype"),
+        (tensors, calls, dict(list(mine.items())[1:]), "not in golden.json's list: fastdllm.prefix"),
+        (tensors, calls, None, "golden.json has no list"),
+        ({}, [], {}, "nothing was compared"),
+    ):
+        write_folder(MHA, tmp_path, kept, cases)
+        write_json(tmp_path, cases, names)
+        status, said = said_by(capsys, tmp_path)
+        assert status == 1
+        [line] = [line for line in said if line.startswith("FAIL")]
+        assert line.startswith(f"FAIL {tmp_path.name} all golden tensors compared: ")
+        assert reason in line
+        count = len(cases) + bool(kept)
+        assert said[-1] == (
+            f"{count} of {count} cases agree with the official code, 0 do not; "
+            "1 of 1 folders are damaged or incomplete"
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda call: call["args"].update(foo=1), "unexpected keyword argument 'foo'"),
+        (lambda call: call.pop("args"), "the case has no args"),
+        (lambda call: call.update(args=[1]), "AttributeError: "),
+        (lambda call: call.pop("removed_layers"), "the case has no removed_layers"),
+        (lambda call: call.pop("torch_manual_seed"), "the case has no torch_manual_seed"),
+        (lambda call: call.update(torch_manual_seed=None), "has no torch_manual_seed"),
+        (lambda call: call.update(attention_mask="tensor"), "attention_mask is tensor"),
+        (lambda call: call["args"].update(mask_id=7), "output: other ids"),
+    ],
+)
+def test_a_bad_case_is_one_failure_with_its_reason(tmp_path, capsys, change, reason):
+    bad = "generate.seeded_random_remasking"
+    tensors, calls = part_of(MHA, bad, "generate.full_block")
+    change(next(call for call in calls if call["name"] == bad))
+    write_folder(MHA, tmp_path, tensors, calls)
+    status, said = said_by(capsys, tmp_path)
+    assert status == 1
+    [line] = [line for line in said if line.startswith("FAIL")]
+    assert line.startswith(f"FAIL {tmp_path.name} {bad}: ")
+    assert reason in line
+    assert said[-1] == "1 of 2 cases agree with the official code, 1 do not"
+
+
+def test_no_case_stops_the_others(tmp_path, capsys):
+    tensors, calls = part_of(MHA, "generate.full_block", "loglik.cfg0.0", "forward.unpadded")
+    next(call for call in calls if call["name"] == "loglik.cfg0.0")["torch_manual_seed"] = None
+    empty = {
+        f"forward.empty.{name.rsplit('.')[-1]}": t[:, :0] if "hidden" in name else t[:0]
+        for name, t in tensors.items()
+        if name.startswith("forward")
+    }
+    odd = {
+        "skip.none.logits": torch.zeros(1),
+        "skip.1_9.logits": torch.zeros(1),
+        "forward.logits": torch.ones(1),
+    }
+    write_folder(MHA, tmp_path, tensors | empty | odd, [{}, None, {"name": 7, "args": {}}, *calls])
+    status, said = said_by(capsys, tmp_path)
+    assert status == 1
+    assert [line.split(": ")[0].split(" ", 2)[2] for line in said if line.startswith("FAIL")] == [
+        "forward.",
+        "forward.empty",
+        "skip.1_9",
+        "skip.none",
+        "case 0",
+        "case 1",
+        "7",
+        "loglik.cfg0.0",
+        "all golden tensors compared",
+    ]
+    assert said[-1].startswith("2 of 10 cases agree")
+
+
+def test_a_bad_folder_is_one_failure_and_the_others_go_on(tmp_path, capsys):
+    tensors, calls = part_of(MHA, "generate.full_block")
+    reasons = {}
+    for name, text, reason in (
+        ("list", "[]", "no list of cases"),
+        ("null", '{"cases": null}', "no list of cases"),
+        ("cut", '{"cases": ', "not valid JSON"),
+    ):
+        write_folder(MHA, tmp_path / name, tensors, calls)
+        (tmp_path / name / "golden.json").write_text(text)
+        reasons[name] = reason
+    for name, file in (("short", "golden.safetensors"), ("weights", "model.safetensors")):
+        write_folder(MHA, tmp_path / name, tensors, calls)
+        whole = (tmp_path / name / file).read_bytes()
+        (tmp_path / name / file).unlink()
+        (tmp_path / name / file).write_bytes(whole[: len(whole) // 2])
+        reasons[name] = "cut short"
+    reasons["nowhere"] = "golden.json, golden.safetensors is missing"
+    write_folder(MHA, tmp_path / "good", tensors, calls)
+    status, said = said_by(capsys, *[tmp_path / name for name in reasons], tmp_path / "good")
+    assert status == 1
+    for line, (name, reason) in zip(said, reasons.items(), strict=False):
+        assert line.startswith(f"FAIL {name}: ")
+        assert reason in line
+    assert said[len(reasons)] == "ok   good generate.full_block: 16 steps, ids exact"
+    assert said[-1] == (
+        "1 of 1 cases agree with the official code, 0 do not; 6 of 7 folders are damaged or incomplete"
+    )
+
+
+def fails(models, folder, tmp_path, tensors, calls):
+    """The cases of a folder that do not agree, and why."""
+    write_folder(folder, tmp_path, tensors, calls)
+    found = {}
+    for case in parity_cases(models[folder], Golden(tmp_path)):
+        try:
+            case.check()
+        except Mismatch as error:
+            found[case.name] = str(error)
+    return found
+
+
+def test_padding_is_compared_except_where_dreams_means_nothing(models, tmp_path):
+    for folder, noticed in ((MHA, True), (DREAM, False)):
+        tensors, _ = part_of(folder, "forward.left_padded")
+        row, column = (tensors["forward.left_padded.attention_mask"] == 0).nonzero()[0].tolist()
+        for name, at, fail in (
+            ("logits", (row, column, 0), noticed),
+            ("last_block_output", (row, column, 0), noticed),
+            ("hidden_states", (-1, row, column, 0), noticed),
+            ("hidden_states", (1, row, column, 0), noticed),
+            ("hidden_states", (0, row, column, 0), True),  # the embedding
+        ):
+            changed = {n: t.clone() for n, t in tensors.items()}
+            changed[f"forward.left_padded.{name}"][at] += 0.01
+            assert bool(fails(models, folder, tmp_path / folder.name, changed, [])) == fail, (name, at)
+
+
+def test_position_ids_and_counts_are_compared(models, tmp_path):
+    tensors, calls = part_of(DREAM, "generate.origin_T16_L16_batch_padded", "forward.unpadded")
+    positions = torch.arange(24).expand(2, -1).clone()
+    tensors["forward.unpadded.position_ids"] = positions
+    assert not fails(models, DREAM, tmp_path / "dream", tensors, calls)
+    positions[1, 3] = 0
+    calls[0]["masked_after_step"][4] += 1
+    found = fails(models, DREAM, tmp_path / "dream", tensors, calls)
+    assert found["forward.unpadded"].startswith("position ids")
+    assert found["generate.origin_T16_L16_batch_padded"].startswith("masked after each step")
+    tensors, calls = part_of(MHA, "fastdllm.prefix_cache")
+    calls[0]["nfe"] += 1
+    found = fails(models, MHA, tmp_path / "mha", tensors, calls)
+    assert found == {"fastdllm.prefix_cache": "16 forward passes, golden 17"}
+
+
+def test_a_likelihood_is_compared_as_closely_as_float32_allows(models, tmp_path):
+    tensors, calls = part_of(MHA, "loglik.cfg0.5")
+    value = tensors["loglik.cfg0.5.value"]
+    for change, fail in ((5e-4, False), (2e-3, True)):
+        changed = {**tensors, "loglik.cfg0.5.value": value + change}
+        assert bool(fails(models, MHA, tmp_path, changed, calls)) == fail
+
+
+def test_a_call_with_fewer_draws_than_whole_batches(models, tmp_path):
+    """The official code leaves the rest out: ten draws in batches of four are eight."""
+    tensors, calls = part_of(MHA, "loglik.cfg0.0")
+    calls[0]["args"]["mc_num"] = 10
+    assert not fails(models, MHA, tmp_path, tensors, calls)
+
+
+@pytest.mark.parametrize("cache", ["prefix", "dual"])
+def test_the_cache_is_that_of_the_function_not_of_the_name(models, tmp_path, cache):
+    tensors, calls = part_of(MHA, f"fastdllm.{cache}_cache")
+    tensors = {n.replace(f"{cache}_cache", "other_cache_two"): t for n, t in tensors.items()}
+    calls[0]["name"] = "fastdllm.other_cache_two"
+    assert not fails(models, MHA, tmp_path, tensors, calls)
+    calls[0]["function"] = "somewhere: something(model)"
+    assert (
+        "the function is unknown" in fails(models, MHA, tmp_path, tensors, calls)["fastdllm.other_cache_two"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        (MHA, "generate.batch_padded"),
+        (MHA, "generate.cfg_batch_padded"),
+        (DREAM, "generate.seeded_origin_temperature_batch_padded"),
+    ],
+)
+def test_a_batch_may_be_padded_beyond_its_longest_prompt(models, tmp_path, folder, name):
+    """Positions are relative in LLaDA and count no padding in Dream: the completions are the same."""
+    tensors, calls = part_of(folder, name)
+    tokens = models[folder].tokens
+    wide = {}
+    for what, fill in (("prompt", tokens.pad), ("attention_mask", 0), ("output", tokens.pad)):
+        value = tensors[f"{name}.{what}"]
+        wide[f"{name}.{what}"] = torch.nn.functional.pad(value, (3, 0), value=fill)
+    fed = tensors[f"{name}.model_inputs"]
+    rows = len(wide[f"{name}.prompt"])
+    left = [
+        torch.full((*part.shape[:2], 3), fill)
+        for part, fill in zip(fed.split(rows, 1), (tokens.pad, tokens.mask), strict=False)
+    ]
+    wide[f"{name}.model_inputs"] = torch.cat([torch.cat(left, 1), fed], 2)
+    assert not fails(models, folder, tmp_path, wide, calls)
+    wide[f"{name}.output"][0, 0] += 1
+    assert fails(models, folder, tmp_path, wide, calls)
+    if folder == MHA:  # a drawn one would be another batch
+        calls[0] |= {"needs_torch_rng": True, "torch_manual_seed": 1}
+        assert "LLaDA draws at padding too" in fails(models, folder, tmp_path, wide, calls)[name]
 
 
 @each_folder

@@ -33,7 +33,7 @@ def decode(
     """Complete a batch of prompts (token ids), in order.
 
     `seeds`: one a prompt (0, 1, ... by default), so that a completion depends neither on its batch nor on
-    its place in it; with `official` the global random stream is drawn from as the official code does.
+    its place in it; with `official` the CPU's global random stream is drawn from as the official code does.
     `observe(step, ids)` is called after each forward pass of a denoising step, ids [B, T] being its input.
     `skip_at(step)`: layers to skip in that denoising step (numbered from 0); for the same layers at every
     step use `skipping`. Raises GoodpartError for another number of seeds than of prompts, and with a cache,

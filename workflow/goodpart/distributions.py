@@ -52,19 +52,21 @@ def log_likelihood(
 
     Each of `samples` draws masks m answer tokens, m spread evenly over a batch from a random start, and
     weights the log-probability of the masked tokens by (answer length) / m (Nie et al., 2025, equation 6).
+    As there, only whole batches are drawn: `samples` is rounded down to a multiple of `batch_size`.
     `generator` None draws from the global stream, in the official order. `observe` gets the ids [B, T]
     fed to the model (with guidance, the unconditional rows behind). Raises GoodpartError for a model
-    without a mask, an empty answer, or samples that do not divide into batches.
+    without a mask, an empty answer, or fewer samples than one batch.
     """
     import torch
 
     if model.tokens.mask is None:
         raise GoodpartError(f"{model.name}: not a diffusion model, it has no mask token")
-    if not answer or samples % batch_size:
-        raise GoodpartError("give an answer of at least one token, and samples that are whole batches")
+    if not answer or not 1 <= batch_size <= samples:
+        raise GoodpartError("give an answer of at least one token, and samples for at least one batch")
+    batches = samples // batch_size
     ids = torch.tensor([*prompt, *answer], device=model.device).repeat(batch_size, 1)
     total = 0.0
-    for _ in range(samples // batch_size):
+    for _ in range(batches):
         masked, ratio = _masked(len(prompt), len(answer), batch_size, generator)
         masked, ratio = masked.to(model.device), ratio.to(model.device)
         noisy = ids.masked_fill(masked, model.tokens.mask)
@@ -84,7 +86,7 @@ def log_likelihood(
                 logits = without + (cfg_scale + 1) * (logits - without)
             picked = logits.float().log_softmax(-1).gather(1, ids[r, c][:, None])[:, 0]
             total += float((picked / ratio[r]).sum())
-    return total / samples
+    return total / (batches * batch_size)
 
 
 def _masked(

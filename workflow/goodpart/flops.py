@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from goodpart.errors import GoodpartError
 from goodpart.families import family_module, family_of, fed_columns
+from goodpart.families.llada import mlp_width
 from goodpart.files import read_json
 from goodpart.runtime import parser, run
 
@@ -58,7 +59,7 @@ class Shape:
                 width,
                 width,
                 width // heads * (raw.get("n_kv_heads") or heads),
-                raw["mlp_hidden_size"],
+                mlp_width(raw),
                 raw.get("embedding_size") or raw["vocab_size"],
             )
         width, heads = raw["hidden_size"], raw["num_attention_heads"]

@@ -141,6 +141,7 @@ def load(
     family in every tensor.
     """
     import torch
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
     from transformers.utils import logging
 
@@ -167,6 +168,8 @@ def load(
         config = module.transformers_config(raw)
     except GoodpartError as error:
         raise GoodpartError(f"{folder}: {error}; take another checkpoint") from error
+    except StrictDataclassError as error:
+        raise GoodpartError(f"{folder}/config.json: a value of a wrong kind ({error})") from error
     try:
         loaded, info = module.MODEL_CLASS().from_pretrained(
             folder,
@@ -196,6 +199,8 @@ def load(
         special = module.special_tokens(raw, tokenizer)
     except KeyError as missing:
         raise GoodpartError(f"{folder}/config.json: the key {missing} is missing") from missing
+    except GoodpartError as error:
+        raise GoodpartError(f"{folder}: {error}") from error
     return Model(name_or_path, revision, family, loaded, tokenizer, special)
 
 

@@ -102,3 +102,15 @@ def fed_columns(cache: str, fills: bool, first: int, end: int, length: int) -> t
 def token_id(tokenizer: Any, token: str) -> int | None:
     """The id of a token that the vocabulary holds as one piece, or None."""
     return tokenizer.get_vocab().get(token)
+
+
+def end_ids(raw: dict[str, Any]) -> list[int]:
+    """The ids that config.json (`raw`) names as `eos_token_id`, one or a list; the first is the eos.
+
+    Raises KeyError where the key is missing, GoodpartError where its value is no id.
+    """
+    given = raw["eos_token_id"]
+    ids = given if isinstance(given, list) else [given]
+    if not ids or not all(_is(Integral, i) for i in ids):
+        raise GoodpartError(f"config.json: eos_token_id = {given!r} is not a token id or a list of them")
+    return ids

@@ -6,12 +6,13 @@ sees both sides, and RoPE is computed in float32 and cast back before attention.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from goodpart.errors import GoodpartError
-from goodpart.families import SpecialTokens, check_settings, token_id
+from goodpart.families import SpecialTokens, check_settings, end_ids, token_id
 
 COLUMN_SHIFT = 0  # logits at position i predict token i
 LAYERS_KEY, LAYERS_PREFIX = "n_layers", "model.transformer.blocks."
@@ -100,6 +101,12 @@ class Settings:
         return (step * self.blocks // self.total_steps + 1) * self.block_length
 
 
+def mlp_width(raw: Mapping[str, Any]) -> int:
+    """Width of the MLP: `mlp_hidden_size`, else `mlp_ratio` (4) times `d_model`."""
+    width = raw.get("mlp_hidden_size")
+    return int(raw.get("mlp_ratio", 4) * raw["d_model"]) if width is None else width
+
+
 def transformers_config(raw: dict[str, Any]) -> Any:
     """LLaDA's config.json (`raw`) as a bidirectional LlamaConfig.
 
@@ -114,7 +121,7 @@ def transformers_config(raw: dict[str, Any]) -> Any:
         config = LlamaConfig(
             vocab_size=raw.get("embedding_size") or raw["vocab_size"],
             hidden_size=raw["d_model"],
-            intermediate_size=raw["mlp_hidden_size"],
+            intermediate_size=mlp_width(raw),
             num_hidden_layers=raw["n_layers"],
             num_attention_heads=raw["n_heads"],
             num_key_value_heads=raw.get("n_kv_heads") or raw["n_heads"],
@@ -196,7 +203,7 @@ def rotate(q: Any, k: Any, cos: Any, sin: Any) -> tuple[Any, Any]:
 
 def special_tokens(raw: dict[str, Any], tokenizer: Any) -> SpecialTokens:
     """Mask, pad and eos from config.json; eot (`<|eot_id|>`) only the tokenizer knows."""
-    eos = raw["eos_token_id"]
+    own = end_ids(raw)
     eot = token_id(tokenizer, "<|eot_id|>") if tokenizer else None
-    ends = frozenset(i for i in (eos, eot) if i is not None)
-    return SpecialTokens(raw["mask_token_id"], raw["pad_token_id"], eos, eot, ends)
+    ends = frozenset(i for i in (*own, eot) if i is not None)
+    return SpecialTokens(raw["mask_token_id"], raw["pad_token_id"], own[0], eot, ends)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goodpart.errors import GoodpartError
-from goodpart.families import SpecialTokens, check_settings, token_id
+from goodpart.families import SpecialTokens, check_settings, end_ids, token_id
 
 COLUMN_SHIFT = 1
 LAYERS_KEY, LAYERS_PREFIX = "num_hidden_layers", "model.layers."
@@ -72,13 +72,12 @@ def rotate(q: Any, k: Any, cos: Any, sin: Any) -> tuple[Any, Any]:
 
 
 def special_tokens(raw: dict[str, Any], tokenizer: Any) -> SpecialTokens:
-    """No mask; `<|im_end|>` and `<|endoftext|>` end a completion where the vocabulary has them."""
-    eos = raw["eos_token_id"]
-    if isinstance(eos, list):
-        eos = eos[0]
+    """No mask; what ends a completion: every eos, `<|im_end|>` and `<|endoftext|>` where there are such."""
+    own = end_ids(raw)
+    eos = own[0]
     marks = ("<|endoftext|>", "<|im_end|>")
     named = [token_id(tokenizer, mark) for mark in marks] if tokenizer else []
-    ends = frozenset(i for i in [eos, *named] if i is not None)
+    ends = frozenset(i for i in [*own, *named] if i is not None)
     pad = raw.get("pad_token_id")
     if pad is None:
         pad = tokenizer.pad_token_id if tokenizer and tokenizer.pad_token_id is not None else eos

@@ -37,9 +37,10 @@ def item_seed(run_seed: int, item_id: str, sample: int) -> int:
 
 @dataclass
 class Draws:
-    """Uniform random numbers: one generator a row (`seeds`), or the global stream (`seeds` None).
+    """Random numbers: one generator a row (`seeds`), or the global stream (`seeds` None).
 
-    The global stream reproduces the official code, which draws for whole tensors in a fixed order.
+    The global stream reproduces the official code, which draws for whole tensors in a fixed order. It is
+    that of the CPU whatever the device: golden outputs were drawn from it.
     """
 
     seeds: Sequence[int] | None
@@ -59,6 +60,14 @@ class Draws:
         """The generator of one row of the first batch."""
         assert self.generators is not None
         return self.generators[row]
+
+    def shared(self, shape: Sequence[int], dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        """Uniform numbers of one shape from the official stream."""
+        return torch.rand(*shape, dtype=dtype).to(self.device)
+
+    def shared_multinomial(self, weights: torch.Tensor, count: int, replacement: bool) -> torch.Tensor:
+        """`count` indices a row of `weights` [N, V] from the official stream [N, count]."""
+        return weights.cpu().multinomial(count, replacement=replacement).to(self.device)
 
 
 def canvas_of(

@@ -60,7 +60,11 @@ def decode(
         if observe:
             observe(number, rows.ids)
         if settings.alg == "origin":
-            moves = masked if last else masked & (_uniform(draws, rows, masked) < shares[step])
+            moves = masked
+            # At the last step all move; the official code draws there all the same, before the tokens.
+            if draws.official or not last:
+                below = _uniform(draws, rows, masked) < shares[step]
+                moves = masked if last else masked & below
             token, _ = _sample(logits, moves, settings, draws, rows)
             rows.commit(number, column, token, torch.where(moves, 0.0, -torch.inf), torch.isfinite)
         else:
@@ -123,7 +127,8 @@ def _commit(quota: torch.Tensor, settings: Settings, draws: Draws, score: torch.
         return top_ranked(score, quota, draws.official)
     marked = torch.zeros_like(score, dtype=torch.bool)
     if quota[0] > 0:
-        marked.scatter_(1, (score / settings.alg_temp).softmax(-1).multinomial(int(quota[0])), True)
+        weights = (score / settings.alg_temp).softmax(-1)
+        marked.scatter_(1, draws.shared_multinomial(weights, int(quota[0]), replacement=False), True)
     return marked
 
 
@@ -132,7 +137,7 @@ def _uniform(draws: Draws, rows: Rows, masked: torch.Tensor) -> torch.Tensor:
     if not draws.official:
         return rows.uniform(draws, masked.shape[1], (), torch.float32)
     made = torch.ones(masked.shape, device=masked.device)
-    made[masked] = torch.rand(int(masked.sum()), device=masked.device)
+    made[masked] = draws.shared([int(masked.sum())])
     return made
 
 
@@ -143,7 +148,7 @@ def _multinomial(probability: torch.Tensor, where: torch.Tensor, draws: Draws, r
         chosen = probability[where]
         if len(chosen):
             normed = chosen / chosen.sum(-1, keepdim=True)
-            token[where] = normed.multinomial(1, replacement=True)[:, 0]
+            token[where] = draws.shared_multinomial(normed, 1, replacement=True)[:, 0]
         return token
     for i, (row, count) in enumerate(zip(rows.active, rows.counts, strict=True)):
         if count:

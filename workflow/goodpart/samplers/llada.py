@@ -121,4 +121,4 @@ def _uniform(
     """Uniform numbers [B, W, *last] for the columns [B, W]; the official code draws for the whole canvas."""
     if not draws.official:
         return rows.uniform(draws, column.shape[1], last, dtype)
-    return picked(torch.rand((*rows.ids.shape, *last), dtype=dtype, device=column.device), column)
+    return picked(draws.shared((*rows.ids.shape, *last), dtype), column)

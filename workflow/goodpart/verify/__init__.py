@@ -11,7 +11,8 @@ import sys
 
 from goodpart.errors import GoodpartError
 from goodpart.verify import oracles, parity
-from goodpart.verify.parity import Golden, Mismatch, parity_cases
+from goodpart.verify.golden import Golden, Mismatch
+from goodpart.verify.parity import parity_cases
 
 __all__ = ["Golden", "Mismatch", "main", "parity_cases"]
 
