@@ -308,9 +308,8 @@ def test_the_cache_is_that_of_the_function_not_of_the_name(models, tmp_path, cac
     calls[0]["name"] = "fastdllm.other_cache_two"
     assert not fails(models, MHA, tmp_path, tensors, calls)
     calls[0]["function"] = "somewhere: something(model)"
-    assert (
-        "the function is unknown" in fails(models, MHA, tmp_path, tensors, calls)["fastdllm.other_cache_two"]
-    )
+    said = fails(models, MHA, tmp_path, tensors, calls)["fastdllm.other_cache_two"]
+    assert "cache 'other_cache_two' is unknown" in said
 
 
 @pytest.mark.parametrize(
