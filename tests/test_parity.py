@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from goodpart.decode import decode, settings_for
+from goodpart.errors import GoodpartError
 from goodpart.models import load
 from goodpart.skipping import skipping
 from goodpart.verify import Golden, Mismatch, main, parity_cases
@@ -249,7 +250,7 @@ def fails(models, folder, tmp_path, tensors, calls):
     for case in parity_cases(models[folder], Golden(tmp_path)):
         try:
             case.check()
-        except Mismatch as error:
+        except (Mismatch, GoodpartError) as error:
             found[case.name] = str(error)
     return found
 
