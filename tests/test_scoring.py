@@ -34,7 +34,7 @@ GSM8K, MATH = benchmark_module("gsm8k"), benchmark_module("math500")
         ("Final Answer: 12<|eot_id|><|endoftext|>", True),
         ("<|startoftext|>Final Answer: 12", True),
         ("Final Answer: 12<|im_end|>\nFinal Answer: 13", True),
-        ("Final Answer: 12\n#### Explanation: 4 of 3", False),
+        ("Final Answer: 12\n#### Explanation: 4 of 3", True),
         ("Final Answer: 12\n#### Explanation", True),
         (r"so \boxed{12}", True),
         (r"\boxed{\text{12}}", True),
@@ -97,6 +97,39 @@ def test_gsm8k(completion, correct):
 )
 def test_gsm8k_separators_signs_and_units(gold, answer, correct):
     assert GSM8K.score({"answer": gold}, f"Final Answer: {answer}").correct is correct
+
+
+@pytest.mark.parametrize(
+    ("completion", "answer"),
+    [
+        ("#### Step 2: add 3 and 9\n3+9=12\n\nThe answer is $\\boxed{12}$.", 12),
+        ("#### Step 2: add 3 and 9\n3+9=12", None),
+        ("#### 2. Add the eggs\n3+9=12\n\\boxed{12}\n#### 3. Check", 12),
+        ("#### 2 eggs come first\n\\boxed{12}", 12),
+        ("#### $12 in all", 12),
+        ("#### Answer: 12", 12),
+        ("#### eggs = 12", 12),
+        ("so #### 12", 12),
+        ("\\boxed{11}\n#### 12", 12),
+        ("To get the final answer, add 3.\n\\boxed{12}", 12),
+        ("To get the final answer, add 3.", None),
+        ("Steps to the final answer:\n1. 3+6=9\n\nSo \\boxed{12}", 12),
+        ("Only then comes the final answer.\nShe has 9 eggs.", None),
+        ("\\boxed{12}\n\nThis is the final answer.", 12),
+        ("Final Answer: 12\n\nThe final answer is in dollars.", 12),
+        ("\\boxed{11}\nThe final answer is 12 eggs.", 12),
+        ("## Final Answer\n\nShe has 12 eggs.", 12),
+        ("Final Answer -> 12", 12),
+        ("**Final Answer (in eggs):** 12", 12),
+        ("**Final Answer:**\n\nShe adds 3 to 9.\n\n\\boxed{12}", 12),
+        ("\\boxed{12}\nFinal Answer:", 12),
+        ("\\boxed{12}\nFinal Answer: unknown", None),
+        ("Final Answer: 11\n\\boxed{12}", 11),
+    ],
+)
+def test_what_anchors_an_answer(completion, answer):
+    for gold in (2, 3, 9, 11, 12):
+        assert GSM8K.score({"answer": str(gold)}, completion).correct is (gold == answer)
 
 
 def test_a_dash_behind_the_label_is_no_sign():

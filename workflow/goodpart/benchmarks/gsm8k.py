@@ -1,9 +1,10 @@
 """GSM8K: word problems with one number as the answer (Cobbe et al., 2021).
 
-Only an anchored answer counts: `Final Answer:`, a `####` that a number follows, or a `\\boxed{}`. The last
-line with one of the first two decides, else the last box. A line that names more than one number is no
-answer. Verdicts also hold `last_number`, a separate and more lenient metric: the last number of the text
-where nothing is anchored.
+Only an anchored answer counts: `Final Answer`, a `####` that a number follows, or a `\\boxed{}`. A line that
+begins with `Final Answer:` goes before all boxes, the other anchors before the boxes above them; of several
+the last decides. `Final answer` in a sentence and `####` as a heading name no answer. A line that names more
+than one number is no answer. Verdicts also hold `last_number`, a separate and more lenient metric: the last
+number of the text where nothing is anchored.
 """
 
 from __future__ import annotations
@@ -14,20 +15,25 @@ from fractions import Fraction
 from typing import Any
 
 from goodpart.benchmarks import Verdict, before_end_markers, before_stops, few_shot, mathematics_prompt
-from goodpart.benchmarks.latex import last_boxed
+from goodpart.benchmarks.latex import last_box, last_boxed
 
 FIELDS = ("question", "answer")
 SANDBOX = False
 
 ANCHOR = re.compile(
-    r"final[ \t_]+answer(?P<colon>[\s*_]*(?:is\b[\s*_]*[:：=]?|[:：=]))?"
-    r"|^[ \t]*(?P<hashes>####)(?=[^\n]*[0-9])",
+    r"(?P<head>^(?:[^\w\n]|[0-9]{1,2}[.)]){0,12})?(?P<label>final[ \t_]+answer)(?:[ \t]*\([^()\n]{0,80}\))?"
+    r"(?:[\s*_]*(?:(?P<colon>(?:is\b[\s*_]*)?[:：=])|(?P<verb>is\b)))?"
+    r"|(?<!#)####+",
     re.IGNORECASE | re.MULTILINE,
 )
 CURRENCY = re.compile(
-    r"[$€£¥₹₩₽¢]|\b(?:US|USD|EUR|GBP|AUD|CAD|INR|Rs\.?)(?=\s*[-\u2212$]?[0-9])",
+    r"(?-i:\b[A-Z]{1,3}(?=\$))|[$€£¥₹₩₽¢]"
+    r"|\b(?:US|USD|EUR|GBP|AUD|CAD|INR|Rs\.?)(?=\s*[-\u2212$]*[0-9])",
     re.IGNORECASE,
 )
+NUMBER_FIRST = re.compile(r"(?:\\[a-z]+|\\[^a-z\n]|[^\w\\\n])*[0-9]", re.IGNORECASE)
+NUMBERED = re.compile(r"[\s*_]*[0-9]+[.)]\s+[*_]*[a-z]", re.IGNORECASE)  # the heading of a step
+NAMED = re.compile(r"\s*(?:answer\s*[:：=]?|[a-z]\w{0,20}\s*=)", re.IGNORECASE)
 THOUSANDS = re.compile(r"(?<=[0-9])(?:\{,\}|,\\!\s?|\\,|[\u00a0\u2009\u202f])(?=[0-9]{3}(?![0-9]))")
 FRACTION = re.compile(r"\\[dtc]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
 EXPONENT_OF_UNIT = re.compile(r"(?<=[A-Za-z])(?:[\u00b2\u00b3]|\^\{?[23]\}?)")
@@ -84,16 +90,43 @@ def score(reference: dict[str, Any], completion: str, sandbox: Any = None) -> Ve
 
 
 def anchored(completion: str) -> str | None:
-    """The text that the last anchor names as the answer, or None."""
-    anchors = list(ANCHOR.finditer(completion))
-    if not anchors:
-        return last_boxed(completion)
-    rest = completion[anchors[-1].end() :]
-    line = next((part for part in rest.split("\n") if part.strip(" \t\r*_:$[]\\")), "")
-    if not (anchors[-1]["colon"] or anchors[-1]["hashes"]):
-        line = re.sub(r"^[\s*]*[-\u2013\u2014]\s", " ", line)  # a dash behind the label is no sign
-    box = last_boxed(line)
-    return line if box is None else box
+    """The text that the deciding anchor names as the answer, or None."""
+    start, box = last_box(completion) or (-1, None)
+    below = len(completion)
+    for anchor in reversed(list(ANCHOR.finditer(completion))):
+        line = _named(anchor, completion[anchor.end() : below])
+        below = anchor.start()
+        if start > anchor.end() and not (anchor["head"] is not None and anchor["colon"]):
+            return box
+        if not line:
+            continue
+        inner = last_boxed(line)
+        answer = line if inner is None else inner
+        if number(answer) is not None:
+            return answer
+        if anchor["colon"]:
+            return box if start > anchor.end() else answer
+    return box
+
+
+def _named(anchor: re.Match[str], rest: str) -> str | None:
+    """The line behind an anchor that may hold its answer: the first that is not only markup."""
+    own, _, after = rest.partition("\n")
+    if not anchor["label"]:
+        own = NAMED.sub("", own, count=1)
+        return own if _begins_with_number(own) and not NUMBERED.match(own) else None
+    line = next((part for part in rest.split("\n") if part.strip(" \t\r*_:$[]\\")), None)
+    if line is None or anchor["colon"] or anchor["verb"]:
+        return line
+    if any(c.isalnum() for c in own):
+        line = re.sub(r"^[\s*]*[-\u2013\u2014]\s", " ", own)  # a dash behind the label is no sign
+    elif anchor["head"] is not None:  # a heading
+        return next((part for part in after.split("\n") if any(c.isalnum() for c in part)), None)
+    return line if _begins_with_number(line) else None
+
+
+def _begins_with_number(line: str) -> bool:
+    return NUMBER_FIRST.match(CURRENCY.sub("", line)) is not None
 
 
 def number(text: str) -> Decimal | Fraction | None:

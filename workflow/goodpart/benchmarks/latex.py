@@ -29,6 +29,12 @@ def last_boxed(text: str) -> str | None:
     Of boxes inside one another it is the outer one's content without the commands of the inner ones.
     `\boxed 42`, as in old solutions, counts where there is no such box.
     """
+    found = last_box(text)
+    return found[1] if found else None
+
+
+def last_box(text: str) -> tuple[int, str] | None:
+    """Where the last box's content begins, and the content as `last_boxed` gives it; None without a box."""
     open_braces: list[int | None] = []  # where a box's content starts; None for a brace of no box
     last: tuple[int, int] | None = None
     for found in TOKEN.finditer(text):
@@ -42,9 +48,9 @@ def last_boxed(text: str) -> str | None:
             if start is not None:
                 last = start, found.start()
     if last is None:
-        bare = BARE.findall(text)
-        return bare[-1] if bare else None
-    return re.sub(r"\\(?:boxed|fbox)\s*(?=\{)", "", text[last[0] : last[1]])
+        bare = list(BARE.finditer(text))
+        return (bare[-1].start(1), bare[-1][1]) if bare else None
+    return last[0], re.sub(r"\\(?:boxed|fbox)\s*(?=\{)", "", text[last[0] : last[1]])
 
 
 def normalised(answer: str) -> str:
