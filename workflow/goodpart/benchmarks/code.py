@@ -8,7 +8,12 @@ from typing import Any
 
 from goodpart.benchmarks import Verdict, before_end_markers
 
-FENCE = re.compile(r"(```+)[^\n`]*\n(.*?)(?:(^[ \t]*\1)|\Z)", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(
+    r"(?<!`)(```+(?!`)|^~~~+(?!~)(?=[ \t]*[Pp]y))[^\n`]*\n(.*?)"
+    r"(?:(?=^[ \t]*\1\w+[ \t\r]*$)"  # where the next block opens, this one has ended
+    r"|(^[ \t]*\1|(?<!\"\"\"|''')\1[ \t\r]*$)|\Z)",
+    re.DOTALL | re.MULTILINE,
+)
 NO_SANDBOX = "not run: no sandbox"
 
 
@@ -16,9 +21,9 @@ def extract(completion: str, entry_point: str | None) -> tuple[str, bool]:
     """The code of a completion, and whether it was fenced.
 
     The first fenced block that defines `entry_point`, else the first block; a block inside a list is
-    moved to the left margin as a whole. `[BEGIN]` and `[DONE]`, the delimiters of Austin et al. (2021), are
-    dropped with what follows them. Without fences it is the completion as it stands: a raw function body
-    keeps its indentation.
+    moved to the left margin as a whole. A fence at the end of a line of code closes a block, too.
+    `[BEGIN]` and `[DONE]`, the delimiters of Austin et al. (2021), are dropped with what follows them.
+    Without fences it is the completion as it stands: a raw function body keeps its indentation.
     """
     text = before_end_markers(completion).split("[DONE]")[0].replace("[BEGIN]", "")
     found = FENCE.findall(text)

@@ -86,7 +86,12 @@ def equivalent(gold: str, answer: str, seconds: float) -> tuple[bool, str]:
 
 def _same(gold: str, answer: str) -> bool:
     from math_verify import parse, verify
+    from sympy.core.cache import clear_cache
+    from sympy.core.random import seed
 
+    # sympy asks for assumptions in random order and remembers answers: no verdict may depend on earlier ones.
+    clear_cache()
+    seed(0)
     golds, answers = (parse(f"\\boxed{{{text}}}", parsing_timeout=None) for text in (gold, answer))
     alike = verify(
         golds, answers, float_rounding=DECIMALS, allow_set_relation_comp=True, timeout_seconds=None

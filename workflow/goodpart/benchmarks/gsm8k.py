@@ -1,9 +1,10 @@
 """GSM8K: word problems with one number as the answer (Cobbe et al., 2021).
 
-Only an anchored answer counts: `Final Answer:`, a `####` that a number follows, or a `\\boxed{}`. The last
-line with one of the first two decides, else the last box. A line that names more than one number is no
-answer. Verdicts also hold `last_number`, a separate and more lenient metric: the last number of the text
-where nothing is anchored.
+Only an anchored answer counts: `Final Answer`, a `####` that a number follows, or a `\\boxed{}`. A line that
+begins with `Final Answer:` goes before all boxes, the other anchors before the boxes above them; of several
+the last decides. `Final answer` in a sentence and `####` as a heading name no answer. A line that names more
+than one number is no answer. Verdicts also hold `last_number`, a separate and more lenient metric: the last
+number of the text where nothing is anchored.
 """
 
 from __future__ import annotations
@@ -14,23 +15,36 @@ from fractions import Fraction
 from typing import Any
 
 from goodpart.benchmarks import Verdict, before_end_markers, before_stops, few_shot, mathematics_prompt
-from goodpart.benchmarks.latex import last_boxed
+from goodpart.benchmarks.latex import DEGREES, last_box, last_boxed
 
 FIELDS = ("question", "answer")
 SANDBOX = False
 
 ANCHOR = re.compile(
-    r"final[ \t_]+answer(?P<colon>[\s*_]*(?:is\b[\s*_]*[:：=]?|[:：=]))?"
-    r"|^[ \t]*(?P<hashes>####)(?=[^\n]*[0-9])",
+    r"(?P<head>^(?:[^\w\n]|[0-9]{1,2}[.)]){0,12})?(?P<label>final[ \t_]+answer)(?:[ \t]*\([^()\n]{0,80}\))?"
+    r"(?:[\s*_]*(?:(?P<colon>(?:is\b[\s*_]*)?[:：=])|(?P<verb>is\b)))?"
+    r"|(?<!#)####+",
     re.IGNORECASE | re.MULTILINE,
 )
 CURRENCY = re.compile(
-    r"[$€£¥₹₩₽¢]|\b(?:US|USD|EUR|GBP|AUD|CAD|INR|Rs\.?)(?=\s*[-\u2212$]?[0-9])",
+    r"(?-i:\b[A-Z]{1,3}(?=\$))|[$€£¥₹₩₽¢]"
+    r"|\b(?:US|USD|EUR|GBP|AUD|CAD|INR|Rs\.?)(?=\s*[-\u2212$]*[0-9])",
     re.IGNORECASE,
 )
+NUMBER_FIRST = re.compile(r"(?:\\[a-z]+|[^\w\n])*[0-9]", re.IGNORECASE)
+NUMBERED = re.compile(r"[\s*_]*[0-9]+[.)]\s+[*_]*[a-z]", re.IGNORECASE)  # the heading of a step
+NAMED = re.compile(r"\A\s*(?:answer\s*[:：=]?|[a-z]\w{0,20}\s*=)", re.IGNORECASE)
 THOUSANDS = re.compile(r"(?<=[0-9])(?:\{,\}|,\\!\s?|\\,|[\u00a0\u2009\u202f])(?=[0-9]{3}(?![0-9]))")
 FRACTION = re.compile(r"\\[dtc]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
-EXPONENT_OF_UNIT = re.compile(r"(?<=[A-Za-z])(?:[\u00b2\u00b3]|\^\{?[23]\}?)")
+EXPONENT_OF_UNIT = re.compile(r"(?<=[A-Za-z])(\s?\})?\s?(?:[\u00b2\u00b3]|\^\s?(?:[23]|\{\s?[23]\s?\}))")
+CHANGING = re.compile(  # what makes of a number another one, or none
+    r"\\(?:pi|pm|mp|sqrt|[dtc]?frac|binom|log|ln|exp|sin|cos|tan|infty|neq?|not|[lg]eq?|[lg]t|times|cdot|div"
+    r"|over|overline|sum|prod|int|lim|[bp]?mod)(?![a-zA-Z])"
+    r"|[\u00b1\u2213\u00d7\u00f7\u221a\u03c0\u221e\u2260]|[0-9)]\s*(?:[+^]|[*/]\s*[nxyz](?![a-zA-Z]))|[0-9][nxyz](?![a-zA-Z])"
+)
+NEGATIVE = re.compile(r"\b(?:minus|negative)\s+(?=\.?[0-9])", re.IGNORECASE)
+SCALES = {"hundred": 100, "k": 10**3, "thousand": 10**3, "million": 10**6, "billion": 10**9}
+SCALE = re.compile(rf"[\s-]?({'|'.join(SCALES)})(?![a-z0-9])", re.IGNORECASE)
 DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|(?<![A-Za-z])\.[0-9]+"
 POWER = r"[eE][-+]?[0-9]"
 NUMBER = re.compile(rf"(?<![A-Za-z0-9.])[-+\u2212]?(?:{DIGITS})(?:{POWER}{{1,3}})?(?!\.?[0-9]|{POWER})")
@@ -84,41 +98,70 @@ def score(reference: dict[str, Any], completion: str, sandbox: Any = None) -> Ve
 
 
 def anchored(completion: str) -> str | None:
-    """The text that the last anchor names as the answer, or None."""
-    anchors = list(ANCHOR.finditer(completion))
-    if not anchors:
-        return last_boxed(completion)
-    rest = completion[anchors[-1].end() :]
-    line = next((part for part in rest.split("\n") if part.strip(" \t\r*_:$[]\\")), "")
-    if not (anchors[-1]["colon"] or anchors[-1]["hashes"]):
-        line = re.sub(r"^[\s*]*[-\u2013\u2014]\s", " ", line)  # a dash behind the label is no sign
-    box = last_boxed(line)
-    return line if box is None else box
+    """The text that the deciding anchor names as the answer, or None."""
+    start, box = last_box(completion) or (-1, None)
+    below = len(completion)
+    for anchor in reversed(list(ANCHOR.finditer(completion))):
+        line = _named(anchor, completion[anchor.end() : below])
+        below = anchor.start()
+        if start > anchor.end() and not (anchor["head"] is not None and anchor["colon"]):
+            return box
+        if not line:
+            continue
+        inner = last_boxed(line)
+        answer = line if inner is None else inner
+        if number(answer) is not None:
+            return answer
+        if anchor["colon"]:
+            return box if start > anchor.end() else answer
+    return box
+
+
+def _named(anchor: re.Match[str], rest: str) -> str | None:
+    """The line behind an anchor that may hold its answer: the first that is not only markup."""
+    own, _, after = rest.partition("\n")
+    if not anchor["label"]:
+        own = NAMED.sub("", own, count=1)
+        return own if _begins_with_number(own) and not NUMBERED.match(own) else None
+    line = next((part for part in rest.split("\n") if part.strip(" \t\r*_:$[]\\")), None)
+    if line is None or anchor["colon"] or anchor["verb"]:
+        return line
+    if any(c.isalnum() for c in own):
+        line = re.sub(r"^[\s*]*[-\u2013\u2014]\s", " ", own)  # a dash behind the label is no sign
+    elif anchor["head"] is not None:  # a heading
+        return next((part for part in after.split("\n") if any(c.isalnum() for c in part)), None)
+    return line if _begins_with_number(line) else None
+
+
+def _begins_with_number(line: str) -> bool:
+    return NUMBER_FIRST.match(CURRENCY.sub("", line)) is not None
 
 
 def number(text: str) -> Decimal | Fraction | None:
     """The number in an answer, after removing currency, thousands separators, units and markup.
 
-    A fraction of integers counts, and so does what follows the last equals sign. None when there is no
-    number or more than one, and for digits of other scripts and superscripts.
+    A fraction of integers counts, so does what follows the last equals sign, and words for the sign and for
+    powers of ten. None when there is no number or more than one, when an operator, a function or a variable
+    makes another of it, and for digits of other scripts, superscripts and fractions of one character.
     """
-    text = EXPONENT_OF_UNIT.sub("", text)
-    if any(c.isdigit() and not c.isascii() for c in text):
-        return None  # 18\u00b2 is not 18
+    text = EXPONENT_OF_UNIT.sub(r"\1", text.rsplit("=", 1)[-1])
+    if any(c.isnumeric() and not c.isascii() for c in text):
+        return None  # 18\u00b2 and 18\u00bd are not 18
     text = FRACTION.sub(r" \1/\2 ", THOUSANDS.sub("", text))
     text = re.sub(r"\\(?:text|math|mbox)[a-z]*\s*\{([^{}]*)\}", r" \1 ", text)
-    text = CURRENCY.sub("", text.replace("\\$", ""))
+    text = re.sub(r"\*\*|__", " ", DEGREES.sub(" ", CURRENCY.sub("", text.replace("\\$", "$"))))
+    if CHANGING.search(text):
+        return None
     text = re.sub(r"\\[a-zA-Z]+|\\[!,;: ]|[{}*_~`%\\\0\ufeff]", " ", text)
-    text = " ".join(text.rsplit("=", 1)[-1].split())
+    text = NEGATIVE.sub("-", " ".join(text.split()))
     text = re.sub(r"(?<![\w.)])(?<![\w.)] )([-\u2212]) (?=[.0-9])", r" \1", text)
     if ratio := RATIO.fullmatch(text):
         return Fraction(int(_ascii(ratio[1])), int(ratio[2])) if int(ratio[2]) else None
     found = list(NUMBER.finditer(text))
     if len(found) != 1:
         return None
-    value = Decimal(_ascii(found[0][0]))
-    thousands = re.match(r"\s?[kK](?![A-Za-z0-9])", text[found[0].end() :])
-    return value * 1000 if thousands else value
+    scale = SCALE.match(text, found[0].end())
+    return Decimal(_ascii(found[0][0])) * (SCALES[scale[1].lower()] if scale else 1)
 
 
 def last_number(text: str) -> Decimal | None:

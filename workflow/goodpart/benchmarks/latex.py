@@ -8,18 +8,34 @@ from fractions import Fraction
 TOKEN = re.compile(r"(\\+(?:boxed|fbox)\s*\{)|\\.|([{}])", re.DOTALL)
 BARE = re.compile(r"\\boxed\s+([^\s{}$\\]*[^\s{}$\\.,;])")
 
+BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+DEPTH = 8  # of braces and fonts around an answer
 WRAPPER = re.compile(r"\\(?:text|math|mbox|bold|operatorname)[a-z]*\s*\{([^{}]*)\}")
-UNIT = re.compile(
-    r"(?:\\[,;! ]|\s)*\\(?:text|math|mbox)[a-z]*\s*\{[^{}0-9]*\}(?:\s*\^\s*\{?\s*[0-9]\s*\}?)?$"
+UNIT = re.compile(r"\\(?:text|math|mbox)[a-z]*\s*\{[^{}0-9]*\}(?:\s*\^\s*\{?\s*[0-9]\s*\}?)?$")
+DEGREES = re.compile(
+    r"\^\s*(?:\\circ|\{\s*\\circ\s*\}|\{?\s*\\(?:text|mathrm)\s*\{\s*o\s*\}(?:\s*\})?)|\\(?:text)?degree|\u00b0"
 )
-DEGREES = re.compile(r"\^\s*(?:\\circ|\{\s*\\circ\s*\})|\\degree|\u00b0")
 THOUSANDS = re.compile(r"(?<=[0-9])(?:,\\!\s*|\{,\}|\\,)(?=[0-9]{3}(?![0-9]))")
 COMMAS = re.compile(r"[-+]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
-NAME = re.compile(r"^[a-zA-Z]\s*(?:\([a-zA-Z]\)\s*)?=(?=[^=]+$)")
 DECIMAL = r"(?:[0-9]{1,4000}(?:\.[0-9]{0,4000})?|\.[0-9]{1,4000})"
 POWER = re.compile(rf"([-+]?{DECIMAL})(?:\\times|\\cdot|\u00d7)10\^(?:\{{([-+]?[0-9]{{1,3}})\}}|([0-9]))")
 PART = rf"(?:\{{([-+]?{DECIMAL})\}}|([0-9]))"
 FRACTION = re.compile(rf"([-+]?)([0-9]{{0,400}})\\frac{PART}{PART}")
+LOOK = re.compile(  # how it looks, or how much room it takes
+    r"\\(?:(?:display|text|script)style|(?:no)?limits|bf|rm|it|sf|tt|em|[bB]igg?[lrm]?"
+    r"|small|normalsize|large|Large|LARGE|huge|Huge)(?![a-zA-Z])"
+    r"|\\(?:(?:text)?color|[hv]?phantom|[hv]space\*?)\s*\{[^{}]*\}"
+)
+FONT = re.compile(
+    r"\\(?:math(?:bf|rm|sf|it|tt|normal)|bm|bold(?:symbol)?|underline|ensuremath|emph)\s*(?=\{)"
+)
+ROW_SPACE = re.compile(r"\\\\\s*\[\s*-?[0-9.]+\s*(?:mm|cm|pt|ex|em|in)\s*\]")
+SPACE = re.compile(r"(?<![\\0-9])\\[,;: ]|(?<=[0-9])\\[,;: ](?![0-9])|~")  # between digits it may group them
+IN_BRACES = re.compile(r"(?<!\\)\{[0-9]{1,3}(?:,[0-9]{3})+\}")
+WORDED_UNIT = re.compile(r"\\(?:text[a-z]*|mbox)\s*\{\s*([-+]?[0-9][0-9.,]*)(\s[A-Za-z][A-Za-z. ]*)\}")
+IMAGINARY = re.compile(
+    r"\\(?:text|math(?:rm|it)|operatorname)\s*\{\s*(i)\s*\}|(?<=[0-9])\s*(?:\\cdot|\\times|\*)\s*(i)(?![a-zA-Z])"
+)
 SLASH = re.compile(rf"([-+]?{DECIMAL})/({DECIMAL})")
 
 
@@ -29,6 +45,12 @@ def last_boxed(text: str) -> str | None:
     Of boxes inside one another it is the outer one's content without the commands of the inner ones.
     `\boxed 42`, as in old solutions, counts where there is no such box.
     """
+    found = last_box(text)
+    return found[1] if found else None
+
+
+def last_box(text: str) -> tuple[int, str] | None:
+    """Where the last box's content begins, and the content as `last_boxed` gives it; None without a box."""
     open_braces: list[int | None] = []  # where a box's content starts; None for a brace of no box
     last: tuple[int, int] | None = None
     for found in TOKEN.finditer(text):
@@ -42,37 +64,66 @@ def last_boxed(text: str) -> str | None:
             if start is not None:
                 last = start, found.start()
     if last is None:
-        bare = BARE.findall(text)
-        return bare[-1] if bare else None
-    return re.sub(r"\\(?:boxed|fbox)\s*(?=\{)", "", text[last[0] : last[1]])
+        bare = list(BARE.finditer(text))
+        return (bare[-1].start(1), bare[-1][1]) if bare else None
+    return last[0], re.sub(r"\\(?:boxed|fbox)\s*(?=\{)", "", text[last[0] : last[1]])
+
+
+def cleaned(answer: str) -> str:
+    """An answer without what changes its look only: outer braces and fonts, sizes, colours, spaces."""
+    text = re.sub(r"\s+", " ", answer.replace("\0", "").replace("\u2212", "-"))
+    text = IN_BRACES.sub(lambda found: found[0].replace(",", ""), THOUSANDS.sub("", text))
+    text = LOOK.sub(" ", ROW_SPACE.sub(lambda _: "\\\\", text))
+    text = re.sub(r"\\big(cup|cap)(?![a-zA-Z])", r"\\\1", text)
+    text = IMAGINARY.sub("i", SPACE.sub(" ", text))
+    for _ in range(DEPTH):
+        text = _delimited(text).rstrip(" \t\r\n,;:\\")
+        inner = _inside(text, font[0] if (font := FONT.match(text)) else "")
+        if inner is None:
+            break
+        text = inner
+    found = WORDED_UNIT.fullmatch(text)
+    return rf"{found[1]}\text{{{found[2]}}}" if found else text
+
+
+def _inside(text: str, before: str) -> str | None:
+    """What is between the one pair of braces that is all of a text behind `before`, or None."""
+    if not text.startswith(before + "{") or not text.endswith("}"):
+        return None
+    depth = 0
+    for found in BRACE.finditer(text):
+        depth += {"{": 1, "}": -1}.get(found[0], 0)
+        if depth == 0 and found[0] == "}":
+            return text[len(before) + 1 : -1] if found.end() == len(text) else None
+    return None
 
 
 def normalised(answer: str) -> str:
     """An answer as a text to compare: without spaces, sizes, delimiters, a trailing dot and degrees."""
-    answer = _undelimited(answer)
-    answer = re.sub(r"\\(?:left|right|!|,|;|:| |displaystyle)(?![a-zA-Z])|~", "", answer)
+    answer = re.sub(r"\\(?:left|right|!|,|;|:| )(?![a-zA-Z])|~", "", _undelimited(answer))
     answer = re.sub(r"\\[dtc]frac", r"\\frac", DEGREES.sub("", answer))
     return re.sub(r"\s+", "", answer).removesuffix(".")
 
 
+def _delimited(answer: str) -> str:
+    return re.sub(r"^(?:\$+|\\\(|\\\[)|(?<![\\$])\$+$|\\\)$|\\\]$", "", answer.strip()).strip()
+
+
 def _undelimited(answer: str) -> str:
-    answer = answer.replace("\0", "").replace("\u2212", "-").strip()
-    answer = re.sub(r"^(?:\$+|\\\(|\\\[)|(?<!\\)\$+$|\\\)$|\\\]$", "", answer).strip()
+    answer = _delimited(answer.replace("\0", "").replace("\u2212", "-"))
     inner = re.fullmatch(r"\{([^{}]*)\}", answer)
     return inner[1].strip() if inner else answer
 
 
-def value(answer: str, named: bool = False) -> Fraction | None:
+def value(answer: str) -> Fraction | None:
     r"""The number that an answer is, exactly, or None where it is no single number.
 
     Reads integers and decimals with separators, fractions, mixed numbers and powers of ten, without
-    currency, degrees, percent sign and a unit in `\text{}`; with `named`, behind `x =` too.
+    currency, degrees, percent sign and a unit in `\text{}`.
     """
     text = DEGREES.sub("", _undelimited(answer).rstrip(". "))
     text = re.sub(r"^\\?\$|\\?[%$]$", "", text.strip()).strip()
-    if named:
-        text = NAME.sub("", text)
-    text = UNIT.sub("", text)
+    text = UNIT.sub("", text).strip()
     text = WRAPPER.sub(r" \1 ", THOUSANDS.sub("", text)).strip()
     if re.search(r"[0-9]\s+[0-9]|[0-9],\s", text):
         return None  # a list, or two numbers
@@ -101,13 +152,18 @@ def _ratio(above: str, below: str) -> Fraction | None:
 
 def numeral(answer: str) -> tuple[str, str | None] | None:
     """Digits and base of a numeral such as `52_8`; the base is None where the answer is digits alone."""
-    text = re.sub(r"[\s(){}]", "", WRAPPER.sub(r"\1", _undelimited(answer))).removesuffix(".")
-    found = re.fullmatch(r"(-?[0-9][0-9A-F]*)(?:_([0-9]+))?", text)
+    text = re.sub(r"\\left|\\right|[\s(){}]", "", _unwrapped(answer, r"\1")).removesuffix(".")
+    found = re.fullmatch(r"(-?[0-9][0-9A-F]*)(?:_(?:base)?([0-9a-z]+))?", text)
     return (found[1], found[2]) if found else None
 
 
 def word(answer: str) -> str | None:
     r"""Letters of an answer in words, such as `\text{(C)}`, in lower case without brackets; else None."""
-    text = re.sub(r"\\[!,;: ]|[(){}]|\s+", " ", WRAPPER.sub(r" \1 ", _undelimited(answer)))
+    text = re.sub(r"\\left|\\right|\\[!,;: ]|[(){}]|\s+", " ", _unwrapped(answer, r" \1 "))
     text = " ".join(text.rstrip(". ").split()).casefold()
     return text if re.fullmatch(r"[^\W\d_](?:[^\d_\\^=<>+*/]*[^\W\d_])?", text) else None
+
+
+def _unwrapped(answer: str, with_: str) -> str:
+    """Without `\text{}` and its like, also where one is inside another."""
+    return WRAPPER.sub(with_, WRAPPER.sub(with_, _undelimited(answer)))

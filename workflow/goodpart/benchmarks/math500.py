@@ -10,12 +10,21 @@ import re
 from typing import Any
 
 from goodpart.benchmarks import Verdict, before_end_markers, before_stops, few_shot, mathematics_prompt
+from goodpart.benchmarks.equations import names, other_brackets, sides
 from goodpart.benchmarks.equivalence import equivalent
-from goodpart.benchmarks.latex import last_boxed, normalised, numeral, value, word
+from goodpart.benchmarks.latex import cleaned, last_boxed, normalised, numeral, value, word
 
 FIELDS = ("problem", "answer")
 SANDBOX = False
-LIST = re.compile(r"[0-9]+(?:,\s+[0-9]+)+")
+NO_NUMBER = (  # where one number is asked for
+    ("a list", re.compile(r"[0-9]+(?:,\s+[0-9]+)+$")),
+    ("two numbers", re.compile(r"(?!-?[0-9]{1,3}(?:\s[0-9]{3})+$)-?[0-9]+(?:\s+[0-9]+)+$")),
+    (
+        "a relation",
+        re.compile(r"(?:[<>\u2264\u2265\u2260]|\\(?:[lg]eq?(?:slant)?|[lg]t|neq?)(?![a-zA-Z]))"),
+    ),
+    ("primed", re.compile(r"[^'\\]*(?:'|\\prime)")),
+)
 SECONDS = 5.0  # of processor time, for one comparison by math-verify
 
 # Worked by hand for this project: the benchmark has no training split, and none of its items is shown.
@@ -95,19 +104,38 @@ def score(reference: dict[str, Any], completion: str, sandbox: Any = None) -> Ve
 
 
 def _compare(gold: str, found: str) -> tuple[bool, str]:
-    wanted, answer = value(gold), value(found, named="=" not in gold)
+    gold, found = cleaned(gold), cleaned(found)
+    *left, right = sides(found) if "=" not in gold else [found]
+    if len(left) == 1 and not names(left[0], right) and names(right, left[0]):
+        left, right = [right], left[0]  # 5 = x
+    if all(names(side, right) or _equal(gold, side)[0] for side in left):
+        return _equal(gold, right)
+    return False, "an equation, not what is asked for"
+
+
+def _equal(gold: str, found: str) -> tuple[bool, str]:
+    wanted, answer = value(gold), value(found)
     if wanted is not None and answer is not None:
+        # For a gold such as 0.15, 0.15 % is another number; for 15, it is the 15 of 15 %.
         percent = "%" in found and "%" not in gold
-        return wanted in ((answer, answer / 100) if percent else (answer,)), "compared as numbers"
-    if (digits := numeral(gold)) is not None and digits[1] is not None:
-        return numeral(found) in (digits, (digits[0], None)), "compared as numerals of a base"
+        readings = ([answer] if not percent or abs(wanted) >= 1 else []) + [answer / 100] * percent
+        return wanted in readings, "compared as numbers"
+    a, b = numeral(gold), numeral(found)
+    if a is not None and a[1] is not None:
+        return b in (a, (a[0], None)), "compared as numerals of a base"
+    if b is not None and b[1] is not None:
+        return a == (b[0], None) and b[1] == "10", "compared as numerals of a base"
     if "\\text" in gold and (letters := word(gold)) is not None:
         return word(found) == letters, "compared as words"
-    a, b = normalised(gold), normalised(found)
-    if wanted is not None and LIST.fullmatch(found.strip()):
-        return False, "a list where one number is asked for"
-    if a == b:
+    if wanted is not None and (reason := next((why for why, no in NO_NUMBER if no.match(found)), None)):
+        return False, reason
+    if other_brackets(gold, found):
+        return False, "other brackets"
+    if not (b_text := normalised(found)):
+        return False, "the box is empty"
+    a_text = normalised(gold)
+    if a_text == b_text:
         return True, "equal as text"
-    if not b or a.casefold() == b.casefold():
-        return False, "other letters" if b else "the box is empty"
-    return equivalent(*(text.replace("\0", "").strip() for text in (gold, found)), SECONDS)
+    if a_text.casefold() == b_text.casefold():
+        return False, "other letters"
+    return equivalent(gold, found, SECONDS)
