@@ -4,9 +4,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from goodpart import paths
 from goodpart.errors import GoodpartError
 from goodpart.intervals import mcnemar, retention_interval
-from goodpart.rules.cells import cell
+from goodpart.parquet import write_rows
+from goodpart.rules import generations
+from goodpart.rules.cells import cell, made_alike
+
+PLACE = {"model": "m", "decode": "d", "benchmark": "b"}
 
 
 def scores(correct, samples=1, status="scored"):
@@ -102,3 +107,13 @@ def test_intervals_cover(baseline, retention, correlation):
     from bench.coverage import coverage
 
     assert 0.93 <= coverage(baseline, retention, correlation, items=128, repetitions=2000) <= 0.97
+
+
+def test_completions_of_other_settings_than_full_depths_are_refused(tmp_path):
+    """Such as a job that failed once left behind, or a file of another run."""
+    for policy, k, temperature in (("full", 0, 0.0), ("similarity", 2, 0.0), ("similarity", 4, 3.0)):
+        path = tmp_path / paths.GENERATIONS.format(**PLACE, policy=policy, k=k, first=0, last=3)
+        write_rows(path, [], generations.SCHEMA, {"decode": {"temperature": temperature}, "seed": 0})
+    assert made_alike(tmp_path, {**PLACE, "policy": "similarity", "k": 2}, [[0, 3]])["seed"] == 0
+    with pytest.raises(GoodpartError, match=r"k4/0-3\.parquet: made with another decode than .*full/k0"):
+        made_alike(tmp_path, {**PLACE, "policy": "similarity", "k": 4}, [[0, 3]])

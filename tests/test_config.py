@@ -1,6 +1,7 @@
 """Every mistake stops before any work, with a message that names the key and the fix."""
 
 import copy
+import re
 
 import pytest
 import yaml
@@ -275,3 +276,32 @@ def test_the_larger_tiny_benchmarks_are_the_small_ones_with_more_items():
             key: value for key, value in large.items() if key != "n"
         }
         assert CONFIG["tiny_models"]["checked"]["max_new_tokens"][name] == small["max_new_tokens"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda c: c["models"].update({"my model": c["models"]["qwen2.5-tiny"]}), "models: 'my model' is"),
+        (lambda c: c["decodes"].update({"a/b": {}}), "decodes: 'a/b' is not allowed; give a name"),
+        (lambda c: c["paths"].update(results="r{x}"), "paths.results: 'r{x}' is not allowed"),
+        (lambda c: c["paths"].update(results="config.yaml"), "paths.results: config.yaml is a file"),
+        (lambda c: c["benchmarks"]["tiny-mbpp"].update(kind="latex"), "tiny-mbpp.kind: there is no"),
+        (lambda c: c["policies"]["similarity"].update(kind="__init__"), "policies.similarity.kind: there is"),
+        (lambda c: c["policies"]["similarity"].update(threshold=float("nan")), "threshold: nan is not a"),
+        (lambda c: c["models"]["qwen2.5-tiny"].update(device="gpu"), "device: 'gpu' is not allowed"),
+        (lambda c: c["skip_figures"]["mechanism"].update(k=99), "mechanism.k: 99 of llada-tiny"),
+        (lambda c: c["skip_figures"]["selection"].update(model="lada-tiny"), "selection.model: 'lada-tiny'"),
+    ],
+)  # fmt: skip
+def test_what_no_job_could_use_is_named_before_any_runs(change, said):
+    config = copy.deepcopy(CONFIG)
+    change(config)
+    with pytest.raises(GoodpartError, match=re.escape(said)):
+        check(config, ROOT)
+
+
+def test_a_folder_may_end_with_a_slash():
+    config = copy.deepcopy(CONFIG)
+    config["paths"]["figures"] = "figures/"
+    check(config, ROOT)
+    assert config["paths"]["figures"] == "figures"

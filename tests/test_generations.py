@@ -79,7 +79,8 @@ def test_a_killed_shard_goes_on(model, tmp_path, monkeypatch):
         file.write('{"key": "test/4", "ro')  # the line that was being written
     assert rows(model, Journal(tmp_path / "cut.parquet")) == whole
     assert sum(calls) - 2 == len(ITEMS)  # the killed batch is counted, and was made again
-    assert len({json.loads(line)["key"] for line in journal.read_text().splitlines()[:2]}) == 2
+    lines = [line for line in journal.read_text().splitlines() if line.endswith("}}")]
+    assert len({json.loads(line)["key"] for line in lines}) == len(lines) == len(ITEMS)
 
 
 def test_a_journal_of_other_settings_is_not_used(model, tmp_path):
@@ -180,14 +181,39 @@ def test_ten_kills_lose_and_repeat_no_finished_completion(twelve_items):
     }
     done = subprocess.run([sys.executable, "-c", DRIVER, json.dumps(job)], check=False, timeout=300)
     assert done.returncode == 0
-    assert sorted(p.name for p in (folder / "shard").iterdir()) == ["0-11.parquet"]
+    assert sorted(p.name for p in (folder / "shard").iterdir()) == [".0-11.kept", "0-11.parquet"]
     lines = (folder / "kept.jsonl").read_text().splitlines()
     keys = [json.loads(line)["key"] for line in lines if line.endswith("}}")]
     assert len(keys) == len(set(keys)) == 12
     killed = completions(folder / "shard" / "0-11.parquet")
-    (folder / "shard" / "0-11.parquet").unlink()
+    for file in (folder / "shard").iterdir():
+        file.unlink()
     rule.main(rule.options().parse_args(shard_command(folder)))
     assert completions(folder / "shard" / "0-11.parquet") == killed
+
+
+def test_a_shard_that_was_deleted_before_its_job_is_back_if_its_settings_are(twelve_items, monkeypatch):
+    shard = twelve_items / "shard" / "0-3.parquet"
+    same, other = (rule.options().parse_args(shard_command(twelve_items, last=3)) for _ in range(2))
+    other.settings = [json.dumps({"max_new_tokens": 8})]
+    rule.main(same)
+    before = shard.read_bytes()
+    shard.unlink()  # as Snakemake does
+    monkeypatch.setattr(rule, "decode", lambda *_, **__: pytest.fail("decoded"))
+    with pytest.raises(pytest.fail.Exception, match="decoded"):
+        rule.main(other)
+    assert not shard.exists()
+    rule.main(same)
+    assert shard.read_bytes() == before
+
+
+def test_a_cut_line_hides_no_completion_behind_it(tmp_path):
+    journal = Journal(tmp_path / "a.parquet")
+    journal.add([("one", {"item_id": "1"})])
+    with journal.path.open("ab") as file:
+        file.write(b'5\nnull\n[]\n{}\n{"key": "x", "row": 3}\n\xff\xfe\n{"key": "two", "ro')
+    Journal(tmp_path / "a.parquet").add([("three", {"item_id": "3"})])
+    assert set(Journal(tmp_path / "a.parquet").rows) == {"one", "three"}
 
 
 def test_raising_n_keeps_what_a_shorter_shard_holds(twelve_items, monkeypatch):

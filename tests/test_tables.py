@@ -104,3 +104,10 @@ def test_interval_equals_resampling_the_items():
     ratio = 100 * skipped[picks].sum(1) / base[picks].sum(1)
     expected = np.quantile(ratio, [0.025, 0.975])
     assert retention_interval(base, skipped, 0.95, 20_000) == pytest.approx(expected, abs=1.0)
+
+
+def test_names_of_ones_own_break_no_table():
+    labels = {"b": "A|B & 5 % #1"}
+    table = retention_table(CELLS, "similarity", {"llada": None}, labels)
+    assert "A\\|B & 5 % #1" in to_markdown(table, None, 0.95)
+    assert r"A|B \& 5 \% \#1" in to_latex(table, None, 0.95)

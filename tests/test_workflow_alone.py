@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from conftest import ROOT
 from goodpart import paths
+from goodpart.parquet import read_metadata
 from small_run import SMALL, Small
 
 
@@ -60,6 +61,50 @@ def test_adding_a_benchmark_keeps_the_completions_there_are(tmp_path):
     workflow.configure(one)
     assert workflow.run("paper_figs/table1.csv").returncode == 0
     assert table.read_bytes() == first
+
+
+def test_what_a_failed_job_leaves_is_not_taken_for_made(tmp_path):
+    """Neither the completions of the former settings nor a table of the former cells."""
+    one = {
+        "run": {"models": ["qwen2.5-tiny"], "benchmarks": ["tiny-math500"]},
+        "models": {"qwen2.5-tiny": {"layers_skipped": [0, 2]}},
+        "benchmarks": SMALL["benchmarks"],
+        "capture": SMALL["capture"],
+        "decodes": {"default": {"qwen2": {"temperature": 1.5}}},
+    }
+    workflow, results = Small(tmp_path), tmp_path / "results"
+    place = {"model": "qwen2.5-tiny", "decode": "default", "benchmark": "tiny-math500"}
+    shards = [
+        results / paths.GENERATIONS.format(**place, policy=policy, k=k, first=0, last=3)
+        for policy, k in (("full", 0), ("similarity", 2))
+    ]
+
+    def made_with():
+        return [read_metadata(shard)["decode"]["temperature"] for shard in shards]
+
+    def run(changes):
+        workflow.configure({**one, **changes})
+        return workflow.run("paper_figs/table1.csv").returncode
+
+    assert run({}) == 0
+    hotter = {"decodes": {"default": {"qwen2": {"temperature": 2.5}}}}
+    assert run({**hotter, "generation": {"context": 10}}) != 0
+    assert not shards[0].exists()
+    assert run(hotter) == 0
+    assert made_with() == [2.5, 2.5]
+    assert workflow.jobs("paper_figs/table1.csv", "--configfile", "small.yaml") == {}
+
+    scores = results / paths.SCORES.format(**place, policy="similarity", k=2)
+    whole = scores.read_bytes()
+    scores.write_bytes(whole[:100])
+    fewer = {**hotter, "table": {"resamples": 150}}
+    assert run(fewer) != 0
+    assert not (results / paths.CELLS).exists()
+    scores.write_bytes(whole)
+    planned = workflow.jobs("paper_figs/table1.csv", "--configfile", "small.yaml")
+    assert (planned["cells"], planned["table1"]) == (1, 1)
+    assert run(fewer) == 0
+    assert (results / paths.CELLS).exists()
 
 
 def test_without_a_sandbox_the_mathematics_finishes(tmp_path):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from goodpart import capture_config
+from goodpart import benchmarks, capture_config
 from goodpart.benchmark_sources import example_mistakes, same_rows, source_mistakes
 from goodpart.capture_config import calibration_benchmarks
 from goodpart.decode_config import decode_settings
@@ -32,10 +32,11 @@ def check(config: dict[str, Any], root: Path = Path()) -> None:
 
     schema = yaml.safe_load(SCHEMA.read_text())
     on_evaluated = _calibrate_on_evaluated(config)
-    mistakes = list(_schema_mistakes(config, schema))
+    mistakes = [*_not_finite(config), *_schema_mistakes(config, schema)]
     if not mistakes:
         _fill_defaults(config, schema, schema)
         fill_policies(config)
+        config["paths"] = {name: str(Path(path)) for name, path in config["paths"].items()}
         mistakes = list(_meaning_mistakes(config, root))
         mistakes += _leaks(config, on_evaluated)
     if not mistakes:
@@ -68,6 +69,15 @@ def _leaks(config: dict[str, Any], on_evaluated: set[str]) -> Iterable[str]:
                 f"  benchmarks.{name}.calibration: these are the evaluated items; name a training split, or "
                 "write calibration: evaluation if that is what you want"
             )
+
+
+def _not_finite(value: Any, at: str = "") -> Iterable[str]:
+    """Numbers that are none, which no bound of the schema stops."""
+    if isinstance(value, (dict, list)):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _not_finite(item, f"{at}.{key}" if at else str(key))
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"  {at}: {value} is not a number that can be used; give a finite one"
 
 
 def _schema_mistakes(config: dict[str, Any], schema: dict[str, Any]) -> Iterable[str]:
@@ -109,6 +119,9 @@ def _fill_defaults(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> 
 
 def _meaning_mistakes(config: dict[str, Any], root: Path) -> Iterable[str]:
     run = config["run"]
+    for name, path in config["paths"].items():
+        if (root / path).is_file():
+            yield f"  paths.{name}: {path} is a file; name a folder"
     for kind in ("models", "benchmarks", "policies"):
         for name in run[kind]:
             if name not in config[kind]:
@@ -127,7 +140,7 @@ def _meaning_mistakes(config: dict[str, Any], root: Path) -> Iterable[str]:
     for preset, families in config["decodes"].items():
         for family, arguments in families.items():
             for kind in arguments.get("by_kind", {}):
-                if importlib.util.find_spec(f"goodpart.benchmarks.{kind}") is None:
+                if not benchmarks.kind_exists(kind):
                     at = f"  decodes.{preset}.{family}.by_kind"
                     yield f"{at}: there is no goodpart/benchmarks/{kind}.py; give a kind of benchmark"
     if FULL_DEPTH in config["policies"]:
@@ -252,7 +265,7 @@ def _model_mistakes(name: str, config: dict[str, Any], root: Path) -> Iterable[s
 def _benchmark_mistakes(name: str, config: dict[str, Any], root: Path) -> Iterable[str]:
     benchmark, at = config["benchmarks"][name], f"  benchmarks.{name}"
     calibration = calibration_benchmarks(config)
-    if importlib.util.find_spec(f"goodpart.benchmarks.{benchmark['kind']}") is None:
+    if not benchmarks.kind_exists(benchmark["kind"]):
         yield f"{at}.kind: there is no goodpart/benchmarks/{benchmark['kind']}.py"
         return
     for split in ("evaluation", "calibration"):

@@ -192,6 +192,8 @@ def main(arguments: argparse.Namespace) -> None:
     shape = Shape.of(read_json(arguments.config), str(arguments.config))
     print(f"{'k':>3} {'k/L %':>7} {'true %':>7}")
     for k in arguments.skip:
+        if not 0 <= k < shape.layers:
+            raise GoodpartError(f"--skip {k}: the model has {shape.layers} layers; give fewer")
         true = shape.step_reduction(k, arguments.tokens, arguments.head)
         print(f"{k:>3} {100 * k / shape.layers:>7.2f} {true:>7.2f}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,7 @@ def policy_mistakes(config: Mapping[str, Any], root: Path) -> Iterable[str]:
         if key not in figures:
             continue
         policy = figures[key]["policy"]
+        yield from _shown_mistakes(key, figures[key], config)
         if policy not in policies:
             yield f"  skip_figures.{key}.policy: {policy!r} is not in policies; {nearest(policy, policies)}"
         elif (config["policies"][policy].get("mode") == "per_prompt") != (key == "selection"):
@@ -99,6 +101,19 @@ def policy_mistakes(config: Mapping[str, Any], root: Path) -> Iterable[str]:
         yield f"  table.adjacent_policy: {adjacent!r} is not in policies; {nearest(adjacent, policies)}"
     if not any(policy not in config["policies"] for policy in config["run"]["policies"]):
         yield from _pair_mistakes(config, root)
+
+
+def _shown_mistakes(key: str, figure: Mapping[str, Any], config: Mapping[str, Any]) -> Iterable[str]:
+    """A figure's model or benchmark that does not exist, and more layers than its model has."""
+    for kind in ("model", "benchmark"):
+        name, known = figure.get(kind), config[f"{kind}s"]
+        if name is not None and name not in known:
+            yield f"  skip_figures.{key}.{kind}: {name!r} is not in {kind}s; {nearest(name, known)}"
+    models = config["run"]["models"]
+    shown = figure["model"] if figure["model"] in models else models[0]
+    layers = config["models"].get(shown, {}).get("layers", math.inf)
+    if figure["k"] >= layers:
+        yield f"  skip_figures.{key}.k: {figure['k']} of {shown}'s {layers} layers; lower it"
 
 
 def _entry_mistakes(name: str, entry: Mapping[str, Any], config: Mapping[str, Any]) -> Iterable[str]:
@@ -152,7 +167,15 @@ def _pair_mistakes(config: Mapping[str, Any], root: Path) -> Iterable[str]:
         entry, layers = config["policies"][policy], config["models"][model]["layers"]
         if entry["kind"] == "file" and "path" in entry:
             for k in sorted(ks):
-                yield from _file_mistakes(policy, root / entry["path"].format(model=model, k=k), k, layers)
+                try:
+                    file = root / entry["path"].format(model=model, k=k)
+                except (KeyError, ValueError, IndexError):
+                    yield (
+                        f"  policies.{policy}.path: {entry['path']!r} cannot be filled in; use no braces but "
+                        "{model} and {k}"
+                    )
+                    break
+                yield from _file_mistakes(policy, file, k, layers)
     # Those of the study stop only what asks for it: another run need not capture steps for it.
     for model, policy in dict.fromkeys((model, policy) for model, _, policy, k in of_run if k):
         if (model, policy) in pairs:

@@ -19,6 +19,7 @@ from goodpart.paths import FULL_DEPTH
 PAPER_COLUMNS = ("LLaDA-Instruct", "Dream-Base", "Dream-Instruct", "Qwen2.5")
 FIELDS = ("retention", "accuracy", "n", "low", "high", "got_k")
 FORMATS = {"retention": "{:.1f}", "accuracy": "{:.4f}", "low": "{:.1f}", "high": "{:.1f}"}
+SPECIAL = re.compile(r"[&%$#_{}]")  # characters of LaTeX
 NOT_RUN, BELOW = "not run", "below threshold"
 NOTES = (
     "Retention in percent of full depth with its {level:g} % interval (paired bootstrap over items); "
@@ -185,9 +186,8 @@ def to_markdown(table: Table, threshold: float | None, level: float) -> str:
     """The table as GitHub's Markdown, with its notes."""
     header = table.header
     lines = [header, ["---"] * len(header), *_grid(table, threshold)]
-    body = "\n".join(
-        "| " + " | ".join(re.sub(r" ([*+#])", r" \\\1", c) for c in line) + " |" for line in lines
-    )
+    marks = re.compile(r"(?<= )[*+#](?= \[|$| \+)|\|")
+    body = "\n".join("| " + " | ".join(marks.sub(r"\\\g<0>", cell) for cell in line) + " |" for line in lines)
     notes = "\n".join(note.format(level=100 * level) for note in table.notes)
     return f"{body}\n\n{notes}\n{_counts(table)}\n"
 
@@ -197,12 +197,14 @@ def to_latex(table: Table, threshold: float | None, level: float) -> str:
     header = table.header
     lines = ["% " + note.replace("\\", "").format(level=100 * level) for note in table.notes]
     lines += [f"% {_counts(table)}", f"\\begin{{tabular}}{{ll{'r' * len(table.columns)}}}", "\\toprule"]
-    lines += [" & ".join(header) + r" \\", "\\midrule"]
+    titles = [SPECIAL.sub(r"\\\g<0>", title) for title in header]
+    lines += [" & ".join(titles) + r" \\", "\\midrule"]
     for i, line in enumerate(_grid(table, threshold)):
         if i and line[0]:
             lines.append("\\midrule")
-        cells = [c.replace(" *", "$^{*}$").replace(" + [", "$^{+}$ [").replace("–", "--") for c in line]
-        lines.append(" & ".join(c.replace("_", "\\_").replace("#", "\\#") for c in cells) + r" \\")
+        cells = [SPECIAL.sub(r"\\\g<0>", c) for c in line]
+        cells = [c.replace(" *", "$^{*}$").replace(" + [", "$^{+}$ [").replace("–", "--") for c in cells]
+        lines.append(" & ".join(cells) + r" \\")
     lines += ["\\bottomrule", "\\end{tabular}"]
     return "\n".join(lines) + "\n"
 

@@ -1,6 +1,6 @@
 # Completions with layers skipped. One job serves a range of items of all benchmarks that have it, so that
-# starting Python and loading a model are paid once. `update` keeps the shards that exist: the job takes
-# up those of the same settings, so a new benchmark costs its own items only.
+# starting Python and loading a model are paid once. Snakemake deletes the shards that exist; the job keeps
+# them under a second name and takes up those of the same settings, so a new benchmark costs its own items only.
 
 
 for (group, policies, first, last), members in item_ranges().items():
@@ -17,10 +17,7 @@ for (group, policies, first, last), members in item_ranges().items():
             checkpoint=lambda wildcards: checkpoint(wildcards.model),
             code=lambda wildcards: family_code("rules.generations", wildcards.model),
         output:
-            [
-                update(result(paths.GENERATIONS, benchmark=b, first=first, last=last))
-                for b in members
-            ],
+            [result(paths.GENERATIONS, benchmark=b, first=first, last=last) for b in members],
         log:
             log_file(f"generations_{group}_{first}_{last}", "model", "decode", "policy", "k"),
         wildcard_constraints:

@@ -20,6 +20,7 @@ and an entry of `benchmarks` in the configuration: see docs/benchmarks.md.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,6 +46,12 @@ class Verdict:
     reason: str
     status: str = "scored"
     last_number: bool | None = None
+
+
+def kind_exists(kind: str) -> bool:
+    """Whether there is a module of that kind; helpers beside them are none."""
+    name = f"goodpart.benchmarks.{kind}"
+    return importlib.util.find_spec(name) is not None and hasattr(benchmark_module(kind), "FIELDS")
 
 
 def benchmark_module(kind: str) -> ModuleType:

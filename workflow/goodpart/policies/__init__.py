@@ -60,8 +60,9 @@ class Choice:
 
 
 def kind_exists(kind: str) -> bool:
-    """Whether there is a module of that kind."""
-    return importlib.util.find_spec(f"goodpart.policies.{kind}") is not None
+    """Whether there is a module of that kind; the package itself is none."""
+    found = importlib.util.find_spec(f"goodpart.policies.{kind}")
+    return found is not None and hasattr(policy_module(kind), "SETTINGS")
 
 
 def policy_module(kind: str) -> ModuleType:

@@ -56,6 +56,7 @@ SCHEMA = pa.schema(
         ("layers", pa.list_(pa.int32())),  # that were skipped; null where they differ by prompt or phase
     ]
 )
+ALIKE = ("model", "revision", "dtype", "decode", "seed")  # metadata of a cell's completions and full depth's
 COMPLETION = ["item_id", "sample"]
 GENERATED = [*COMPLETION, "prompt_tokens", "token_ids", "ended", "truncated", "forward_passes", "kl"]
 
@@ -164,6 +165,20 @@ def tables(results: Path, where: dict[str, Any], shards: list[list[int]]) -> tup
     )
 
 
+def made_alike(results: Path, where: dict[str, Any], shards: list[list[int]]) -> dict[str, Any]:
+    """Metadata of a cell's generations; GoodpartError where full depth's were made in another way."""
+    files = [results / paths.GENERATIONS.format(**where, first=a, last=b) for a, b in shards]
+    base = {**where, "policy": paths.FULL_DEPTH, "k": 0}
+    full = results / paths.GENERATIONS.format(**base, first=shards[0][0], last=shards[0][1])
+    wanted = read_metadata(full)
+    for file in files:
+        facts = read_metadata(file)
+        for name in ALIKE:
+            if facts.get(name) != wanted.get(name):
+                raise GoodpartError(f"{file}: made with another {name} than {full}; delete both and rerun")
+    return facts
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Write the table of the selected cells."""
     chosen, results = json.loads(arguments.selection), arguments.output.parent
@@ -182,7 +197,7 @@ def main(arguments: argparse.Namespace) -> None:
         if k:
             pattern = paths.SKIP_SETS if chosen["varies"][policy] else paths.SKIP_SET
             file = results / pattern.format(**where)
-        shard = results / paths.GENERATIONS.format(**where, first=shards[0][0], last=shards[0][1])
+        facts = made_alike(results, where, shards)
         skip_set = read_skip_set(file, entry["layers"])
         rows.append(
             {
@@ -193,7 +208,7 @@ def main(arguments: argparse.Namespace) -> None:
                 "tau": settings.get("threshold"),
                 "asked_k": k,
                 "layers": skip_set.layers,
-                **skipped(skip_set, benchmark, found[1], read_metadata(shard), entry["layers"]),
+                **skipped(skip_set, benchmark, found[1], facts, entry["layers"]),
                 **cell(*found, *full[model, benchmark], arguments.level, arguments.resamples),
             }
         )

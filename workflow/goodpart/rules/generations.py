@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -18,7 +19,7 @@ import pyarrow as pa
 from goodpart import gpu, sources
 from goodpart.decode import decode, settings_for
 from goodpart.errors import GoodpartError
-from goodpart.files import digest
+from goodpart.files import digest, written
 from goodpart.flops import Shape
 from goodpart.kl import Completion, LayersAt, kl_of_items, states
 from goodpart.memory import batch_that_fits
@@ -51,32 +52,57 @@ SCHEMA = pa.schema(
 )
 
 
+def kept_name(shard: Path) -> Path:
+    """Where a finished shard stays known when Snakemake deletes it, before it makes it anew."""
+    return shard.with_name(f".{shard.stem}.kept")
+
+
+def keep(shard: Path) -> None:
+    """Give a finished shard its second name; it takes no space of its own where the file system has links."""
+    with written(kept_name(shard)) as partial:
+        try:
+            os.link(shard, partial)
+        except OSError:
+            shutil.copyfile(shard, partial)
+
+
+def restored(shard: Path, facts: dict[str, Any]) -> bool:
+    """Whether the shard was complete before this job, with these facts in its metadata; if so it is back."""
+    with contextlib.suppress(GoodpartError):
+        made = read_metadata(kept_name(shard))
+        if all(made.get(name) == value for name, value in facts.items()):
+            shutil.copyfile(kept_name(shard), partial := shard.with_name(f".{shard.name}.partial"))
+            partial.replace(shard)
+            return True
+    return False
+
+
 class Journal:
     """Finished completions of an unfinished shard, one JSON line each, beside the shard's file.
 
-    Lines are keyed by everything that a completion depends on; a cut last line is ignored. Completions of
-    other shards of the same folder, whose range was another, are known too.
+    Lines are keyed by everything that a completion depends on; a line that is cut or damaged is ignored.
+    Completions of other shards of the same folder, whose range was another, are known too, and those of the
+    shard as it was before this job.
     """
 
     def __init__(self, shard: Path) -> None:
         self.path = shard.with_name(f".{shard.stem}.journal.jsonl")
         self.rows: dict[str, dict[str, Any]] = {}
-        for other in sorted(shard.parent.glob("*-*.parquet")):
+        for other in [kept_name(shard), *sorted(shard.parent.glob("*-*.parquet"))]:
             with contextlib.suppress(GoodpartError):  # a damaged file is none of this shard's business
                 keys = read_metadata(other).get("keys", [])
                 self.rows.update(zip(keys, read_table(other).to_pylist(), strict=True))
         if self.path.exists():
-            for line in self.path.read_text(encoding="utf-8").splitlines():
-                try:
+            for line in self.path.read_bytes().splitlines():
+                with contextlib.suppress(ValueError, TypeError, KeyError):
                     entry = json.loads(line)
-                except json.JSONDecodeError:
-                    continue
-                self.rows[entry["key"]] = entry["row"]
+                    self.rows[entry["key"]] = dict(entry["row"])
 
     def add(self, finished: list[tuple[str, dict[str, Any]]]) -> None:
         """Append finished completions and make sure that they are on disk."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
+            file.write("\n")  # ends a line that was cut
             for key, row in finished:
                 file.write(json.dumps({"key": key, "row": row}) + "\n")
                 self.rows[key] = row
@@ -226,12 +252,9 @@ def main(arguments: argparse.Namespace) -> None:
             "keys": [one.key for one in asked],
             "kl": [arguments.kl_states, measured, sources.digest(["goodpart.kl"])],
         }
-        if output.exists():
-            with contextlib.suppress(GoodpartError):
-                made = read_metadata(output)
-                if all(made.get(name) == value for name, value in facts.items()):
-                    logger.info("%s: complete, kept", output)
-                    continue
+        if restored(output, facts):
+            logger.info("%s: complete, kept", output)
+            continue
         journal = Journal(output)
         skip_at = skip_set.skip_at(settings.total_steps)
         longest = max(len(one.prompt) for one in asked)
@@ -256,6 +279,7 @@ def main(arguments: argparse.Namespace) -> None:
             "seed": arguments.seed,
         }
         write_rows(output, rows, SCHEMA, provenance(**facts))
+        keep(output)
         journal.remove()
         logger.info("%s: %d completions, %.1f s", output, len(rows), sum(row["seconds"] for row in rows))
 
