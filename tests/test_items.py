@@ -12,6 +12,7 @@ from datasets import Dataset
 from conftest import ROOT
 from goodpart.benchmarks import benchmark_module
 from goodpart.errors import GoodpartError
+from goodpart.rules import items
 from goodpart.rules.items import checked_rows, content_hash, subset
 
 GSM8K = benchmark_module("gsm8k")
@@ -122,3 +123,14 @@ def test_the_papers_hashes_fit_the_public_files(shared, benchmark, split, file):
     source = {k: v for k, v in PAPER[benchmark][split].items() if k in ("rows", "sha256", "ids")}
     source["path"] = str(shared / "benchmarks" / "data" / file)
     assert checked_rows(source, benchmark_module(PAPER[benchmark]["kind"]))
+
+
+def test_an_id_that_stands_twice_is_named_with_its_file(tmp_path):
+    row = {"task_id": "HumanEval/0", "prompt": "def f():\n", "entry_point": "f", "test": "def check(c): pass"}
+    path = write(tmp_path / "twice.jsonl", [row, row])
+    asked = [
+        "--benchmark", "mine", "--kind", "humaneval", "--split", "evaluation", "--style", "bare",
+        "--source", json.dumps({"path": path}), "--output", str(tmp_path / "items.parquet"),
+    ]  # fmt: skip
+    with pytest.raises(GoodpartError, match=r"twice\.jsonl: the item id HumanEval/0 occurs twice .* mine"):
+        items.main(items.options().parse_args(asked))

@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import json
 import random
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -175,8 +176,13 @@ def main(arguments: argparse.Namespace) -> None:
                 "reference": json.dumps(module.reference(row), sort_keys=True),
             }
         )
-    if len({item["item_id"] for item in items}) != len(items):
-        raise GoodpartError(f"{arguments.benchmark}: an item id occurs twice in the {split} split")
+    twice = [name for name, count in Counter(item["item_id"] for item in items).items() if count > 1]
+    if twice:
+        what = source.get("path") or source["hub"]
+        raise GoodpartError(
+            f"{what}: the item id {twice[0]} occurs twice in the {split} split of {arguments.benchmark}; remove "
+            "one of the rows"
+        )
     facts = {"kind": arguments.kind, "style": arguments.style, "source": source, "subset": arguments.subset}
     facts |= {"examples": arguments.examples, "rows": len(rows)}
     write_rows(arguments.output, items, SCHEMA, provenance(**facts))
