@@ -180,8 +180,8 @@ def main(arguments: argparse.Namespace) -> None:
     if twice:
         what = source.get("path") or source["hub"]
         raise GoodpartError(
-            f"{what}: the item id {twice[0]} occurs twice in the {split} split of {arguments.benchmark}; remove "
-            "one of the rows"
+            f"{what}: the item id {twice[0]} occurs twice in the {split} split of {arguments.benchmark}; "
+            "remove one of the rows"
         )
     facts = {"kind": arguments.kind, "style": arguments.style, "source": source, "subset": arguments.subset}
     facts |= {"examples": arguments.examples, "rows": len(rows)}
