@@ -106,5 +106,5 @@ if __name__ == "__main__":
     options.add_argument("--captions", type=Path, default=Path("workflow/report"), help="of the report")
     options.add_argument("--output", type=Path, default=Path("docs"), help="folder of the documentation")
     options.add_argument("--width", type=int, default=1100, help="of a picture, in pixels at most")
-    options.add_argument("--colours", type=int, default=96, help="of a picture's palette")
+    options.add_argument("--colours", type=int, default=256, help="of a picture's palette")
     run(main, options.parse_args())

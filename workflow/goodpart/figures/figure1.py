@@ -68,6 +68,7 @@ def main(arguments: argparse.Namespace) -> None:
                 bars,
                 color=colour,
                 elinewidth=0.7,
+                capsize=2,  # tells bars apart where models save the same
                 marker="o",
                 ms=3,
                 lw=1,
