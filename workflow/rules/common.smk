@@ -453,22 +453,21 @@ def rising(key):
     return lambda wildcards, attempt: attempt * config["models"][wildcards.model][key]
 
 
-def hold_what_waits():
+def hold_what_waits(planned):
     """Mark the files that wait for another job as incomplete; each is released when it is made anew.
 
     Snakemake does not miss an intermediate file. If the job that makes one fails, what was made from the
     former one would be taken for up to date the next time.
     """
-    dag = workflow.dag
-    planned = set(dag.needrun_jobs())
     for job in planned:
-        if planned & set(dag.dependencies[job]) and any(Path(file).exists() for file in job.output):
+        waits = not planned.isdisjoint(workflow.dag.dependencies[job])
+        if waits and any(Path(file).exists() for file in job.output):
             workflow.persistence.started(job)
 
 
 def before_first_job():
     """What a run costs, and what it is refused or warned for, once there is something to do."""
-    planned = list(workflow.dag.needrun_jobs())
+    planned = set(workflow.dag.needrun_jobs())
     rules = {job.rule.name for job in planned}
     decoding = {
         model
@@ -491,7 +490,7 @@ def before_first_job():
                 print(f"warning: {warning}", file=sys.stderr)
     except GoodpartError as error:
         raise WorkflowError(str(error)) from None
-    hold_what_waits()
+    hold_what_waits(planned)
     if not config["redraw"]:
         say_if_code_cannot_run()
 

@@ -25,7 +25,7 @@ def main(arguments: argparse.Namespace) -> None:
     settings, layers = json.loads(arguments.settings), arguments.layers
     prompts = of_prompts([arguments.similarities], layers, settings["positions"])
     choose, n = policy_module(settings["kind"]).choose, len(prompts)
-    columns: dict[str, str | None] = json.loads(arguments.models)
+    colour = style.colours(json.loads(arguments.models))[arguments.model]
     style.use()
     import matplotlib.pyplot as plt
 
@@ -39,7 +39,7 @@ def main(arguments: argparse.Namespace) -> None:
         counts = np.bincount([layer for one in chosen for layer in one], minlength=layers)
         share = counts / n
         low, high = np.transpose([wilson(int(count), n, arguments.level) for count in counts])
-        axis.bar(range(layers), share, color=style.colours(columns)[arguments.model], width=0.8)
+        axis.bar(range(layers), share, color=colour, width=0.8)
         bars = np.maximum([share - low, high - share], 0)
         axis.errorbar(range(layers), share, bars, fmt="none", ecolor="0.25", elinewidth=0.6)
         early = counts[np.arange(layers) < EARLY * layers].sum() / max(counts.sum(), 1)

@@ -71,8 +71,8 @@ def restored(shard: Path, facts: dict[str, Any]) -> bool:
     with contextlib.suppress(GoodpartError):
         made = read_metadata(kept_name(shard))
         if all(made.get(name) == value for name, value in facts.items()):
-            shutil.copyfile(kept_name(shard), partial := shard.with_name(f".{shard.name}.partial"))
-            partial.replace(shard)
+            with written(shard) as partial:
+                shutil.copyfile(kept_name(shard), partial)
             return True
     return False
 

@@ -66,9 +66,8 @@ def _generation(model: Model, golden: Golden, call: dict[str, Any], tolerance: f
     prompts = [p[e].tolist() for p, e in zip(prompt, exists, strict=True)]
     if not prompts:
         fail("there is nothing to compare")
-    shared = prompt[
-        :, : prompt.shape[1] - max(map(len, prompts))
-    ]  # padding of all rows: no decode here has it
+    # Padding that all rows share, which no decode here has.
+    shared = prompt[:, : prompt.shape[1] - max(map(len, prompts))]
     drawn = bool(call.get("needs_torch_rng"))
     if drawn and shared.shape[1] and model.family == "llada":
         fail("padded beyond its longest prompt: LLaDA draws at padding too, which is not made again here")
