@@ -59,7 +59,7 @@ rule all:
         lambda wildcards: similarity_figures(),
         figure_files("comparison", ["csv", "md"]),
         quality_latency_files(),
-        pages(["table1", "table2", "table3", "comparison", "run"]),
+        result(paths.PAGE, page="run"),
 
 
 # What makes results/. With `redraw`, what is there is taken as it is.
@@ -93,8 +93,10 @@ onstart:
 
 
 onsuccess:
-    records.save(RESULTS, [FIGURES, config["downloads"]["folder"]])
+    after_last_job()
+    report_success()
 
 
 onerror:
-    records.save(RESULTS, [FIGURES, config["downloads"]["folder"]])
+    after_last_job()
+    report_failure()

@@ -40,4 +40,7 @@ class Small(Workflow):
         return self.snakemake(*arguments, "--cores", "2", "--configfile", "small.yaml", **environment)
 
     def planned(self):
-        return self.jobs("--configfile", "small.yaml")
+        return self.planned_for()
+
+    def planned_for(self, *targets):
+        return self.jobs(*targets, "--configfile", "small.yaml")

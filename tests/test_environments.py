@@ -13,8 +13,8 @@ def pins(lines):
     found = {}
     for line in lines:
         name, _, version = line.partition("==")
-        if version:
-            found[re.sub(r"\[.*\]", "", name).lower().replace("_", "-")] = version.strip()
+        if version:  # an environment marker may follow it
+            found[re.sub(r"\[.*\]", "", name).lower().replace("_", "-")] = version.partition(";")[0].strip()
     return found
 
 

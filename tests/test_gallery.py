@@ -11,9 +11,9 @@ from PIL import Image
 from conftest import ROOT
 from goodpart import gallery
 from goodpart.errors import GoodpartError
+from goodpart.pages import page
 from goodpart.paper.claims import PREDICATES
 from goodpart.paper.side_by_side import FIELDS
-from goodpart.rules.page import page
 from goodpart.rules.run_page import markdown
 
 REPORT = ROOT / "workflow" / "report"

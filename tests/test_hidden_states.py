@@ -21,10 +21,12 @@ from goodpart.capture_plan import cache_bytes, chosen_steps
 from goodpart.decode import decode
 from goodpart.divergence import cached_canvases
 from goodpart.errors import GoodpartError
+from goodpart.first_pass import first_pass
 from goodpart.hidden_cache import CacheWriter, StepStates, read_steps
 from goodpart.models import load
 from goodpart.parquet import provenance, read_metadata, write_rows
 from goodpart.rules import items
+from goodpart.rules.prompt_similarities import prompt_rows
 from goodpart.step_tables import SCHEMAS, step_tables
 
 RNG = np.random.default_rng(0)
@@ -271,7 +273,7 @@ def test_too_much_is_refused_before_anything_is_decoded(prompts, tmp_path):
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 1
-    assert "more than capture.max_gb" in run.stderr
+    assert "more than capture.max_gb" in (tmp_path / "log").read_text()
     assert not list(prompts.glob(".hidden_states.parts/*.parquet"))
 
 
@@ -306,3 +308,28 @@ def test_a_killed_capture_leaves_no_half_file_and_resumes(prompts, tmp_path, rul
     kept = set(finished) - {damaged.name}
     assert {name: made[name] for name in kept} == {name: finished[name] for name in kept}
     assert not parts.exists()
+
+
+@pytest.mark.parametrize("name", ["llada-tiny-instruct", "dream-tiny-base", "qwen2.5-tiny"])
+def test_calibration_measures_the_states_of_step_0(name):
+    """One padded batch without decoding gives what capturing each prompt's decoding gives at step 0."""
+    model = load(str(MODELS / name))
+    prompts = [[5, 9, 30, 77, 12], [44, 3, 210, 8, 8, 41, 60, 9], [17, 60]]
+    arguments = {"max_new_tokens": 16} | ({"block_length": 8} if "llada" in name else {})
+    settings = capture_settings(model, arguments)
+    batch = first_pass(model, prompts, settings.max_new_tokens)
+    for row, prompt in enumerate(prompts):
+        captured = []
+        capture_prompt(
+            model, "p", prompt, settings, [0], 0, lambda s, to=captured: to.append(s.hidden.copy())
+        )
+        at = batch.positions["prompt"][row]
+        states = np.stack([state[row][at].float().numpy() for state in batch.states])
+        assert np.allclose(states, captured[0][:, : len(prompt)], rtol=1e-4, atol=1e-3)
+        rows = list(prompt_rows({"benchmark": "b", "item_id": "p"}, batch, row))
+        table = step_tables(
+            StepStates("p", 0, *([np.zeros(len(prompt), np.int8)] * 2), captured[0][:, : len(prompt)])
+        )
+        kept = table["layers"].to_pandas().groupby("layer")["cosine"].mean()
+        mine = [r["cosine"] for r in rows if r["kind"] == "prompt"]
+        assert np.allclose(mine, kept, atol=1e-5)

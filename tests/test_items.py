@@ -1,7 +1,10 @@
 """Loading benchmark data: a damaged, foreign or incomplete file is refused with what to do."""
 
+import bz2
 import gzip
 import json
+import lzma
+import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -67,6 +70,61 @@ def test_damaged_and_foreign_files(tmp_path, name, content, said):
         checked_rows({"path": str(tmp_path / name), "rows": 1}, GSM8K)
     with pytest.raises(GoodpartError, match=f"none/{name}: cannot be read"):
         checked_rows({"path": str(tmp_path / "none" / name), "rows": 1}, GSM8K)
+
+
+def contents(rows):
+    """The same rows in every form that is read."""
+    lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    buffer = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(rows), buffer)
+    return {
+        "lines": lines,
+        "lines with a mark and CRLF": b"\xef\xbb\xbf" + lines.replace(b"\n", b"\r\n"),
+        "array": json.dumps(rows, indent=1).encode(),
+        "gzip": gzip.compress(lines),
+        "bzip2": bz2.compress(lines),
+        "xz": lzma.compress(lines),
+        "parquet": buffer.getvalue().to_pybytes(),
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["a.jsonl", "a.JSON", "a.PARQUET", "a.txt", "x[a].jsonl", "x*.json.gz", "a b"]
+)
+@pytest.mark.parametrize("form", contents(ROWS))
+def test_the_rows_are_those_that_the_file_holds_now(tmp_path, name, form):
+    """Replaced in place with its time kept, under a name that looks like a pattern, whatever its suffix."""
+    file = tmp_path / name
+    for other in ("xa.jsonl", "xy.json.gz"):
+        write(tmp_path / other, [{"question": "another file", "answer": "#### 0"}])
+    for version in range(2):
+        rows = [{**row, "question": f"{version}: {row['question']}"} for row in ROWS]
+        file.write_bytes(contents(rows)[form])
+        os.utime(file, (0, 0))
+        source = {"path": str(file), "rows": 3, "sha256": content_hash(rows, GSM8K)}
+        assert checked_rows(source, GSM8K) == rows
+
+
+@pytest.mark.parametrize("form", contents(ROWS))
+def test_a_file_that_is_cut_anywhere_is_refused_by_name(tmp_path, form):
+    whole = contents(ROWS)[form]
+    for length in range(0, len(whole) - 3, 7):
+        (tmp_path / "cut").write_bytes(whole[:length])
+        with pytest.raises(GoodpartError, match="cut: "):
+            checked_rows({"path": str(tmp_path / "cut"), "rows": 3}, GSM8K)
+
+
+def test_a_pointer_of_git_lfs_and_rows_that_are_none_say_so(tmp_path):
+    for content, said in (
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull"),
+        (b"[1, 2]", "row 0 is no JSON object"),
+        (b'"text"\n', "row 0 is no JSON object"),
+        (b'{"question": "a", "answer": "1"}\n{"quest', "line 2 is not JSON"),
+        (b"[]", "no rows"),
+    ):
+        (tmp_path / "a").write_bytes(content)
+        with pytest.raises(GoodpartError, match=said):
+            checked_rows({"path": str(tmp_path / "a")}, GSM8K)
 
 
 def test_json_lines_json_gzip_and_parquet_hold_the_same(tmp_path):

@@ -7,10 +7,11 @@ import torch
 from conftest import ROOT
 from goodpart.capture import capturing
 from goodpart.divergence import ModelDivergence
+from goodpart.first_pass import first_pass
 from goodpart.models import load
 from goodpart.policies import policy_module, with_defaults
 from goodpart.rules.angles import angular_distances
-from goodpart.rules.prompt_similarities import first_pass
+from goodpart.rules.prompt_similarities import prompt_rows
 
 MODELS = {"llada": "llada-tiny-instruct", "dream": "dream-tiny-base", "qwen2": "qwen2.5-tiny"}
 CANVAS = 12
@@ -42,6 +43,17 @@ def plant(request):
         yield planted
 
 
+def measured(model, prompts):
+    """{kind: (cosines [L], tokens)} of each prompt, from one batch."""
+    batch = first_pass(model, prompts, CANVAS)
+    for row in range(len(prompts)):
+        found = {}
+        for values in prompt_rows({"benchmark": "b", "item_id": row}, batch, row):
+            cosines, _ = found.setdefault(values["kind"], ([], values["tokens"]))
+            cosines.append(values["cosine"])
+        yield found
+
+
 def choose(kind, measured, **settings):
     return policy_module(kind).choose(measured, 4, with_defaults({"kind": kind, **settings})).layers
 
@@ -56,7 +68,7 @@ def canvases(model):
 @pytest.mark.parametrize("layers", [[2, 9, 14, 21], [0, 5, 7, 27]])
 def test_four_layers_apart(plant, layers):
     model = plant(layers)
-    prompts = [found["prompt"][0] for found in first_pass(model, PROMPTS, CANVAS)]
+    prompts = [found["prompt"][0] for found in measured(model, PROMPTS)]
     similarities = np.mean(prompts, axis=0).tolist()
     assert choose("algorithm1", similarities) == layers
     assert choose("block_influence", similarities) == layers
@@ -78,9 +90,8 @@ def test_a_block_of_four(plant):
 
 def test_a_first_pass_does_not_depend_on_its_batch(plant):
     model = plant([])
-    together = list(first_pass(model, PROMPTS, CANVAS))
-    for prompt, found in zip(PROMPTS, together, strict=True):
-        [alone] = first_pass(model, [prompt], CANVAS)
+    for prompt, found in zip(PROMPTS, measured(model, PROMPTS), strict=True):
+        [alone] = measured(model, [prompt])
         assert alone.keys() == found.keys()
         for kind, (cosines, tokens) in found.items():
             assert tokens == alone[kind][1] == (len(prompt) if kind == "prompt" else CANVAS)

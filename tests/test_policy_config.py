@@ -260,4 +260,4 @@ def test_a_policy_of_ones_own_is_one_file_and_one_entry(workflow):
     assert run.returncode == 0, run.stdout
     written = json.loads((workflow.folder / target).read_text())
     assert written["layers"] == [2, 5, 8]
-    assert workflow.jobs("--configfile", "own.yaml")["generations_run_0_31"] == 4
+    assert workflow.jobs("--configfile", "own.yaml")["generations"] == 4

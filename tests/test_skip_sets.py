@@ -6,10 +6,12 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from goodpart.errors import GoodpartError
-from goodpart.hidden_cache import CacheWriter, StepStates
+from goodpart.first_pass import FirstPass
 from goodpart.measures import (
+    ANGLES_SCHEMA,
     PROMPT_SCHEMA,
     mean_angles,
     of_prompts,
@@ -126,19 +128,31 @@ def layers_file(path, rows, steps=8):
     return [path]
 
 
+def first_passes(path, rows):
+    """A file of rows (benchmark, item, kind, layer, cosine, tokens)."""
+    write_rows(
+        path, [dict(zip(PROMPT_SCHEMA.names, row, strict=True)) for row in rows], PROMPT_SCHEMA, provenance()
+    )
+    return [path]
+
+
 def test_pooling_over_prompts_or_tokens(tmp_path):
-    rows = [("a", 0, "prompt", 0, 1.0)] + [("b", 0, "prompt", 0, 0.0)] * 3 + [("a", 0, "masked", 0, -1.0)]
-    files = layers_file(tmp_path / "l.parquet", [*rows, ("a", 1, "prompt", 0, -1.0)])
+    rows = [
+        ("a", "1", "prompt", 0, 1.0, 1), ("a", "1", "masked", 0, -1.0, 1), ("a", "2", "prompt", 0, 0.0, 3),
+    ]  # fmt: skip
+    files = first_passes(tmp_path / "l.parquet", rows)
     assert pooled_similarities(files, 1, "prompt") == ([0.5], 2)
     assert pooled_similarities(files, 1, "prompt", "tokens") == ([0.25], 2)
     assert pooled_similarities(files, 1, "all", "tokens") == ([0.0], 2)
-    with pytest.raises(GoodpartError, match=r"no similarity at step 0 and positions 'prompt' for some of 2"):
+    with pytest.raises(GoodpartError, match="no similarity at positions 'prompt' for some of 2 layers"):
         pooled_similarities(files, 2, "prompt")
+    with pytest.raises(GoodpartError, match="no similarity at positions 'last'"):
+        pooled_similarities(files, 1, "last")
 
 
 def test_prompts_of_two_benchmarks_may_be_numbered_alike(tmp_path):
-    one = layers_file(tmp_path / "1.parquet", [("calibration/0", 0, "prompt", 0, 1.0)])
-    two = layers_file(tmp_path / "2.parquet", [("calibration/0", 0, "prompt", 0, 0.0)] * 3)
+    one = first_passes(tmp_path / "1.parquet", [("a", "calibration/0", "prompt", 0, 1.0, 1)])
+    two = first_passes(tmp_path / "2.parquet", [("b", "calibration/0", "prompt", 0, 0.0, 3)])
     assert pooled_similarities(one + two, 1, "prompt") == ([0.5], 2)
 
 
@@ -170,7 +184,7 @@ def test_similarities_of_prompts(tmp_path):
     assert list(found) == [("b", "x"), ("b", "y")]
     assert np.allclose(list(found.values()), [[0.9, 0.8], [0.6, 0.5]])
     assert np.allclose(of_prompts(files, 2, "all")["b", "x"], [0.75, 0.65])  # by tokens
-    with pytest.raises(GoodpartError, match="for some layer"):
+    with pytest.raises(GoodpartError, match="for some of 3 layers"):
         of_prompts(files, 3, "prompt")
 
 
@@ -178,13 +192,11 @@ def test_angles(tmp_path):
     """Depths at 0, 45 and 90 degrees, but for the masked position; the last prompt position is the second."""
     degrees = np.array([[0, 0, 0], [45, 90, 0], [90, 180, 0]])
     hidden = np.stack([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))], -1).astype(np.float32)
-    folder = tmp_path / "states"
-    folder.mkdir()
-    kinds = np.array([0, 0, 1], np.int8)
-    with CacheWriter(folder / "p.parquet", 2, provenance()) as writer:
-        writer.write(StepStates("p", 0, np.zeros(3), kinds, hidden))
-        writer.write(StepStates("p", 1, np.zeros(3), kinds, -hidden[::-1]))
-    run("rules.angles", "--hidden-states", folder, "--output", tmp_path / "angles.parquet")
+    where = {"prompt": [False, True, True, False], "masked": [False, False, False, True]}  # and a pad
+    states = [torch.tensor(np.concatenate([[[9, 9]], state]))[None] for state in hidden]
+    batch = FirstPass(states, {kind: torch.tensor([at]) for kind, at in where.items()})
+    rows = list(angles_rule.angle_rows({"item_id": "p"}, batch, 0))
+    write_rows(tmp_path / "angles.parquet", rows, ANGLES_SCHEMA, provenance())
     found, prompts = mean_angles([tmp_path / "angles.parquet"], 2, "last")
     assert prompts == 1
     assert np.allclose(found, [[0, 0.5, 1], [0.5, 0, 0.5], [1, 0.5, 0]], atol=1e-3)

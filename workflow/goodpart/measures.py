@@ -58,15 +58,15 @@ def _means(table: pa.Table, layers: int, pooling: str, file: Path, where: str) -
 def pooled_similarities(
     files: list[Path], layers: int, positions: str, pooling: str = "prompts"
 ) -> tuple[list[float], int]:
-    """Mean similarity of each layer at denoising step 0; and over how many prompts.
+    """Mean similarity [L] of each layer in the first pass over each prompt; and over how many prompts.
 
     `positions`: `prompt`, `masked` or `all`. `pooling`: over a prompt's tokens and then over `prompts`, or
     over all `tokens` at once. Raises GoodpartError when a layer has no value.
     """
-    table = pa.concat_tables(prompt_tables(files, COLUMNS))
-    table = _positions(table.filter(pc.equal(table["step"], 0)), positions)
-    means = _means(table, layers, pooling, files[0], f"step 0 and positions {positions!r}")
-    return means, len(set(table["prompt_id"].to_pylist()))
+    sums = np.stack(list(_prompt_sums(files, layers, positions).values()))  # [prompts, 2, L]
+    total, tokens = sums.sum(0)
+    means = total / tokens if pooling == "tokens" else (sums[:, 0] / sums[:, 1]).mean(0)
+    return means.tolist(), len(sums)
 
 
 def phase_similarities(files: list[Path], layers: int, positions: str, phases: int) -> list[list[float]]:
@@ -91,7 +91,14 @@ def phase_similarities(files: list[Path], layers: int, positions: str, phases: i
 
 
 def of_prompts(files: list[Path], layers: int, positions: str) -> dict[tuple[str, str], list[float]]:
-    """Similarities [L] of each evaluated prompt's first pass, by (benchmark, item), in the files' order."""
+    """Similarities [L] of the first pass over each prompt, by (benchmark, item), in the files' order."""
+    return {key: (at[0] / at[1]).tolist() for key, at in _prompt_sums(files, layers, positions).items()}
+
+
+def _prompt_sums(
+    files: list[Path], layers: int, positions: str
+) -> dict[tuple[str, str], NDArray[np.float64]]:
+    """(benchmark, item) -> sum of cosines and number of tokens of each layer [2, L]."""
     table = _positions(read_tables(files, PROMPT_SCHEMA.names), positions)
     sums: dict[tuple[str, str], NDArray[np.float64]] = {}
     columns = (table[name].to_pylist() for name in PROMPT_SCHEMA.names)
@@ -101,8 +108,11 @@ def of_prompts(files: list[Path], layers: int, positions: str) -> dict[tuple[str
             raise GoodpartError(f"{files[0]}: has layer {layer}; check models.<name>.layers")
         at[:, layer] += (cosine * tokens, tokens)
     if not sums or any((at[1] == 0).any() for at in sums.values()):
-        raise GoodpartError(f"{files[0]}: no similarity at positions {positions!r} for some layer")
-    return {key: list(map(float, at[0] / at[1])) for key, at in sums.items()}
+        raise GoodpartError(
+            f"{files[0]}: no similarity at positions {positions!r} for some of {layers} layers; "
+            "check the policy's positions and models.<name>.layers"
+        )
+    return sums
 
 
 def mean_angles(files: list[Path], layers: int, positions: str) -> tuple[list[list[float]], int]:

@@ -11,6 +11,7 @@ ITEMS = "items/{benchmark}/{split}.parquet"
 HIDDEN_STATES = "hidden_states/{model}/{decode}/{benchmark}"
 STREAMED = "streamed_statistics/{model}/{decode}/{benchmark}"
 STATISTICS = "statistics/{model}/{decode}/{benchmark}/{statistic}.parquet"
+CALIBRATION = "calibration/{model}/{decode}/{benchmark}.parquet"  # what static skip sets are chosen from
 ANGLES = "angles/{model}/{decode}/{benchmark}.parquet"
 PROMPT_SIMILARITIES = "prompt_similarities/{model}/{decode}/{benchmark}.parquet"
 SKIP_SET = "skip_sets/{model}/{policy}/k{k}.json"

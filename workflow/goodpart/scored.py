@@ -24,3 +24,14 @@ def item_verdicts(scores: Path) -> dict[str, float]:
     for item, correct in zip(table["item_id"].to_pylist(), table["correct"].to_pylist(), strict=True):
         found.setdefault(item, []).append(correct)
     return {item: sum(verdicts) / len(verdicts) for item, verdicts in found.items()}
+
+
+def not_run(scores: Path) -> bool:
+    """Whether a file of scores exists and some of its completions were not run, for want of a sandbox say."""
+    if not scores.exists():
+        return False
+    try:
+        states = read_table(scores, ["status"])["status"].unique().to_pylist()
+    except GoodpartError:
+        return False  # a damaged file is the business of the job that reads it
+    return any(state.startswith("not run") for state in states)

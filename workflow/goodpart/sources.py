@@ -1,6 +1,7 @@
 """Which source files a job runs: the package's modules that its entry point imports, however late.
 
-Snakemake sees a changed module only if it is an input; these are the inputs.
+Snakemake does not look into Python modules. Each job therefore has their digests as a parameter: when the
+content of one changes, the job runs again.
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from goodpart.files import sha256
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(__file__).parent.name
+DIGESTS = "source files:"  # first line of the parameter that holds them
 
 
 @cache
@@ -74,12 +78,25 @@ def _files(entries: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(path.relative_to(ROOT.parent).as_posix() for path in paths if path))
 
 
+@cache
+def _sha256(name: str) -> str:
+    return sha256(ROOT.parent / name)
+
+
+def digests(*entries: str) -> str:
+    """The source files of the entry modules with their SHA-256, one a line, as a rule's parameter."""
+    return "\n".join([DIGESTS, *(f"{name} {_sha256(name)}" for name in files(*entries))])
+
+
+def read_digests(parameter: str) -> dict[str, str]:
+    """Source file -> SHA-256 of such a parameter; empty for any other text."""
+    first, *lines = parameter.split("\n")
+    return dict(line.split(" ") for line in lines) if first == DIGESTS else {}
+
+
 def digest(entries: Iterable[str]) -> str:
-    """SHA-256 over those source files: results made by other code are never taken up again."""
-    sha = hashlib.sha256()
-    for name in files(*entries):
-        sha.update(name.encode() + b"\0" + (ROOT.parent / name).read_bytes() + b"\0")
-    return sha.hexdigest()
+    """SHA-256 over the same: results made by other code are never taken up again."""
+    return hashlib.sha256(digests(*entries).encode()).hexdigest()
 
 
 @cache

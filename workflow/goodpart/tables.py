@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from goodpart.files import write_text
+from goodpart.pages import write_forms
 from goodpart.paths import FULL_DEPTH
 
 PAPER_COLUMNS = ("LLaDA-Instruct", "Dream-Base", "Dream-Instruct", "Qwen2.5")
@@ -210,11 +210,10 @@ def to_latex(table: Table, threshold: float | None, level: float) -> str:
 
 
 def write(table: Table, outputs: Sequence[Path], threshold: float | None, level: float) -> None:
-    """Write a table to its CSV, Markdown and LaTeX files."""
+    """Write a table as CSV, Markdown, LaTeX and a page of the report, by the suffixes of the outputs."""
     texts = {
         ".csv": to_csv(table, threshold),
         ".md": to_markdown(table, threshold, level),
         ".tex": to_latex(table, threshold, level),
     }
-    for path in outputs:
-        write_text(path, texts[path.suffix])
+    write_forms(texts, outputs)

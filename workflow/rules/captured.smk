@@ -21,20 +21,12 @@ SIMILARITY_FIGURES = {
 }
 FIGURE_SUFFIXES = ["pdf", "png", "csv", "md"]
 
-if workflow.is_main_process and not config["redraw"]:
-    print(
-        f"hidden states to store: {capture_config.gigabytes(config):.3g} GB at most"
-        f" (capture.max_gb: {CAPTURE['max_gb']})",
-        file=sys.stderr,
-    )
 
-
-def capturing_input(module):
-    """Input of a capturing job (prompts, checkpoint and code), by the name of its module."""
+def capturing_input():
+    """Input of a capturing job: prompts and checkpoint."""
     return {
         "item_files": [result(paths.ITEMS, benchmark=b, split="calibration") for b in CALIBRATION],
         "checkpoint": lambda wildcards: checkpoint(wildcards.model),
-        "code": lambda wildcards: family_code(f"rules.{module}", wildcards.model),
     }
 
 

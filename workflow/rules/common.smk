@@ -2,10 +2,17 @@
 import json
 import os
 import re
+import shlex
 import sys
+import time
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import IOFile
+from snakemake.logging import logger
+
+BEGAN = time.monotonic()
 
 WORKFLOW = Path(workflow.basedir) / "workflow"
 # Jobs find the package beside this file, installed or not, and the interpreter that runs this, activated
@@ -27,11 +34,14 @@ from goodpart import (
     paths,
     policy_config,
     records,
+    run_summary,
     sources,
 )
 from goodpart.errors import GoodpartError
 from goodpart.policies import policy_module, varies
 from goodpart.runtime import processors
+from goodpart.sandbox import Sandbox
+from goodpart.scored import not_run
 
 try:
     settings_of.check(config)
@@ -103,9 +113,9 @@ def drawn(name, suffixes):
     ]
 
 
-def pages(names):
-    """Pages of the report."""
-    return [result(paths.PAGE, page=name) for name in names]
+def page(name):
+    """The page of the report that shows a table."""
+    return in_report(result(paths.PAGE, page=name), name)
 
 
 def quality_latency_files():
@@ -115,16 +125,19 @@ def quality_latency_files():
     return [
         *figure_files("quality_latency", ["pdf", "png", "csv"]),
         *figure_files("quality_latency_table", ["md"]),
-        *pages(["quality_latency_table"]),
     ]
 
 
 def in_report(file, name):
     """An output that the report shows, with its caption, under its category."""
     category = next((c for c, names in REPORT.items() if name in names), "Other")
-    title = re.sub(r"(?<=[a-z])(?=\d)", " ", name.replace("_", " ")).capitalize()
     caption = f"../report/{name}.rst"
-    return report(file, caption=caption, category=category, labels={"item": title})
+    return report(file, caption=caption, category=category, labels={"item": title(name)})
+
+
+def title(name):
+    """How a figure or table is called: Figure 3, Block similarity."""
+    return re.sub(r"(?<=[a-z])(?=\d)", " ", name.replace("_", " ")).capitalize()
 
 
 def all_cores():
@@ -153,18 +166,18 @@ def log_file(rule, *wildcards):
 
 
 def code(*entries):
-    """Source files that a job runs: of its entry point and of the modules that it picks by name."""
-    return sources.files(*(f"goodpart.{entry}" for entry in entries))
+    """Digests of the source files that a job runs: of its entry point and of modules that it picks by name."""
+    return sources.digests(*(f"goodpart.{entry}" for entry in entries))
 
 
 def family_code(entry, model):
-    """Source files of a job that decodes with one model."""
+    """The same for a job that decodes with one model."""
     family = config["models"][model]["family"]
     return code(entry, f"families.{family}", f"samplers.{family}")
 
 
 def kind_code(entry, group, kind):
-    """Source files of a job that picks one benchmark or policy module."""
+    """The same for a job that picks one benchmark or policy module."""
     return code(entry, f"{group}.{kind}")
 
 
@@ -271,10 +284,12 @@ def measured(wildcards):
         raise WorkflowError("\n".join(mistakes))
     if entry.get("mode") == "per_prompt":
         pattern, benchmarks = paths.PROMPT_SIMILARITIES, policy_benchmarks(wildcards.policy)
-    elif needs == "angles":
-        pattern, benchmarks = paths.ANGLES, CALIBRATION
-    else:
+    elif needs == "phases":
         pattern, benchmarks = paths.STATISTICS.replace("{statistic}", "layers"), CALIBRATION
+    else:
+        pattern, benchmarks = (
+            paths.ANGLES if needs == "angles" else paths.CALIBRATION
+        ), CALIBRATION
     return [result(pattern, model=wildcards.model, decode=DECODE, benchmark=b) for b in benchmarks]
 
 
@@ -306,11 +321,11 @@ def full_depth(wildcards, benchmarks, first, last):
     ]
 
 
-def shards_of(wildcards):
-    """The generated shards of one cell."""
+def shards_of(benchmark):
+    """The shards of generations of one benchmark, with the other wildcards left open."""
     return [
-        result(paths.GENERATIONS, first=first, last=last).format(**wildcards)
-        for first, last in settings_of.shards(config, wildcards.benchmark)
+        result(paths.GENERATIONS, benchmark=benchmark, first=first, last=last)
+        for first, last in settings_of.shards(config, benchmark)
     ]
 
 
@@ -328,7 +343,7 @@ def cell_inputs(cells, decode=DECODE):
 
 
 def cells_code(cells):
-    """Source files of a job that collects cells."""
+    """Digests of the source files of a job that collects cells."""
     families = {config["models"][model]["family"] for model, *_ in cells}
     return code("rules.cells", *(f"families.{family}" for family in sorted(families)))
 
@@ -409,20 +424,25 @@ def shown(name, kind):
 
 
 def benchmark_groups():
-    """group -> benchmarks that one job serves: those of the run, and those of each study that are not."""
-    groups = {"run": BENCHMARKS}
-    for group, named in (
-        ("policies", [POLICY_STUDY.get("benchmark")]),
+    """study -> benchmarks that one job serves: those of the run ("main"), and those of each study that are not."""
+    groups = {"main": BENCHMARKS}
+    for study, named in (
+        ("policy_study", [POLICY_STUDY.get("benchmark")]),
         ("latency", [LATENCY.get("benchmark") if LATENCY_MODELS else None]),
-        ("study", STUDY["benchmarks"]),
+        ("controlled_study", STUDY["benchmarks"]),
     ):
         before = {None, *(b for members in groups.values() for b in members)}
-        groups[group] = [b for b in named if b not in before]
-    return groups
+        groups[study] = [b for b in named if b not in before]
+    return {study: members for study, members in groups.items() if members}
 
 
-def item_ranges():
-    """(group, policies, first, last) -> benchmarks that have a shard of these items.
+def suffix_of(study):
+    """What the name of a rule that serves one study's benchmarks ends with."""
+    return "" if study == "main" else f"_{study}"
+
+
+def served_together():
+    """(suffix of the rule's name, policies, benchmarks): which benchmarks one job of a policy serves.
 
     `policies` is a regular expression. Policies that are evaluated on some of the run's benchmarks only have
     jobs for those, and others for the rest, which nothing but a target by name asks for.
@@ -431,21 +451,37 @@ def item_ranges():
     for policy in config["policies"]:
         inside = tuple(b for b in BENCHMARKS if b in policy_benchmarks(policy))
         if 0 < len(inside) < len(BENCHMARKS):
-            some.setdefault(inside, []).append(re.escape(policy))
-    limited = "|".join(name for names in some.values() for name in names)
+            some.setdefault(inside, []).append(policy)
+    limited = "|".join(re.escape(name) for names in some.values() for name in names)
     anything = r"[\w.-]+"
-    groups = [(group, anything, members) for group, members in benchmark_groups().items()]
-    groups[0] = ("run", (f"(?!(?:{limited})/)" if limited else "") + anything, BENCHMARKS)
-    for number, (inside, names) in enumerate(some.items()):
+    not_limited = f"(?!(?:{limited})/){anything}" if limited else anything
+    served = [
+        (suffix_of(study), not_limited if study == "main" else anything, members)
+        for study, members in benchmark_groups().items()
+    ]
+    for inside, names in some.items():
+        suffix, policies = "_".join(["", *names]), "|".join(map(re.escape, names))
         outside = [b for b in BENCHMARKS if b not in inside]
-        groups += [(f"some{number}", "|".join(names), inside)]
-        groups += [(f"rest{number}", "|".join(names), outside)]
+        served += [(suffix, policies, inside), (f"{suffix}_elsewhere", policies, outside)]
+    return [(re.sub(r"\W", "_", suffix), policies, members) for suffix, policies, members in served]
+
+
+def item_ranges():
+    """(suffix of the rule's name, policies, first item, last item) -> benchmarks that have such a shard."""
     ranges = {}
-    for group, policies, members in groups:
-        for benchmark in members:
-            for first, last in settings_of.shards(config, benchmark):
-                ranges.setdefault((group, policies, first, last), []).append(benchmark)
+    for suffix, policies, members in served_together():
+        shards = {b: settings_of.shards(config, b) for b in members}
+        several = len({tuple(shard) for found in shards.values() for shard in found}) > 1
+        for benchmark, found in shards.items():
+            for first, last in found:
+                name = f"{suffix}_items_{first}_to_{last}" if several else suffix
+                ranges.setdefault((name, policies, first, last), []).append(benchmark)
     return ranges
+
+
+def benchmark_names(members):
+    """How messages name the benchmarks of a job."""
+    return members[0] if len(members) == 1 else f"{len(members)} benchmarks"
 
 
 def rising(key):
@@ -485,26 +521,104 @@ def before_first_job():
             from goodpart import estimate
 
             local = workflow.local_exec
-            print(estimate.check(config, costly, "download" in rules, local=local), file=sys.stderr)
+            logger.info(estimate.check(config, costly, "download" in rules, local=local))
             for warning in estimate.unpinned(config):
-                print(f"warning: {warning}", file=sys.stderr)
+                logger.warning(f"warning: {warning}")
     except GoodpartError as error:
         raise WorkflowError(str(error)) from None
     hold_what_waits(planned)
-    if not config["redraw"]:
-        say_if_code_cannot_run()
+    if "hidden_states" in rules:
+        stored = capture_config.gigabytes(config)
+        logger.info(f"Hidden states: {stored:.3g} GB at most (capture.max_gb: {CAPTURE['max_gb']})")
+    if any(name.startswith("scores") for name in rules):
+        say_what_runs_code()
 
 
-def say_if_code_cannot_run():
-    """Before the first job: one warning where model-written code cannot be run safely."""
+def runs_code(benchmark):
+    """Whether scoring a benchmark runs model-written code."""
     from goodpart.benchmarks import benchmark_module
-    from goodpart.sandbox import Sandbox
 
-    kinds = {config["benchmarks"][benchmark]["kind"] for benchmark in BENCHMARKS}
-    if any(benchmark_module(kind).SANDBOX for kind in kinds):
-        try:
-            Sandbox(config["scoring"]["sandbox"]).probe()
-        except GoodpartError as error:
-            print(
-                f"warning: code benchmarks will say `not run: no sandbox`: {error}", file=sys.stderr
+    return benchmark_module(config["benchmarks"][benchmark]["kind"]).SANDBOX
+
+
+def say_what_runs_code():
+    """Before the first job: what model-written code runs in, or a warning where it cannot run safely."""
+    if not any(runs_code(benchmark) for benchmark in BENCHMARKS):
+        return
+    try:
+        logger.info(f"Model-written code runs in {Sandbox(config['scoring']['sandbox']).probe()}")
+    except GoodpartError as error:
+        logger.warning(f"warning: code benchmarks will say `not run: no sandbox`: {error}")
+
+
+def attempt(wildcards, members):
+    """A parameter that changes once what a job could not score for want of a sandbox can be scored.
+
+    It is no function of `output`: Snakemake does not record those.
+    """
+    files = [result(paths.SCORES, benchmark=b).format(**wildcards) for b in members]
+    recorded = [0]
+    for file in files:
+        if Path(file).exists():
+            found = re.findall(
+                r"attempt (\d+)", " ".join(workflow.persistence.params(IOFile(file)) or [])
             )
+            recorded += map(int, found)
+    again = any(not_run(Path(file)) for file in files) and sandbox_works()
+    return f"attempt {max(recorded) + again}"
+
+
+@cache
+def sandbox_works():
+    """Whether model-written code can be run on this machine."""
+    try:
+        Sandbox(config["scoring"]["sandbox"]).probe()
+    except GoodpartError:
+        return False
+    return True
+
+
+def after_last_job():
+    """Records of what was made, beside the results."""
+    records.save(RESULTS, [FIGURES, config["downloads"]["folder"]])
+
+
+def report_success():
+    """The last lines of a run that ended well."""
+    jobs = [job for job in workflow.dag.finished_jobs if job.output]
+    made = [str(file) for job in jobs for file in job.output]
+    if Path(FIGURES, "figure1.png").exists():
+        command, purpose = ["snakemake", "--report", "report.html"], "all of it in one page"
+    else:
+        command, purpose = ["snakemake", "--cores", str(all_cores())], "all figures and tables"
+    logger.info(
+        run_summary.of_success(
+            *(made, FIGURES, result(paths.CELLS), time.monotonic() - BEGAN, len(jobs)),
+            f"{shlex.join([*command, *shared_options()])}  ({purpose})",
+        )
+    )
+
+
+def shared_options():
+    """Options of this run's command that change its configuration."""
+    settings = workflow.config_settings
+    files = [os.path.relpath(file) for file in settings.configfiles]
+    values = [f"{key}={json.dumps(value)}" for key, value in settings.config.items()]
+    return [
+        *(["--configfile", *files] if files else []),
+        *(["--config", *values] if values else []),
+    ]
+
+
+def report_failure():
+    """The last lines of a run in which a job failed."""
+    failed = [
+        run_summary.FailedJob(
+            job.message or f"{job.rule.name} {dict(job.wildcards_dict)}",
+            str(job.output[0]) if job.output else job.rule.name,
+            str(job.log[0]) if job.log else None,
+        )
+        for part in workflow.scheduler.failed
+        for job in (part.jobs if part.is_group() else [part])
+    ]
+    logger.error(run_summary.of_failure(failed, shared_options(), time.monotonic() - BEGAN))

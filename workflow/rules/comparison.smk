@@ -31,22 +31,25 @@ rule comparison:
             if SELECTING
         ],
         latency=[result(paths.LATENCY, model=m) for m in LATENCY_MODELS],
-        code=code(
-            "rules.comparison",
-            *([f"policies.{SELECTING['policy']['kind']}"] if SELECTING else []),
-        ),
     output:
         figure_files("comparison", ["csv", "md"]),
+        page("comparison"),
     log:
         log_file("comparison"),
     conda:
         "../../envs/analysis.yaml"
     params:
+        code=code(
+            "rules.comparison",
+            *([f"policies.{SELECTING['policy']['kind']}"] if SELECTING else []),
+        ),
         similarities=lambda wildcards, input: (
             ["--similarities", *input.similarities] if input.similarities else []
         ),
         latency=lambda wildcards, input: ["--latency", *input.latency] if input.latency else [],
         settings=json.dumps(COMPARISON),
+    message:
+        "The paper's cells and claims beside those of this run"
     shell:
         "python -m goodpart.rules.comparison --paper-cells {input.paper_cells:q}"
         " --paper-claims {input.paper_claims:q} --cells {input.cells:q} --profiles {input.profiles:q}"

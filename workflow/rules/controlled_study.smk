@@ -11,13 +11,11 @@ rule controlled_study:
             if trained_folders(STUDY["models"])
             else []
         ),
-        pages(["controlled_study_table"]),
 
 
 rule controlled_study_figure:
     input:
         study=result(paths.CONTROLLED_STUDY),
-        code=code("figures.controlled_study"),
     output:
         drawn("controlled_study", ["pdf", "png", "csv"]),
     log:
@@ -25,8 +23,11 @@ rule controlled_study_figure:
     conda:
         "../../envs/analysis.yaml"
     params:
+        code=code("figures.controlled_study"),
         models=columns(STUDY["models"]),
         threshold=policy_threshold(STUDY.get("policy")),
+    message:
+        "Figure of the controlled study"
     shell:
         "python -m goodpart.figures.controlled_study --study {input.study:q} --models {params.models:q}"
         " {params.threshold} --output {output:q} --log {log:q}"
@@ -35,13 +36,17 @@ rule controlled_study_figure:
 rule controlled_study_table:
     input:
         study=result(paths.CONTROLLED_STUDY),
-        code=code("rules.controlled_study_table"),
     output:
         figure_files("controlled_study_table", ["csv", "md"]),
+        page("controlled_study_table"),
     log:
         log_file("controlled_study_table"),
     conda:
         "../../envs/analysis.yaml"
+    params:
+        code=code("rules.controlled_study_table"),
+    message:
+        "Table of the controlled study"
     shell:
         "python -m goodpart.rules.controlled_study_table --study {input.study:q}"
         " --output {output:q} --log {log:q}"

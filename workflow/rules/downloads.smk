@@ -21,6 +21,8 @@ rule download:
             if config["downloads"].get("endpoint")
             else []
         ),
+    message:
+        "{wildcards.kind} {wildcards.owner}/{wildcards.name} from the hub"
     shell:
         "python -m goodpart.rules.download --kind {wildcards.kind} --hub {wildcards.owner}/{wildcards.name}"
         " --revision {wildcards.revision} {params.endpoint:q} --output {output:q} --log {log:q}"

@@ -5,9 +5,6 @@ rule export:
     input:
         skip_set=result(paths.SKIP_SET),
         checkpoint=lambda wildcards: checkpoint(wildcards.model),
-        code=lambda wildcards: code(
-            "export", f"families.{config['models'][wildcards.model]['family']}"
-        ),
     output:
         directory(result(paths.EXPORT)),
     log:
@@ -15,6 +12,9 @@ rule export:
     conda:
         "../../envs/models.yaml"
     params:
+        code=lambda wildcards: code(
+            "export", f"families.{config['models'][wildcards.model]['family']}"
+        ),
         name=lambda wildcards: config["models"][wildcards.model].get("path")
         or config["models"][wildcards.model]["hub"],
         revision=lambda wildcards: (
@@ -22,6 +22,8 @@ rule export:
             if config["models"][wildcards.model].get("revision")
             else []
         ),
+    message:
+        "{wildcards.model} without {wildcards.k} layers ({wildcards.policy}) as a checkpoint"
     shell:
         "python -m goodpart.export {params.name:q} {params.revision} --skip-set {input.skip_set:q}"
         " --output {output:q} --log {log:q}"

@@ -21,7 +21,6 @@ for figure_name, (statistic, windows, family) in SIMILARITY_FIGURES.items():
                 for w in windows
                 for b in CALIBRATION
             ],
-            code=code(f"figures.{figure_name}"),
         output:
             drawn(figure_name, FIGURE_SUFFIXES),
         log:
@@ -29,9 +28,12 @@ for figure_name, (statistic, windows, family) in SIMILARITY_FIGURES.items():
         conda:
             "../../envs/analysis.yaml"
         params:
+            code=code(f"figures.{figure_name}"),
             selection=figure_selection(windows, figure_models(family)),
             results=lambda wildcards, input: input.statistics[0].split("/statistics/")[0],
             module=figure_name,
+        message:
+            f"{title(figure_name)}: {statistic} of hidden states"
         shell:
             "python -m goodpart.figures.{params.module} --results {params.results:q}"
             " --selection {params.selection:q} --output {output:q} --log {log:q}"
@@ -40,7 +42,6 @@ for figure_name, (statistic, windows, family) in SIMILARITY_FIGURES.items():
 rule training_curves:
     input:
         checkpoints=trained_folders(STUDY["models"]),
-        code=code("figures.training_curves"),
     output:
         drawn("training_curves", ["pdf", "png", "csv"]),
     log:
@@ -48,6 +49,7 @@ rule training_curves:
     conda:
         "../../envs/analysis.yaml"
     params:
+        code=code("figures.training_curves"),
         models=lambda wildcards, input: json.dumps(
             {
                 Path(folder).name: config["models"][model].get("paper_column")
@@ -55,6 +57,8 @@ rule training_curves:
                 if (folder := config["models"][model].get("path")) in input.checkpoints
             }
         ),
+    message:
+        "Figure of the training curves"
     shell:
         "python -m goodpart.figures.training_curves --checkpoints {input.checkpoints:q}"
         " --models {params.models:q} --output {output:q} --log {log:q}"

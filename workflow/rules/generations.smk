@@ -3,11 +3,11 @@
 # them under a second name and takes up those of the same settings, so a new benchmark costs its own items only.
 
 
-for (group, policies, first, last), members in item_ranges().items():
+for (suffix, policies, first, last), members in item_ranges().items():
 
     rule:
         name:
-            f"generations_{group}_{first}_{last}"
+            f"generations{suffix}"
         input:
             item_files=[result(paths.ITEMS, benchmark=b, split="evaluation") for b in members],
             skip_set=skip_set,
@@ -15,11 +15,10 @@ for (group, policies, first, last), members in item_ranges().items():
                 wildcards, members, first, last
             ),
             checkpoint=lambda wildcards: checkpoint(wildcards.model),
-            code=lambda wildcards: family_code("rules.generations", wildcards.model),
         output:
             [result(paths.GENERATIONS, benchmark=b, first=first, last=last) for b in members],
         log:
-            log_file(f"generations_{group}_{first}_{last}", "model", "decode", "policy", "k"),
+            log_file(f"generations{suffix}", "model", "decode", "policy", "k"),
         wildcard_constraints:
             policy=policies,
         conda:
@@ -30,6 +29,7 @@ for (group, policies, first, last), members in item_ranges().items():
             runtime=rising("runtime"),
             gpu=lambda wildcards: config["models"][wildcards.model]["gpu"],
         params:
+            code=lambda wildcards: family_code("rules.generations", wildcards.model),
             threads=compute_threads,
             model=lambda wildcards: model_entry(wildcards.model),
             settings=lambda wildcards, members=members: decoding(
@@ -47,6 +47,9 @@ for (group, policies, first, last), members in item_ranges().items():
             seed=config["seed"],
             batch_size=lambda wildcards: config["models"][wildcards.model]["batch_size"],
             context=config["generation"]["context"],
+        message:
+            f"{{wildcards.model}}, {benchmark_names(members)}, items {first} to {last}:"
+            " completions with {wildcards.k} layers skipped ({wildcards.policy})"
         shell:
             "python -m goodpart.rules.generations --model {params.model:q} --items {input.item_files:q}"
             " --settings {params.settings:q} --samples {params.samples} {params.skip_set:q} {params.full:q}"

@@ -4,9 +4,6 @@
 rule items:
     input:
         source=source_files,
-        code=lambda wildcards: kind_code(
-            "rules.items", "benchmarks", config["benchmarks"][wildcards.benchmark]["kind"]
-        ),
     output:
         result(paths.ITEMS),
     log:
@@ -14,6 +11,9 @@ rule items:
     conda:
         "../../envs/models.yaml"
     params:
+        code=lambda wildcards: kind_code(
+            "rules.items", "benchmarks", config["benchmarks"][wildcards.benchmark]["kind"]
+        ),
         kind=lambda wildcards: config["benchmarks"][wildcards.benchmark]["kind"],
         style=lambda wildcards: config["benchmarks"][wildcards.benchmark]["style"],
         source=lambda wildcards: json.dumps(
@@ -21,6 +21,8 @@ rule items:
         ),
         subset=items_subset,
         examples=worked_examples,
+    message:
+        "{wildcards.benchmark}: {wildcards.split} items"
     shell:
         "python -m goodpart.rules.items --benchmark {wildcards.benchmark} --kind {params.kind}"
         " --split {wildcards.split} --source {params.source:q} --style {params.style} {params.subset}"

@@ -2,7 +2,6 @@
 
 
 rule latency:
-    # It takes all cores, so that nothing runs beside it, and computes on the study's `threads` of them.
     input:
         item_file=lambda wildcards: result(
             paths.ITEMS, benchmark=LATENCY["benchmark"], split="evaluation"
@@ -11,7 +10,6 @@ rule latency:
             wildcards.model, LATENCY["policy"], LATENCY["layers_skipped"][wildcards.model]
         ),
         checkpoint=lambda wildcards: checkpoint(wildcards.model),
-        code=lambda wildcards: family_code("rules.latency", wildcards.model),
     output:
         result(paths.LATENCY),
     log:
@@ -24,6 +22,7 @@ rule latency:
         runtime=lambda wildcards: config["models"][wildcards.model]["runtime"],
         gpu=lambda wildcards: config["models"][wildcards.model]["gpu"],
     params:
+        code=lambda wildcards: family_code("rules.latency", wildcards.model),
         model=lambda wildcards: model_entry(wildcards.model),
         decodes=LATENCY.get("decodes"),
         settings=lambda wildcards: [
@@ -34,6 +33,9 @@ rule latency:
         batch_sizes=LATENCY.get("batch_sizes"),
         repeats=LATENCY.get("repeats"),
         threads=LATENCY.get("threads"),
+    # It takes all cores, so that nothing runs beside it, and computes on the study's `threads` of them.
+    message:
+        "{wildcards.model}: seconds a completion, with nothing beside it"
     shell:
         "python -m goodpart.rules.latency --name {wildcards.model} --model {params.model:q}"
         " --items {input.item_file:q} --decodes {params.decodes} --settings {params.settings:q}"

@@ -6,7 +6,6 @@ QUALITY_CELLS = latency_config.quality_cells(config)
 rule cells:
     input:
         **cell_inputs(CELLS),
-        code=cells_code(CELLS),
     output:
         result(paths.CELLS),
     log:
@@ -14,9 +13,12 @@ rule cells:
     conda:
         "../../envs/analysis.yaml"
     params:
+        code=cells_code(CELLS),
         selection=cells_selection(CELLS),
         level=config["table"]["level"],
         resamples=config["table"]["resamples"],
+    message:
+        "Accuracy and retention of every cell of the run"
     shell:
         "python -m goodpart.rules.cells --selection {params.selection:q}"
         " --level {params.level} --resamples {params.resamples} --output {output:q} --log {log:q}"
@@ -25,7 +27,6 @@ rule cells:
 rule policy_study_cells:
     input:
         **cell_inputs(STUDY_CELLS),
-        code=cells_code(STUDY_CELLS),
     output:
         result(paths.POLICY_STUDY),
     log:
@@ -33,9 +34,12 @@ rule policy_study_cells:
     conda:
         "../../envs/analysis.yaml"
     params:
+        code=cells_code(STUDY_CELLS),
         selection=cells_selection(STUDY_CELLS),
         level=config["table"]["level"],
         resamples=config["table"]["resamples"],
+    message:
+        "Accuracy and retention of every cell of the policy study"
     shell:
         "python -m goodpart.rules.cells --selection {params.selection:q}"
         " --level {params.level} --resamples {params.resamples} --output {output:q} --log {log:q}"
@@ -48,11 +52,6 @@ rule overlap_measures:
             for m in MODELS
             for b in BENCHMARKS
         ],
-        code=lambda wildcards: code(
-            "rules.overlap_measures",
-            "policies.random_layers",
-            f"policies.{config['policies'][OVERLAP]['kind']}",
-        ),
     output:
         result(paths.OVERLAP),
     log:
@@ -60,12 +59,19 @@ rule overlap_measures:
     conda:
         "../../envs/analysis.yaml"
     params:
+        code=lambda wildcards: code(
+            "rules.overlap_measures",
+            "policies.random_layers",
+            f"policies.{config['policies'][OVERLAP]['kind']}",
+        ),
         models=json.dumps({m: config["models"][m]["layers"] for m in MODELS}),
         benchmarks=BENCHMARKS,
         settings=json.dumps(config["policies"].get(OVERLAP), sort_keys=True),
         ks=[k for k in POLICY_STUDY.get("layers_skipped", []) if k],
         level=config["table"]["level"],
         resamples=config["table"]["resamples"],
+    message:
+        "Overlap of skip sets between prompts and benchmarks"
     shell:
         "python -m goodpart.rules.overlap_measures --models {params.models:q}"
         " --benchmarks {params.benchmarks:q} --settings {params.settings:q} --k {params.ks}"
@@ -100,7 +106,6 @@ rule controlled_study_measures:
             for b in STUDY["benchmarks"]
             for k in STUDY["layers_skipped"]
         ],
-        code=code("rules.controlled_study"),
     output:
         result(paths.CONTROLLED_STUDY),
     log:
@@ -108,9 +113,12 @@ rule controlled_study_measures:
     conda:
         "../../envs/analysis.yaml"
     params:
+        code=code("rules.controlled_study"),
         selection=json.dumps({**STUDY, "calibration": CALIBRATION, "decode": DECODE}),
         level=config["table"]["level"],
         resamples=config["table"]["resamples"],
+    message:
+        "Similarities and retentions of the controlled study"
     shell:
         "python -m goodpart.rules.controlled_study --selection {params.selection:q}"
         " --level {params.level} --resamples {params.resamples} --output {output:q} --log {log:q}"
@@ -123,13 +131,16 @@ rule profiles:
             for b in CALIBRATION
             for s in ("layers", "tokens", "norms")
         ],
-        code=code("rules.profiles"),
     output:
         result(paths.PROFILES),
     log:
         log_file("profiles", "model", "decode"),
     conda:
         "../../envs/analysis.yaml"
+    params:
+        code=code("rules.profiles"),
+    message:
+        "{wildcards.model}: similarities and norms by prompt, step and layer, decoding preset {wildcards.decode}"
     shell:
         "python -m goodpart.rules.profiles --statistics {input.statistics:q}"
         " --output {output:q} --log {log:q}"
@@ -142,7 +153,6 @@ for decode in LATENCY.get("decodes", []):
             f"quality_{decode}"
         input:
             **cell_inputs(QUALITY_CELLS, decode),
-            code=cells_code(QUALITY_CELLS),
         output:
             result(paths.QUALITY, decode=decode),
         log:
@@ -150,9 +160,12 @@ for decode in LATENCY.get("decodes", []):
         conda:
             "../../envs/analysis.yaml"
         params:
+            code=cells_code(QUALITY_CELLS),
             selection=cells_selection(QUALITY_CELLS, decode),
             level=config["table"]["level"],
             resamples=config["table"]["resamples"],
+        message:
+            f"Accuracy of the quality-latency study, decoding preset {decode}"
         shell:
             "python -m goodpart.rules.cells --selection {params.selection:q}"
             " --level {params.level} --resamples {params.resamples} --output {output:q} --log {log:q}"

@@ -6,19 +6,21 @@ rule policy_study:
         figure_files("policies", ["pdf", "png", "csv"]),
         figure_files("overlap", ["pdf", "png", "csv"]),
         figure_files("policy_study_table", ["csv", "md"]),
-        pages(["policy_study_table"]),
 
 
 rule policies_figure:
     input:
         cells=result(paths.POLICY_STUDY),
-        code=code("figures.policies"),
     output:
         drawn("policies", ["pdf", "png", "csv"]),
     log:
         log_file("policies_figure"),
     conda:
         "../../envs/analysis.yaml"
+    params:
+        code=code("figures.policies"),
+    message:
+        "Figure of the policy study"
     shell:
         "python -m goodpart.figures.policies --cells {input.cells:q} --output {output:q} --log {log:q}"
 
@@ -26,7 +28,6 @@ rule policies_figure:
 rule overlap_figure:
     input:
         overlap=result(paths.OVERLAP),
-        code=code("figures.overlap"),
     output:
         drawn("overlap", ["pdf", "png", "csv"]),
     log:
@@ -34,7 +35,10 @@ rule overlap_figure:
     conda:
         "../../envs/analysis.yaml"
     params:
+        code=code("figures.overlap"),
         models=columns(MODELS),
+    message:
+        "Figure of the overlap of skip sets"
     shell:
         "python -m goodpart.figures.overlap --overlap {input.overlap:q} --models {params.models:q}"
         " --output {output:q} --log {log:q}"
@@ -44,15 +48,18 @@ rule policy_study_table:
     input:
         cells=result(paths.POLICY_STUDY),
         overlap=result(paths.OVERLAP),
-        code=code("rules.policy_study_table"),
     output:
         figure_files("policy_study_table", ["csv", "md"]),
+        page("policy_study_table"),
     log:
         log_file("policy_study_table"),
     conda:
         "../../envs/analysis.yaml"
     params:
+        code=code("rules.policy_study_table"),
         level=config["table"]["level"],
+    message:
+        "Table of the policy study"
     shell:
         "python -m goodpart.rules.policy_study_table --cells {input.cells:q} --overlap {input.overlap:q}"
         " --level {params.level} --output {output:q} --log {log:q}"

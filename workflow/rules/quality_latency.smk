@@ -5,7 +5,6 @@ rule quality_latency:
     input:
         latency=[result(paths.LATENCY, model=m) for m in LATENCY_MODELS],
         quality=[result(paths.QUALITY, decode=d) for d in LATENCY.get("decodes", [])],
-        code=code("figures.quality_latency"),
     output:
         drawn("quality_latency", ["pdf", "png", "csv"]),
     log:
@@ -13,8 +12,11 @@ rule quality_latency:
     conda:
         "../../envs/analysis.yaml"
     params:
+        code=code("figures.quality_latency"),
         models=columns(LATENCY_MODELS),
         level=config["table"]["level"],
+    message:
+        "Figure of quality and latency"
     shell:
         "python -m goodpart.figures.quality_latency --latency {input.latency:q}"
         " --quality {input.quality:q} --models {params.models:q} --level {params.level}"
@@ -25,15 +27,18 @@ rule quality_latency_table:
     input:
         latency=[result(paths.LATENCY, model=m) for m in LATENCY_MODELS],
         quality=[result(paths.QUALITY, decode=d) for d in LATENCY.get("decodes", [])],
-        code=code("rules.quality_latency_table"),
     output:
         figure_files("quality_latency_table", ["md"]),
+        page("quality_latency_table"),
     log:
         log_file("quality_latency_table"),
     conda:
         "../../envs/analysis.yaml"
     params:
+        code=code("rules.quality_latency_table"),
         level=config["table"]["level"],
+    message:
+        "Table of quality and latency"
     shell:
         "python -m goodpart.rules.quality_latency_table --latency {input.latency:q}"
         " --quality {input.quality:q} --level {params.level} --output {output:q} --log {log:q}"

@@ -4,7 +4,7 @@
 
 rule hidden_states:
     input:
-        **capturing_input("hidden_states"),
+        **capturing_input(),
     output:
         [directory(result(paths.HIDDEN_STATES, benchmark=b)) for b in CALIBRATION],
     log:
@@ -17,6 +17,7 @@ rule hidden_states:
         runtime=rising("runtime"),
         gpu=lambda wildcards: config["models"][wildcards.model]["gpu"],
     params:
+        code=lambda wildcards: family_code("rules.hidden_states", wildcards.model),
         threads=compute_threads,
         model=lambda wildcards: model_entry(wildcards.model),
         settings=lambda wildcards: decoding(wildcards.decode, wildcards.model, CALIBRATION),
@@ -24,6 +25,8 @@ rule hidden_states:
         steps=json.dumps(CAPTURE["steps"]),
         seed=config["seed"],
         max_gb=CAPTURE["max_gb"],
+    message:
+        "{wildcards.model}: hidden states of calibration prompts, decoding preset {wildcards.decode}"
     shell:
         "python -m goodpart.rules.hidden_states --model {params.model:q} --items {input.item_files:q}"
         " --settings {params.settings:q} --first 0 --last {params.stored} --steps {params.steps:q}"
@@ -33,7 +36,7 @@ rule hidden_states:
 
 rule streamed_statistics:
     input:
-        **capturing_input("streamed_statistics"),
+        **capturing_input(),
     output:
         [directory(result(paths.STREAMED, benchmark=b)) for b in CALIBRATION],
     log:
@@ -46,6 +49,7 @@ rule streamed_statistics:
         runtime=rising("runtime"),
         gpu=lambda wildcards: config["models"][wildcards.model]["gpu"],
     params:
+        code=lambda wildcards: family_code("rules.streamed_statistics", wildcards.model),
         threads=compute_threads,
         model=lambda wildcards: model_entry(wildcards.model),
         settings=lambda wildcards: decoding(wildcards.decode, wildcards.model, CALIBRATION),
@@ -53,6 +57,8 @@ rule streamed_statistics:
         last=CAPTURE["prompts"],
         steps=json.dumps(CAPTURE["steps"]),
         seed=config["seed"],
+    message:
+        "{wildcards.model}: statistics of hidden states that are not stored, decoding preset {wildcards.decode}"
     shell:
         "python -m goodpart.rules.streamed_statistics --model {params.model:q}"
         " --items {input.item_files:q} --settings {params.settings:q} --first {params.first}"
@@ -64,7 +70,6 @@ rule statistics:
     input:
         hidden_states=result(paths.HIDDEN_STATES),
         streamed=result(paths.STREAMED) if STREAMED else [],
-        code=code("rules.statistics"),
     output:
         [result(paths.STATISTICS, statistic=s) for s in ("layers", "tokens", "norms", "pairs")],
     log:
@@ -72,10 +77,13 @@ rule statistics:
     conda:
         "../../envs/analysis.yaml"
     params:
+        code=code("rules.statistics"),
         streamed=lambda wildcards, input: (["--streamed", input.streamed] if input.streamed else []),
+    message:
+        "{wildcards.model}, {wildcards.benchmark}: similarities and norms, decoding preset {wildcards.decode}"
     shell:
         "python -m goodpart.rules.statistics --hidden-states {input.hidden_states:q}"
-        " {params.streamed} --output {output:q} --log {log:q}"
+        " {params.streamed:q} --output {output:q} --log {log:q}"
 
 
 rule delete_hidden_states:
@@ -86,5 +94,7 @@ rule delete_hidden_states:
         "../../envs/analysis.yaml"
     params:
         folder=f"{RESULTS}/hidden_states",
+    message:
+        "Stored hidden states are deleted"
     shell:
         "rm -rf {params.folder:q} > {log:q} 2>&1"

@@ -1,27 +1,43 @@
-# Verdicts on completions.
+# Verdicts on completions. One job serves all benchmarks of a model and skip set: scoring takes less time than
+# starting Python. Verdicts of the same completions, scorer and settings are kept.
 
 
-rule scores:
-    input:
-        item_files=result(paths.ITEMS, split="evaluation"),
-        generations=shards_of,
-        code=lambda wildcards: kind_code(
-            "rules.scores", "benchmarks", config["benchmarks"][wildcards.benchmark]["kind"]
-        ),
-    output:
-        result(paths.SCORES),
-    log:
-        log_file("scores", "model", "decode", "benchmark", "policy", "k"),
-    conda:
-        "../../envs/analysis.yaml"
-    threads: config["scoring"]["threads"]
-    params:
-        style=lambda wildcards: config["benchmarks"][wildcards.benchmark]["style"],
-        kind=lambda wildcards: config["benchmarks"][wildcards.benchmark]["kind"],
-        sandbox=config["scoring"]["sandbox"],
-        cpu=config["scoring"]["cpu_seconds"],
-        wall=config["scoring"]["wall_seconds"],
-    shell:
-        "python -m goodpart.rules.scores --kind {params.kind} --style {params.style} --items {input.item_files:q}"
-        " --generations {input.generations:q} --sandbox {params.sandbox} --cpu-seconds {params.cpu}"
-        " --wall-seconds {params.wall} --threads {threads} --output {output:q} --log {log:q}"
+for suffix, policies, members in served_together():
+
+    rule:
+        name:
+            f"scores{suffix}"
+        input:
+            item_files=[result(paths.ITEMS, benchmark=b, split="evaluation") for b in members],
+            generations=[shard for b in members for shard in shards_of(b)],
+        output:
+            [result(paths.SCORES, benchmark=b) for b in members],
+        log:
+            log_file(f"scores{suffix}", "model", "decode", "policy", "k"),
+        wildcard_constraints:
+            policy=policies,
+        conda:
+            "../../envs/analysis.yaml"
+        threads: config["scoring"]["threads"]
+        params:
+            code=code(
+                "rules.scores",
+                *sorted({f"benchmarks.{config['benchmarks'][b]['kind']}" for b in members}),
+            ),
+            kinds=[config["benchmarks"][b]["kind"] for b in members],
+            styles=[config["benchmarks"][b]["style"] for b in members],
+            attempt=lambda wildcards, members=members: attempt(
+                wildcards, list(filter(runs_code, members))
+            ),
+            shards=[len(shards_of(b)) for b in members],
+            sandbox=config["scoring"]["sandbox"],
+            cpu=config["scoring"]["cpu_seconds"],
+            wall=config["scoring"]["wall_seconds"],
+        message:
+            f"{{wildcards.model}}, {benchmark_names(members)}:"
+            " scores with {wildcards.k} layers skipped ({wildcards.policy})"
+        shell:
+            "python -m goodpart.rules.scores --kinds {params.kinds} --styles {params.styles}"
+            " --items {input.item_files:q} --generations {input.generations:q} --shards {params.shards}"
+            " --sandbox {params.sandbox} --cpu-seconds {params.cpu} --wall-seconds {params.wall}"
+            " --threads {threads} --output {output:q} --log {log:q}"

@@ -7,7 +7,6 @@ SELECTION = config["skip_figures"].get("selection")
 rule figure1:
     input:
         cells=result(paths.CELLS),
-        code=code("figures.figure1"),
     output:
         drawn("figure1", ["pdf", "png", "csv", "md"]),
     log:
@@ -15,10 +14,13 @@ rule figure1:
     conda:
         "../../envs/analysis.yaml"
     params:
+        code=code("figures.figure1"),
         models=columns(MODELS),
         policy=TABLE_POLICY,
         benchmark=FIGURE1_BENCHMARK,
         label=config["benchmarks"][FIGURE1_BENCHMARK].get("label", FIGURE1_BENCHMARK),
+    message:
+        "Figure 1: retention against FLOPs"
     shell:
         "python -m goodpart.figures.figure1 --cells {input.cells:q} --models {params.models:q}"
         " --policy {params.policy} --benchmark {params.benchmark} --label {params.label:q}"
@@ -31,7 +33,6 @@ if MECHANISM:
     rule figure2:
         input:
             skip_set=skip_set_file(DRAWN, MECHANISM["policy"], MECHANISM["k"]),
-            code=code("figures.figure2", f"families.{config['models'][DRAWN]['family']}"),
         output:
             drawn("figure2", ["pdf", "png", "csv"]),
         log:
@@ -39,10 +40,13 @@ if MECHANISM:
         conda:
             "../../envs/analysis.yaml"
         params:
+            code=code("figures.figure2", f"families.{config['models'][DRAWN]['family']}"),
             name=f"{DRAWN}, {MECHANISM['policy']}, k = {MECHANISM['k']}",
             layers=config["models"][DRAWN]["layers"],
             family=config["models"][DRAWN]["family"],
             settings=decoding(DECODE, DRAWN, BENCHMARKS[:1]),
+        message:
+            "Figure 2: the mechanism"
         shell:
             "python -m goodpart.figures.figure2 --name {params.name:q} --skip-set {input.skip_set:q}"
             " --layers {params.layers} --family {params.family} --settings {params.settings:q} --output {output:q} --log {log:q}"
@@ -60,9 +64,6 @@ if SELECTION:
                 decode=DECODE,
                 benchmark=COUNTED,
             ),
-            code=code(
-                "figures.figure8", f"policies.{config['policies'][SELECTION['policy']]['kind']}"
-            ),
         output:
             drawn("figure8", ["pdf", "png", "csv"]),
         log:
@@ -70,6 +71,9 @@ if SELECTION:
         conda:
             "../../envs/analysis.yaml"
         params:
+            code=code(
+                "figures.figure8", f"policies.{config['policies'][SELECTION['policy']]['kind']}"
+            ),
             model=CHOSEN,
             models=columns(MODELS),
             label=config["benchmarks"][COUNTED].get("label", COUNTED),
@@ -77,6 +81,8 @@ if SELECTION:
             settings=json.dumps(config["policies"][SELECTION["policy"]], sort_keys=True),
             k=SELECTION["k"],
             level=config["table"]["level"],
+        message:
+            "Figure 8: how often each layer is chosen"
         shell:
             "python -m goodpart.figures.figure8 --similarities {input.similarities:q}"
             " --model {params.model} --models {params.models:q} --label {params.label:q}"

@@ -7,8 +7,6 @@ rule tiny_models:
 
 
 rule tiny_corpus:
-    input:
-        code=code("rules.tiny_corpus"),
     output:
         directory(result(paths.CORPUS)),
     log:
@@ -16,10 +14,13 @@ rule tiny_corpus:
     conda:
         "../../envs/models.yaml"
     params:
+        code=code("rules.tiny_corpus"),
         seed=TINY.get("seed"),
         held_out=TINY.get("items"),
         calibration=TINY.get("calibration"),
         largest=TINY.get("largest"),
+    message:
+        "Corpus of the tiny models"
     shell:
         "python -m goodpart.rules.tiny_corpus --seed {params.seed} --items {params.held_out}"
         " --calibration {params.calibration} --largest {params.largest} --output {output:q} --log {log:q}"
@@ -29,11 +30,6 @@ rule train:
     input:
         corpus=result(paths.CORPUS),
         initial=initial_weights,
-        code=lambda wildcards: code(
-            "rules.train",
-            *(f"{part}.{tiny_family(wildcards)}" for part in ("families", "samplers")),
-            *(f"benchmarks.{kind}" for kind in TINY["checked"]["max_new_tokens"]),
-        ),
     output:
         directory(result(paths.TRAINED)),
     log:
@@ -44,6 +40,11 @@ rule train:
         "../../envs/models.yaml"
     threads: CORES_A_THREAD
     params:
+        code=lambda wildcards: code(
+            "rules.train",
+            *(f"{part}.{tiny_family(wildcards)}" for part in ("families", "samplers")),
+            *(f"benchmarks.{kind}" for kind in TINY["checked"]["max_new_tokens"]),
+        ),
         threads=compute_threads,
         recipe=recipe,
         initial=lambda wildcards, input: ["--initial", input.initial] if input.initial else [],
@@ -51,6 +52,8 @@ rule train:
         decoding=checked_decoding,
         checked=TINY.get("checked", {}).get("items"),
         required=TINY.get("checked", {}).get("required"),
+    message:
+        "Training of {wildcards.tiny_model}"
     shell:
         "python -m goodpart.rules.train --recipe {params.recipe:q} --corpus {input.corpus:q}"
         " {params.initial} {params.compiled} --decoding {params.decoding:q} --items {params.checked}"

@@ -1,20 +1,20 @@
-"""Angular distances between all depths at the first denoising step, from cached hidden states."""
+"""Angular distances between all depths in the first pass over each calibration prompt."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from goodpart.errors import GoodpartError
-from goodpart.hidden_cache import KINDS, read_steps
+from goodpart.first_pass import arguments_of, measure
 from goodpart.measures import ANGLES_SCHEMA
-from goodpart.parquet import provenance, write_rows
-from goodpart.runtime import parser, progress, run
+from goodpart.runtime import run
+
+if TYPE_CHECKING:
+    from goodpart.first_pass import FirstPass
 
 
 def angular_distances(hidden: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -31,22 +31,20 @@ def angular_distances(hidden: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.arccos(cosines) / np.pi
 
 
-def prompt_angles(file: Path) -> Iterator[dict[str, Any]]:
+def angle_rows(item: dict[str, Any], batch: FirstPass, row: int) -> Iterator[dict[str, Any]]:
     """Rows of ANGLES_SCHEMA of one prompt: depths d <= e, kinds of position, and the prompt's last."""
-    states = next(read_steps([file]), None)
-    if states is None or states.step > 0:
-        raise GoodpartError(f"{file}: no states at step 0; let capture.steps begin with 0")
-    angles = angular_distances(states.hidden)
-    kinds = states.kinds
-    is_prompt = kinds == KINDS.index("prompt")
-    chosen = {"all": np.ones(len(kinds), bool), "prompt": is_prompt, "masked": kinds == KINDS.index("masked")}
-    chosen["last"] = np.arange(len(kinds)) == np.flatnonzero(is_prompt)[-1]
+    kinds = {kind: positions[row].cpu().numpy() for kind, positions in batch.positions.items()}
+    exists = kinds["prompt"] | kinds["masked"]
+    hidden = np.stack([state[row].float().cpu().numpy()[exists] for state in batch.states])
+    angles = angular_distances(hidden)
+    chosen = {"all": np.ones(len(angles), bool), **{kind: at[exists] for kind, at in kinds.items()}}
+    chosen["last"] = np.arange(len(angles)) == np.flatnonzero(chosen["prompt"])[-1]
     for kind, where in chosen.items():
         if where.any():
             mean = angles[where].mean(0)
             for depth, later in zip(*np.triu_indices(len(mean)), strict=True):
                 yield {
-                    "prompt_id": states.prompt_id,
+                    "prompt_id": item["item_id"],
                     "kind": kind,
                     "depth": int(depth),
                     "later": int(later),
@@ -55,16 +53,9 @@ def prompt_angles(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Write the angles of all cached prompts of a benchmark."""
-    files = sorted(arguments.hidden_states.glob("*.parquet"))
-    if not files:
-        raise GoodpartError(f"{arguments.hidden_states}: no cached hidden states; rerun hidden_states")
-    rows = [row for file in progress(files, "angles") for row in prompt_angles(file)]
-    write_rows(arguments.output, rows, ANGLES_SCHEMA, provenance())
+    """Write one file a benchmark."""
+    measure(arguments, ANGLES_SCHEMA, angle_rows, "angles")
 
 
 if __name__ == "__main__":
-    options = parser(__doc__)
-    options.add_argument("--hidden-states", type=Path, required=True, help="folder of cached states")
-    options.add_argument("--output", type=Path, required=True)
-    run(main, options.parse_args())
+    run(main, arguments_of(__doc__).parse_args())

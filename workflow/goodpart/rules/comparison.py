@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from goodpart.files import write_text
+from goodpart.pages import write_forms
 from goodpart.paper.claims import read_claims
 from goodpart.paper.evidence import Evidence, Retentions, our_cells, paper_cells
 from goodpart.paper.measured import read_profile, read_selected, speed_ups
@@ -163,8 +163,7 @@ def main(arguments: argparse.Namespace) -> None:
     claims = read_claims(arguments.paper_claims)
     made = rows(printed, claims, Evidence(Retentions(printed, level)), evidence)
     texts = {".csv": to_csv(made), ".md": to_markdown(made, settings)}
-    for path in arguments.output:
-        write_text(path, texts[path.suffix])
+    write_forms(texts, arguments.output)
 
 
 if __name__ == "__main__":
@@ -178,5 +177,5 @@ if __name__ == "__main__":
     )
     options.add_argument("--latency", type=Path, nargs="*", default=[], help="latency tables")
     options.add_argument("--settings", required=True, help="models, benchmarks, policies, level as JSON")
-    options.add_argument("--output", type=Path, nargs=2, required=True, help="CSV and Markdown")
+    options.add_argument("--output", type=Path, nargs="+", required=True, help="CSV, Markdown, HTML")
     run(main, options.parse_args())

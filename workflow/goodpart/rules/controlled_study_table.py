@@ -8,7 +8,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from goodpart.files import write_text
+from goodpart.pages import write_forms
 from goodpart.parquet import read_metadata, read_table
 from goodpart.rules.controlled_study import POOLED
 from goodpart.runtime import parser, run
@@ -89,12 +89,11 @@ def main(arguments: argparse.Namespace) -> None:
     rows = read_table(arguments.study).to_pylist()
     facts = read_metadata(arguments.study)
     texts = {".csv": to_csv(rows), ".md": to_markdown(rows, facts["selection"], facts["level"])}
-    for path in arguments.output:
-        write_text(path, texts[path.suffix])
+    write_forms(texts, arguments.output)
 
 
 if __name__ == "__main__":
     options = parser(__doc__)
     options.add_argument("--study", type=Path, required=True, help="controlled_study.parquet")
-    options.add_argument("--output", type=Path, nargs=2, required=True, help="CSV and Markdown")
+    options.add_argument("--output", type=Path, nargs="+", required=True, help="CSV, Markdown, HTML")
     run(main, options.parse_args())

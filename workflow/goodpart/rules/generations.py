@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -19,8 +18,9 @@ import pyarrow as pa
 from goodpart import gpu, sources
 from goodpart.decode import decode, settings_for
 from goodpart.errors import GoodpartError
-from goodpart.files import digest, written
+from goodpart.files import digest
 from goodpart.flops import Shape
+from goodpart.kept_copies import keep, kept_copy, restore
 from goodpart.kl import Completion, LayersAt, kl_of_items, states
 from goodpart.memory import batch_that_fits
 from goodpart.models import Model, checkpoint_state, load
@@ -52,31 +52,6 @@ SCHEMA = pa.schema(
 )
 
 
-def kept_name(shard: Path) -> Path:
-    """Where a finished shard stays known when Snakemake deletes it, before it makes it anew."""
-    return shard.with_name(f".{shard.stem}.kept")
-
-
-def keep(shard: Path) -> None:
-    """Give a finished shard its second name; it takes no space of its own where the file system has links."""
-    with written(kept_name(shard)) as partial:
-        try:
-            os.link(shard, partial)
-        except OSError:
-            shutil.copyfile(shard, partial)
-
-
-def restored(shard: Path, facts: dict[str, Any]) -> bool:
-    """Whether the shard was complete before this job, with these facts in its metadata; if so it is back."""
-    with contextlib.suppress(GoodpartError):
-        made = read_metadata(kept_name(shard))
-        if all(made.get(name) == value for name, value in facts.items()):
-            with written(shard) as partial:
-                shutil.copyfile(kept_name(shard), partial)
-            return True
-    return False
-
-
 class Journal:
     """Finished completions of an unfinished shard, one JSON line each, beside the shard's file.
 
@@ -88,7 +63,7 @@ class Journal:
     def __init__(self, shard: Path) -> None:
         self.path = shard.with_name(f".{shard.stem}.journal.jsonl")
         self.rows: dict[str, dict[str, Any]] = {}
-        for other in [kept_name(shard), *sorted(shard.parent.glob("*-*.parquet"))]:
+        for other in [kept_copy(shard), *sorted(shard.parent.glob("*-*.parquet"))]:
             with contextlib.suppress(GoodpartError):  # a damaged file is none of this shard's business
                 keys = read_metadata(other).get("keys", [])
                 self.rows.update(zip(keys, read_table(other).to_pylist(), strict=True))
@@ -252,7 +227,7 @@ def main(arguments: argparse.Namespace) -> None:
             "keys": [one.key for one in asked],
             "kl": [arguments.kl_states, measured, sources.digest(["goodpart.kl"])],
         }
-        if restored(output, facts):
+        if restore(output, facts):
             logger.info("%s: complete, kept", output)
             continue
         journal = Journal(output)

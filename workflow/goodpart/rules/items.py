@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import json
 import random
+import tempfile
 from collections import Counter
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +18,7 @@ from goodpart.benchmarks import benchmark_module
 from goodpart.downloads import downloaded
 from goodpart.errors import GoodpartError
 from goodpart.parquet import provenance, write_rows
+from goodpart.rows import read_rows
 from goodpart.runtime import logger, parser, run
 
 SCHEMA = pa.schema(
@@ -32,40 +34,40 @@ SHUFFLE_SEED = 0
 
 
 def public_rows(source: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rows of a local JSON file, or of the hub or what was downloaded of it, in the public order.
+    """Rows of a local file, or of the hub or what was downloaded of it, in the public order.
 
     Raises GoodpartError when they cannot be read, with the way to point at a local copy.
     """
+    return read_rows(Path(source["path"])) if "path" in source else hub_rows(source)
+
+
+def hub_rows(source: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of a data set of the hub, from its download where there is one."""
     from datasets import disable_progress_bars, load_dataset
     from datasets.utils.logging import set_verbosity_error
 
     disable_progress_bars()
     set_verbosity_error()
-    what = source.get("path") or source["hub"]
+    revision = source.get("revision")
+    here = downloaded("dataset", source["hub"], revision)
     try:
-        if "path" in source:
-            kind = "parquet" if what.endswith(".parquet") else "json"
-            rows = load_dataset(kind, data_files=what, split="train")
-        else:
-            revision = source.get("revision")
-            here = downloaded("dataset", source["hub"], revision)
+        # Its cache knows files by name and time, so that of a download could hold rows of an earlier one.
+        with tempfile.TemporaryDirectory() as empty:
             rows = load_dataset(
                 str(here) if here else source["hub"],
                 source.get("name"),
                 split=source.get("split", "test"),
                 revision=None if here else revision,
+                cache_dir=empty if here else None,
             )
+            return rows.to_list()
     except Exception as error:
         cause = error.__cause__ or error
         said = " ".join(f"{type(cause).__name__}: {cause}".split())[:300]
-        do = (
-            "get the file again, or correct the path"
-            if "path" in source
-            else "without network, download the file elsewhere (JSON, JSON lines, gzipped, or Parquet) and "
-            "give its path as benchmarks.<name>.<split>.path"
-        )
-        raise GoodpartError(f"{what}: cannot be read ({said}); {do}") from error
-    return rows.to_list()
+        raise GoodpartError(
+            f"{source['hub']}: cannot be read ({said}); without network, download the file elsewhere (JSON, "
+            "JSON lines, gzipped, or Parquet) and give its path as benchmarks.<name>.<split>.path"
+        ) from error
 
 
 def content_hash(rows: list[dict[str, Any]], module: ModuleType) -> str:

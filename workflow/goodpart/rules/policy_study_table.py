@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from goodpart.comparison import Entry, entries
-from goodpart.files import write_text
+from goodpart.pages import write_forms
 from goodpart.parquet import read_metadata, read_table
 from goodpart.runtime import parser, run
 
@@ -112,8 +112,7 @@ def main(arguments: argparse.Namespace) -> None:
     }
     overlap = read_table(arguments.overlap).to_pylist()
     texts = {".csv": to_csv(made), ".md": to_markdown(made, notes, overlap, arguments.level)}
-    for path in arguments.output:
-        write_text(path, texts[path.suffix])
+    write_forms(texts, arguments.output)
 
 
 if __name__ == "__main__":
@@ -121,5 +120,5 @@ if __name__ == "__main__":
     options.add_argument("--cells", type=Path, required=True, help="policy_study.parquet")
     options.add_argument("--overlap", type=Path, required=True, help="overlap.parquet")
     options.add_argument("--level", type=float, required=True, help="of the intervals")
-    options.add_argument("--output", type=Path, nargs=2, required=True, help="CSV and Markdown")
+    options.add_argument("--output", type=Path, nargs="+", required=True, help="CSV, Markdown, HTML")
     run(main, options.parse_args())

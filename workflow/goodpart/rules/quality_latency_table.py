@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from goodpart.files import write_text
+from goodpart.pages import write_forms
 from goodpart.paper.measured import speed_ups
 from goodpart.paper.verdicts import described
 from goodpart.parquet import read_metadata, read_table, read_tables
@@ -66,7 +66,7 @@ def main(arguments: argparse.Namespace) -> None:
             f"* {one.model}, T = {one.steps}, {one.cache} cache: skipping {described(one.skip)}, cache "
             f"{described(one.cached)}, both {described(one.both)}: {described(one.share)} of it"
         )
-    write_text(arguments.output, "\n".join(lines) + "\n")
+    write_forms({".md": "\n".join(lines) + "\n"}, arguments.output)
 
 
 if __name__ == "__main__":
@@ -74,5 +74,5 @@ if __name__ == "__main__":
     options.add_argument("--latency", type=Path, nargs="+", required=True, help="one table a model")
     options.add_argument("--quality", type=Path, nargs="+", required=True, help="one table a preset")
     options.add_argument("--level", type=float, required=True, help="of the intervals")
-    options.add_argument("--output", type=Path, required=True, help="Markdown")
+    options.add_argument("--output", type=Path, nargs="+", required=True, help="Markdown, HTML")
     run(main, options.parse_args())

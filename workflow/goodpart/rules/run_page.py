@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from goodpart.files import write_text
+from goodpart.pages import page
 from goodpart.parquet import read_metadata
-from goodpart.rules.page import page
 from goodpart.runtime import parser, run
 
 

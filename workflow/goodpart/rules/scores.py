@@ -1,16 +1,22 @@
-"""Score the completions of one cell: one model, benchmark and skip set."""
+"""Score the completions of one model and skip set on several benchmarks."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
+from goodpart import sources
 from goodpart.benchmarks import benchmark_module, cut
 from goodpart.errors import GoodpartError
+from goodpart.files import sha256
+from goodpart.kept_copies import keep, restore
 from goodpart.parquet import provenance, read_table, read_tables, write_rows
 from goodpart.runtime import logger, parser, processors, progress, run
 from goodpart.sandbox import Sandbox
@@ -38,45 +44,82 @@ def usable_sandbox(sandbox: Sandbox) -> Sandbox | None:
     return sandbox
 
 
-def main(arguments: argparse.Namespace) -> None:
-    """Write one row a completion."""
-    module = benchmark_module(arguments.kind)
+def score(
+    arguments: argparse.Namespace, kind: str, style: str, items_file: Path, generations: list[Path]
+) -> list[dict[str, Any]]:
+    """Rows of SCHEMA, one a completion of one benchmark, in the order of its generations."""
+    module = benchmark_module(kind)
     sandbox = None
     if module.SANDBOX:
         sandbox = usable_sandbox(Sandbox(arguments.sandbox, arguments.cpu_seconds, arguments.wall_seconds))
-    items = read_table(arguments.items, ["item_id", "reference"]).to_pylist()
+    items = read_table(items_file, ["item_id", "reference"]).to_pylist()
     references = {item["item_id"]: json.loads(item["reference"]) for item in items}
-    generations = read_tables(arguments.generations, ["item_id", "sample", "completion"]).to_pylist()
-    for row in generations:
+    completions = read_tables(generations, ["item_id", "sample", "completion"]).to_pylist()
+    for row in completions:
         if row["item_id"] not in references:
-            raise GoodpartError(f"{row['item_id']}: generated, but not among {arguments.items}; rerun")
+            raise GoodpartError(f"{row['item_id']}: generated, but not among {items_file}; rerun")
     rows = []
     # Threads only wait here: programs and hard comparisons run in processes of their own.
     with ThreadPoolExecutor(processors(arguments.threads)) as pool:
         waiting = [
             pool.submit(
-                module.score,
-                references[row["item_id"]],
-                cut(module, row["completion"], arguments.style),
-                sandbox,
+                module.score, references[row["item_id"]], cut(module, row["completion"], style), sandbox
             )
-            for row in generations
+            for row in completions
         ]
-        for row, verdict in progress(list(zip(generations, waiting, strict=True)), "scores"):
+        for row, verdict in progress(list(zip(completions, waiting, strict=True)), "scores"):
             rows.append({"item_id": row["item_id"], "sample": row["sample"], **vars(verdict.result())})
-    facts = {"kind": arguments.kind, "sandbox": arguments.sandbox if module.SANDBOX else None}
-    write_rows(arguments.output, rows, SCHEMA, provenance(**facts))
-    logger.info("%d of %d correct", sum(bool(row["correct"]) for row in rows), len(rows))
+    return rows
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Write one file a benchmark; a file of the same completions, scorer and settings is kept."""
+    shards = iter(arguments.generations)
+    benchmarks = zip(
+        arguments.kinds, arguments.styles, arguments.items, arguments.shards, arguments.output, strict=True
+    )
+    for kind, style, items_file, count, output in benchmarks:
+        generations = list(islice(shards, count))
+        facts = {
+            "kind": kind,
+            "style": style,
+            "sandbox": [arguments.sandbox, arguments.cpu_seconds, arguments.wall_seconds]
+            if benchmark_module(kind).SANDBOX
+            else None,
+            "files": [sha256(file) for file in (items_file, *generations)],
+            "code": sources.digest([__spec__.name, f"goodpart.benchmarks.{kind}"]),
+        }
+        if restore(output, facts):
+            logger.info("%s: complete, kept", output)
+            continue
+        rows = score(arguments, kind, style, items_file, generations)
+        write_rows(output, rows, SCHEMA, provenance(**facts))
+        states = Counter(row["status"] for row in rows)
+        if set(states) == {"scored"}:
+            keep(output)
+        right = sum(bool(row["correct"]) for row in rows)
+        logger.info("%s: %d of %d correct", output, right, states.pop("scored", 0))
+        for status, number in states.items():
+            logger.info("%s: %d completions %s", output, number, status)
 
 
 if __name__ == "__main__":
     options = parser(__doc__)
-    options.add_argument("--kind", required=True, help="module of goodpart.benchmarks")
-    options.add_argument("--style", required=True, help="prompt style, whose stop strings end completions")
-    options.add_argument("--items", type=Path, required=True)
-    options.add_argument("--generations", type=Path, nargs="+", required=True, help="all shards")
+    options.add_argument(
+        "--kinds", nargs="+", required=True, help="module of goodpart.benchmarks, a benchmark"
+    )
+    options.add_argument(
+        "--styles", nargs="+", required=True, help="prompt style, whose stop strings end completions"
+    )
+    options.add_argument("--items", type=Path, nargs="+", required=True, help="one file a benchmark")
+    options.add_argument(
+        "--generations", type=Path, nargs="+", required=True, help="all shards, by benchmark"
+    )
+    options.add_argument(
+        "--shards", type=int, nargs="+", required=True, help="how many of them a benchmark has"
+    )
     options.add_argument("--sandbox", choices=["bubblewrap", "none"], required=True)
     options.add_argument("--cpu-seconds", type=float, required=True)
     options.add_argument("--wall-seconds", type=float, required=True)
-    options.add_argument("--output", type=Path, required=True)
+    options.add_argument("--output", type=Path, nargs="+", required=True, help="one file a benchmark")
     run(main, options.parse_args())

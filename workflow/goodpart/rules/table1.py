@@ -27,5 +27,5 @@ if __name__ == "__main__":
     options = parser(__doc__)
     options.add_argument("--cells", type=Path, required=True)
     options.add_argument("--settings", required=True, help="policy, models, labels, threshold as JSON")
-    options.add_argument("--output", type=Path, nargs=3, required=True, help="CSV, Markdown and LaTeX")
+    options.add_argument("--output", type=Path, nargs="+", required=True, help="CSV, Markdown, LaTeX, HTML")
     run(main, options.parse_args())

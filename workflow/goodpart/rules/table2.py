@@ -24,7 +24,7 @@ def options(description: str | None) -> argparse.ArgumentParser:
     made = parser(description)
     made.add_argument("--cells", type=Path, required=True)
     made.add_argument("--settings", required=True, help="policies, model, labels, threshold as JSON")
-    made.add_argument("--output", type=Path, nargs=3, required=True, help="CSV, Markdown and LaTeX")
+    made.add_argument("--output", type=Path, nargs="+", required=True, help="CSV, Markdown, LaTeX, HTML")
     return made
 
 

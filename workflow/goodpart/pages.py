@@ -1,12 +1,11 @@
-"""A table in Markdown as a page of its own, for the report."""
+"""Tables in all their forms: text files, and pages of the report."""
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from goodpart.files import write_text
-from goodpart.runtime import parser, run
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -36,14 +35,8 @@ def page(title: str, markdown: str) -> str:
     return PAGE.format(title=title, body=body)
 
 
-def main(arguments: argparse.Namespace) -> None:
-    """Write the page."""
-    text = arguments.table.read_text(encoding="utf-8")
-    write_text(arguments.output, page(arguments.table.stem, text))
-
-
-if __name__ == "__main__":
-    options = parser(__doc__)
-    options.add_argument("--table", type=Path, required=True, help="Markdown")
-    options.add_argument("--output", type=Path, required=True, help="HTML")
-    run(main, options.parse_args())
+def write_forms(texts: Mapping[str, str], outputs: Iterable[Path]) -> None:
+    """Write each output in the form of its suffix (".csv", ".md", ...); ".html" is the page of ".md"."""
+    for path in outputs:
+        text = page(path.stem, texts[".md"]) if path.suffix == ".html" else texts[path.suffix]
+        write_text(path, text)

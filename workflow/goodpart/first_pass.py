@@ -1,0 +1,89 @@
+"""The pass that a decode begins with: the prompt and, for a diffusion model, a canvas of masks; no answer.
+
+Algorithm 1 reads its similarities, and contiguous skip sets its angles: no decoding is needed for either.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from goodpart.parquet import provenance, read_table, write_rows
+from goodpart.runtime import limit_threads, logger, parser, progress
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import torch
+
+    from goodpart.models import Model
+
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FirstPass:
+    """Hidden states of one batch; positions that do not exist are in none of `positions`."""
+
+    states: list[torch.Tensor]  # of each depth 0..L: [B, T, D]
+    positions: dict[str, torch.Tensor]  # kind (prompt, masked) -> bool [B, T]
+
+
+def first_pass(model: Model, prompts: Sequence[Sequence[int]], canvas: int) -> FirstPass:
+    """Run prompts (token ids) in one padded batch; `canvas`: masks behind each prompt (diffusion)."""
+    from goodpart.capture import capturing
+    from goodpart.distributions import final_hidden
+    from goodpart.samplers.common import canvas_of
+
+    mask, pad = model.tokens.mask, model.tokens.pad
+    length = 0 if mask is None else canvas
+    ids, exists, start = canvas_of(prompts, length, pad if mask is None else mask, pad, model.device)
+    where = {"prompt": exists.clone(), "masked": exists.clone()}
+    where["prompt"][:, start:] = False
+    where["masked"][:, :start] = False
+    with capturing(model) as captured:
+        final_hidden(model, ids, exists)
+    return FirstPass([state for state in captured.states if state is not None], where)
+
+
+RowsOf = Callable[[Row, FirstPass, int], Iterable[Row]]
+
+
+def measure(arguments: argparse.Namespace, schema: pa.Schema, rows_of: RowsOf, label: str) -> None:
+    """Write one file a benchmark: `rows_of(item, batch, row)` gives the rows of one item of a batch."""
+    from goodpart.decode import settings_for
+    from goodpart.models import load
+    from goodpart.prompts import render
+    from goodpart.rules.generations import batches
+
+    limit_threads(arguments.threads)
+    entry = json.loads(arguments.model)
+    model = load(entry["name"], revision=entry["revision"], dtype=entry["dtype"], device=entry["device"])
+    for items_file, text, output in zip(arguments.items, arguments.settings, arguments.output, strict=True):
+        canvas = settings_for(model, **json.loads(text)).max_new_tokens
+        items = read_table(items_file, ["item_id", "benchmark", "prompt"]).to_pylist()
+        prompts = render(model.tokenizer, [item["prompt"] for item in items], entry["chat"])
+        rows: dict[int, list[dict[str, Any]]] = {}
+        groups = list(batches([len(prompt) for prompt in prompts], arguments.batch_size))
+        for group in progress(groups, label):
+            batch = first_pass(model, [prompts[i] for i in group], canvas)
+            for at, i in enumerate(group):
+                rows[i] = list(rows_of(items[i], batch, at))
+        facts = provenance(model=entry["name"], revision=entry["revision"], decode=json.loads(text))
+        write_rows(output, [row for i in range(len(items)) for row in rows[i]], schema, facts)
+        logger.info("%s: %d prompts", output, len(items))
+
+
+def arguments_of(description: str | None) -> argparse.ArgumentParser:
+    """The options of both rules."""
+    options = parser(description)
+    options.add_argument("--model", required=True, help="name, revision, dtype, device, chat as JSON")
+    options.add_argument("--items", type=Path, nargs="+", required=True, help="one file a benchmark")
+    options.add_argument("--settings", nargs="+", required=True, help="decoding, as JSON a benchmark")
+    options.add_argument("--batch-size", type=int, required=True)
+    options.add_argument("--output", type=Path, nargs="+", required=True, help="one file a benchmark")
+    return options
