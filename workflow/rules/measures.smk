@@ -14,7 +14,7 @@ rule cells:
     conda:
         "../../envs/analysis.yaml"
     params:
-        selection=cells_selection(CELLS),
+        selection=lambda wildcards: cells_selection(CELLS),
         level=config["table"]["level"],
         resamples=config["table"]["resamples"],
     shell:
@@ -33,7 +33,7 @@ rule policy_study_cells:
     conda:
         "../../envs/analysis.yaml"
     params:
-        selection=cells_selection(STUDY_CELLS),
+        selection=lambda wildcards: cells_selection(STUDY_CELLS),
         level=config["table"]["level"],
         resamples=config["table"]["resamples"],
     shell:
@@ -150,7 +150,7 @@ for decode in LATENCY.get("decodes", []):
         conda:
             "../../envs/analysis.yaml"
         params:
-            selection=cells_selection(QUALITY_CELLS, decode),
+            selection=lambda wildcards, decode=decode: cells_selection(QUALITY_CELLS, decode),
             level=config["table"]["level"],
             resamples=config["table"]["resamples"],
         shell:

@@ -37,7 +37,7 @@ rule run_page:
     conda:
         "../../envs/analysis.yaml"
     params:
-        config=json.dumps(config, sort_keys=True),
+        config=lambda wildcards: json.dumps(config, sort_keys=True),
     shell:
         "python -m goodpart.rules.run_page --cells {input.cells:q} --config {params.config:q}"
         " --output {output:q} --log {log:q}"
