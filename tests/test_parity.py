@@ -121,7 +121,7 @@ def test_the_command_says_what_agrees_and_fails_if_anything_does_not(tmp_path, c
     status, said = said_by(capsys, tmp_path)
     assert status == 1
     assert [line for line in said if line.startswith("FAIL")] == [
-        f"FAIL {tmp_path.name} fastdllm.dual_cache: output: other ids from [0, 24] on"
+        f"FAIL {tmp_path.name} fastdllm.dual_cache: output: ids differ from [0, 24] on"
     ]
     assert said[-1] == "2 of 3 cases agree with the official code, 1 do not"
 
@@ -138,7 +138,7 @@ def test_a_folder_that_lost_tensors_or_compares_nothing_fails(tmp_path, capsys):
             {**mine, "skip.1.logits": listed["skip.1.logits"]},
             "not in golden.safetensors: skip",
         ),
-        (tensors, calls, mine | {"forward.unpadded.logits": other}, "of another shape or dtype"),
+        (tensors, calls, mine | {"forward.unpadded.logits": other}, "with another shape or dtype"),
         (tensors, calls, dict(list(mine.items())[1:]), "not in golden.json's list: fastdllm.prefix"),
         (tensors, calls, None, "golden.json has no list"),
         ({}, [], {}, "nothing was compared"),

@@ -1,7 +1,8 @@
 """Write the gallery page of the documentation: `python -m goodpart.gallery`, after a run.
 
-The page has a small copy of each figure, its caption in the report, and the claims of the paper that the figure
-bears on, each with its verdict from the comparison with the paper. Nothing on the page is written by hand.
+The page has a small copy of each figure, its caption in the report, and the claims of the paper that the
+figure bears on, each with its verdict from the comparison with the paper. Nothing on the page is written by
+hand.
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ FIGURES: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 INTRODUCTION = """# Gallery
 
-All figures of the default run (`snakemake --cores 8`), with the claims of the paper that they bear on, and whether
-these claims hold in this run. `paper_figs/comparison.md` has all numbers behind the verdicts. `python -m goodpart.gallery`
-writes this page after a run. **The tiny checkpoints are other models than the paper's**: their numbers are no evidence for
-or against the paper's results.
+All figures of the default run (`snakemake --cores 8`), with the claims of the paper that they bear on, and
+whether these claims hold in this run. `paper_figs/comparison.md` has all numbers behind the verdicts. `python
+-m goodpart.gallery` writes this page after a run. **The tiny checkpoints are other models than the paper's**:
+their numbers are no evidence for or against the paper's results.
 """
 SHOWN = 4  # comparisons of a claim that the page quotes
 VERDICTS = {
@@ -54,14 +55,16 @@ def caption(name: str, captions: Path) -> str:
 
 
 def sentence(ids: tuple[str, ...], claims: dict[str, dict[str, str]]) -> str:
-    """A list in Markdown: each claim with its verdict and the first numbers behind it; empty without claims."""
+    """A Markdown list: each claim with its verdict and the first numbers behind it. Empty without claims."""
     lines = []
     for name in ids:
         row = claims[name]
         numbers = re.sub(r"(?<=\d)\.(?=;|$)", "", row["note"]).split("; ")
         more = len(numbers) - SHOWN
         numbers = [*numbers[:SHOWN], f"and {more} more in `comparison.md`"] if more > 1 else numbers
-        lines.append(f"* “{row['what']}” ({name}) **{VERDICTS[row['here_verdict']]}**: {'; '.join(numbers)}.\n")
+        lines.append(
+            f"* “{row['what']}” ({name}) **{VERDICTS[row['here_verdict']]}**: {'; '.join(numbers)}.\n"
+        )
     return "".join(lines)
 
 
@@ -108,8 +111,12 @@ def main(arguments: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     options = parser(__doc__)
-    options.add_argument("--figures", type=Path, default=Path("paper_figs"), help="folder of the run's figures")
-    options.add_argument("--captions", type=Path, default=Path("workflow/report"), help="folder of the report's captions")
+    options.add_argument(
+        "--figures", type=Path, default=Path("paper_figs"), help="folder of the run's figures"
+    )
+    options.add_argument(
+        "--captions", type=Path, default=Path("workflow/report"), help="folder of the report's captions"
+    )
     options.add_argument("--output", type=Path, default=Path("docs"), help="folder of the documentation")
     options.add_argument("--width", type=int, default=1100, help="largest width of a picture, in pixels")
     options.add_argument("--colours", type=int, default=256, help="number of colours of a picture")
