@@ -74,7 +74,7 @@ def _generation(model: Model, golden: Golden, call: dict[str, Any], tolerance: f
     drawn = bool(call.get("needs_torch_rng"))
     if drawn and shared.shape[1] and model.family == "llada":
         fail(
-            "padded beyond its longest prompt: LLaDA draws random numbers at padding too, decoding here does not"
+            "padded beyond its longest prompt: LLaDA draws random numbers at padding, decoding here does not"
         )
     fed: list[torch.Tensor] = []
     _seed(call, drawn)

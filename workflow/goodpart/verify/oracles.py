@@ -133,9 +133,8 @@ def public(benchmark: str, folder: Path) -> tuple[Any, list[dict[str, Any]]]:
     return module, checked_rows(source, module)
 
 
-Found = tuple[
-    str, str, bool | None, str
-]  # row id, strength, whether it agrees (None: any verdict is fine), description
+# row id, strength, whether it agrees (None: any verdict is fine), description
+Found = tuple[str, str, bool | None, str]
 
 
 def check_completions(
