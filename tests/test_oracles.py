@@ -72,7 +72,7 @@ def test_pass_at_k_rows(tmp_path, data, capsys):
         ("", "has no rows"),
         (json.dumps({"id": "a", "benchmark": "gsm8k"}), "line 1: has no task_id, completion, strength"),
         (json.dumps(row(0, "", True, task_id="gsm8k/test/7")), "has no task gsm8k/test/7 of gsm8k"),
-        (json.dumps(row(0, "", True, benchmark="gsm9k")), "gsm9k: no such benchmark; known are gsm8k"),
+        (json.dumps(row(0, "", True, benchmark="gsm9k")), "gsm9k: unknown benchmark; use one of gsm8k"),
         (json.dumps(row(0, "", True, benchmark="math500")), "math500/test.jsonl: cannot be read"),
     ],
 )

@@ -100,7 +100,7 @@ def main(arguments: argparse.Namespace) -> None:
                     )
             axis.set_title(f"{column or model}, batch of {size}", fontsize=8)
             axis.set_ylim(-0.03, 1.03)
-            axis.set_xlabel("Seconds a batch")
+            axis.set_xlabel("Seconds per batch")
             axis.locator_params(axis="x", nbins=5)
         line[0].set_ylabel("Accuracy")
     grey = {"color": "0.25", "lw": 0}
