@@ -167,7 +167,7 @@ def test_a_folder_that_lost_tensors_or_compares_nothing_fails(tmp_path, capsys):
         (lambda call: call.pop("torch_manual_seed"), "the case has no torch_manual_seed"),
         (lambda call: call.update(torch_manual_seed=None), "has no torch_manual_seed"),
         (lambda call: call.update(attention_mask="tensor"), "attention_mask is tensor"),
-        (lambda call: call["args"].update(mask_id=7), "output: other ids"),
+        (lambda call: call["args"].update(mask_id=7), "output: ids differ"),
     ],
 )
 def test_a_bad_case_is_one_failure_with_its_reason(tmp_path, capsys, change, reason):
@@ -229,7 +229,7 @@ def test_a_bad_folder_is_one_failure_and_the_others_go_on(tmp_path, capsys):
         whole = (tmp_path / name / file).read_bytes()
         (tmp_path / name / file).unlink()
         (tmp_path / name / file).write_bytes(whole[: len(whole) // 2])
-        reasons[name] = "cut short"
+        reasons[name] = "incomplete or damaged"
     reasons["nowhere"] = "golden.json, golden.safetensors is missing"
     write_folder(MHA, tmp_path / "good", tensors, calls)
     status, said = said_by(capsys, *[tmp_path / name for name in reasons], tmp_path / "good")
@@ -341,7 +341,7 @@ def test_a_batch_may_be_padded_beyond_its_longest_prompt(models, tmp_path, folde
     assert fails(models, folder, tmp_path, wide, calls)
     if folder == MHA:  # a drawn one would be another batch
         calls[0] |= {"needs_torch_rng": True, "torch_manual_seed": 1}
-        assert "LLaDA draws at padding too" in fails(models, folder, tmp_path, wide, calls)[name]
+        assert "LLaDA draws random numbers at padding" in fails(models, folder, tmp_path, wide, calls)[name]
 
 
 @each_folder
