@@ -224,12 +224,15 @@ def test_a_bad_folder_is_one_failure_and_the_others_go_on(tmp_path, capsys):
         write_folder(MHA, tmp_path / name, tensors, calls)
         (tmp_path / name / "golden.json").write_text(text)
         reasons[name] = reason
-    for name, file in (("short", "golden.safetensors"), ("weights", "model.safetensors")):
+    for name, file, reason in (
+        ("short", "golden.safetensors", "incomplete or damaged"),
+        ("weights", "model.safetensors", "the weights are"),
+    ):
         write_folder(MHA, tmp_path / name, tensors, calls)
         whole = (tmp_path / name / file).read_bytes()
         (tmp_path / name / file).unlink()
         (tmp_path / name / file).write_bytes(whole[: len(whole) // 2])
-        reasons[name] = "incomplete or damaged"
+        reasons[name] = reason
     reasons["nowhere"] = "golden.json, golden.safetensors is missing"
     write_folder(MHA, tmp_path / "good", tensors, calls)
     status, said = said_by(capsys, *[tmp_path / name for name in reasons], tmp_path / "good")
