@@ -49,7 +49,7 @@ def test_equal_runs_do_not_differ(tmp_path):
     said = report(*(results(tmp_path / name, {0: right, 2: right}) for name in "ab"))
     assert "settings, versions and data that changed: none" in said
     assert "over 2 cells): none" in said
-    assert "cells whose every completion is equal: 2" in said
+    assert "cells with identical completions: 2" in said
 
 
 def test_shards_left_from_a_smaller_n_count_once(tmp_path):
@@ -64,7 +64,7 @@ def test_shards_left_from_a_smaller_n_count_once(tmp_path):
     said = report(a, b)
     assert "settings, versions and data that changed: none" in said
     assert "results that differ within noise: none" in said
-    assert "cells whose every completion is equal: 2" in said
+    assert "cells with identical completions: 2" in said
 
 
 def test_a_planted_difference_is_found_and_noise_is_not(tmp_path):

@@ -151,7 +151,7 @@ def test_our_cells_stand_at_the_papers_places():
 @pytest.mark.parametrize(
     ("values", "why"),
     [
-        ({"got_k": 3}, "only 3 layers were found to skip"),
+        ({"got_k": 3}, "the policy found only 3 layers"),
         ({"status": "not run: no sandbox", "retention": None}, "not run: no sandbox"),
         ({"retention": None, "low": None, "high": None}, "nothing correct at full depth"),
     ],

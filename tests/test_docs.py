@@ -1,17 +1,24 @@
-"""What the documentation says exists: links, files, modules, commands, and every quoted error message."""
+"""What the documentation shows exists and works: links, files, modules, configurations, code, error messages.
+
+Its commands are checked by test_docs_commands.py.
+"""
 
 import ast
+import copy
 import importlib.util
 import re
+import sys
+from types import ModuleType
 
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from conftest import ROOT
-from goodpart import estimate
+from documentation import OTHER, PAGES, SHELL, blocks, blocks_in
+from goodpart import benchmarks, estimate
 from goodpart.config import check
 
-DOCS = sorted((ROOT / "docs").glob("*.md"))
 PACKAGE = ROOT / "workflow" / "goodpart"
 
 
@@ -38,19 +45,33 @@ def test_every_quoted_message_is_in_the_code():
     assert missing == []
 
 
-@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\((?!http)([^)\s]+)\)", page.read_text()):
         name, _, anchor = target.partition("#")
         file = page.parent / name if name else page
         assert file.exists(), target
         if anchor:
-            heads = re.findall(r"^#+ (.*)$", file.read_text(), re.M)
-            slugs = {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
-            assert anchor in slugs, target
+            assert anchor in anchors(file.read_text()), target
 
 
-@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def anchors(text):
+    """The anchors that a page's headings get; lines of code blocks are no headings."""
+    heads = re.findall(r"^#+ (.*)$", re.sub(r"^ *```.*?^ *```$", "", text, flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def test_every_page_can_be_reached_from_the_readme():
+    reached, left = set(), [ROOT / "README.md"]
+    while left:
+        page = left.pop()
+        reached.add(page)
+        names = re.findall(r"\]\((?!http)([^)#\s]+\.md)", page.read_text())
+        left += [file for name in names if (file := (page.parent / name).resolve()) not in reached]
+    assert set(PAGES) <= reached
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_named_modules_and_files_exist(page):
     text = page.read_text()
     for module in re.findall(r"python -m (goodpart[\w.]*)", text):
@@ -62,22 +83,83 @@ def test_named_modules_and_files_exist(page):
         assert (ROOT / "profiles" / profile / "config.yaml").exists(), profile
 
 
-@pytest.mark.parametrize("name", ["rerun", "own-model", "cost"])
-def test_configurations_shown_are_valid(name, monkeypatch):
-    """Each YAML example, merged into config.yaml, but for paths of models that only their reader has."""
-    from snakemake.utils import update_config
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_blocks_are_of_a_language_that_is_checked(page):
+    assert {language for language, _ in blocks(page)} <= {*SHELL, *OTHER}
 
-    monkeypatch.chdir(ROOT)
-    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / f"{name}.md").read_text(), re.S)
-    assert blocks
-    for block in blocks:
-        config = yaml.safe_load((ROOT / "config.yaml").read_text())
-        update_config(config, yaml.safe_load(block))
-        for entry in config["models"].values():
-            if entry.get("path", "").startswith("/"):
-                entry["hub"] = "owner/name"
-                del entry["path"]
-        check(config)
+
+def paper_catalogue():
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    update_config(config, yaml.safe_load((ROOT / "workflow" / "configs" / "paper.yaml").read_text()))
+    return config
+
+
+CONFIGURATIONS = [(page, text) for page in PAGES for text in blocks_in(page, "yaml")]
+DEFAULT, PAPER = yaml.safe_load((ROOT / "config.yaml").read_text()), paper_catalogue()
+
+
+@pytest.mark.parametrize(("page", "text"), CONFIGURATIONS, ids=lambda value: getattr(value, "name", ""))
+def test_configurations_shown_are_valid(page, text, monkeypatch, tmp_path):
+    """Each is merged into config.yaml, or into paper.yaml if it names a benchmark of that.
+
+    Files that only the reader has are written, or replaced by a name on the hub.
+    """
+    shown = yaml.safe_load(text)
+    named = set(shown.get("benchmarks", {}))
+    published = named & set(PAPER["benchmarks"]) - set(DEFAULT["benchmarks"])
+    config = copy.deepcopy(PAPER if published else DEFAULT)
+    update_config(config, shown)
+    for entry in config["models"].values():
+        if entry.get("path", "").startswith("/"):
+            entry["hub"] = "owner/name"
+            del entry["path"]
+    for name in ("workflow", "envs", "config.yaml"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    for name in named:
+        for split in config["benchmarks"][name].values():
+            if isinstance(split, dict) and "path" in split:
+                write(tmp_path / split["path"], '{"id": 0}\n')
+    write(tmp_path / "my-sets" / "qwen2.5-tiny-k4.json", '{"layers": [3, 9]}')
+    for kind in named:
+        if kind == config["benchmarks"][kind]["kind"] and not benchmarks.kind_exists(kind):
+            [module] = blocks_in(page, "python")
+            write(tmp_path / "modules" / f"{kind}.py", module)
+            monkeypatch.setattr(benchmarks, "__path__", [*benchmarks.__path__, str(tmp_path / "modules")])
+    monkeypatch.chdir(tmp_path)
+    check(config)
+    for kind in named:
+        sys.modules.pop(f"goodpart.benchmarks.{kind}", None)
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        path.write_text(text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_shown_compiles_and_imports_what_exists(page):
+    """test_readme.py and test_parquet_docs.py run the examples that need no results."""
+    for text in blocks_in(page, "python"):
+        tree = ast.parse(text)
+        compile(tree, page.name, "exec")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                assert all(importlib.util.find_spec(name.name) for name in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                module = importlib.import_module(node.module)
+                assert isinstance(module, ModuleType)
+                assert all(hasattr(module, name.name) for name in node.names), ast.unparse(node)
+
+
+def test_the_benchmark_shown_scores():
+    space = {}
+    [code] = blocks_in(ROOT / "docs" / "benchmarks.md", "python")
+    exec(code, space)
+    item = {"a": 2, "b": 3}
+    assert space["prompt"](item, "bare") == "What is 2 + 3?"
+    assert space["score"](space["reference"](item), "It is 5").correct
+    assert not space["score"](space["reference"](item), "It is 6").correct
 
 
 def test_the_cost_page_shows_what_the_estimate_prints(monkeypatch):

@@ -45,7 +45,7 @@ def test_a_figure_has_all_its_files_and_a_note(drawn, name):
     assert Image.open(files["png"]).width <= 7 * 300
     note = files["md"].read_text()
     assert note.startswith("# ")
-    assert "caption leaves open" in note or "Not a figure of the paper" in note
+    assert "caption does not" in note or "Not a figure of the paper" in note
     assert "{" not in note
 
 

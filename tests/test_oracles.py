@@ -44,7 +44,7 @@ def test_what_agrees_and_what_does_not(tmp_path, data, capsys):
     said = capsys.readouterr().out
     assert "good.jsonl: 0 binding rows disagree" in said
     assert "policy (not binding): 0 of 1 agree" in said
-    assert "1 rows expect no verdict" in said
+    assert "1 rows accept any verdict" in said
     assert "row 3" not in said
     assert main(["oracles", file, "--data", data, "--all"]) == 0
     assert "differs row 3 (policy)" in capsys.readouterr().out
@@ -69,10 +69,10 @@ def test_pass_at_k_rows(tmp_path, data, capsys):
     ("content", "said"),
     [
         ("{", "line 1: not JSON"),
-        ("", "holds no rows"),
+        ("", "has no rows"),
         (json.dumps({"id": "a", "benchmark": "gsm8k"}), "line 1: has no task_id, completion, strength"),
         (json.dumps(row(0, "", True, task_id="gsm8k/test/7")), "has no task gsm8k/test/7 of gsm8k"),
-        (json.dumps(row(0, "", True, benchmark="gsm9k")), "gsm9k: no such benchmark; known are gsm8k"),
+        (json.dumps(row(0, "", True, benchmark="gsm9k")), "gsm9k: unknown benchmark; use one of gsm8k"),
         (json.dumps(row(0, "", True, benchmark="math500")), "math500/test.jsonl: cannot be read"),
     ],
 )
@@ -86,7 +86,7 @@ def test_hostile_rows_need_a_sandbox(tmp_path, data, capsys):
     rows = [row(0, "", False, timeout_s=1, max_wall_s=2, benchmark="humaneval", task_id="HumanEval/0")]
     file = write(tmp_path / "hostile.jsonl", rows)
     assert main(["oracles", file, "--data", data, "--sandbox", "none"]) == 2
-    assert "under bubblewrap only" in capsys.readouterr().err
+    assert "only in bubblewrap" in capsys.readouterr().err
 
 
 def test_the_oracles(shared, sandbox, tmp_path, capsys):

@@ -121,7 +121,7 @@ def test_the_command_says_what_agrees_and_fails_if_anything_does_not(tmp_path, c
     status, said = said_by(capsys, tmp_path)
     assert status == 1
     assert [line for line in said if line.startswith("FAIL")] == [
-        f"FAIL {tmp_path.name} fastdllm.dual_cache: output: other ids from [0, 24] on"
+        f"FAIL {tmp_path.name} fastdllm.dual_cache: output: ids differ from [0, 24] on"
     ]
     assert said[-1] == "2 of 3 cases agree with the official code, 1 do not"
 
@@ -138,7 +138,7 @@ def test_a_folder_that_lost_tensors_or_compares_nothing_fails(tmp_path, capsys):
             {**mine, "skip.1.logits": listed["skip.1.logits"]},
             "not in golden.safetensors: skip",
         ),
-        (tensors, calls, mine | {"forward.unpadded.logits": other}, "of another shape or dtype"),
+        (tensors, calls, mine | {"forward.unpadded.logits": other}, "with another shape or dtype"),
         (tensors, calls, dict(list(mine.items())[1:]), "not in golden.json's list: fastdllm.prefix"),
         (tensors, calls, None, "golden.json has no list"),
         ({}, [], {}, "nothing was compared"),
@@ -167,7 +167,7 @@ def test_a_folder_that_lost_tensors_or_compares_nothing_fails(tmp_path, capsys):
         (lambda call: call.pop("torch_manual_seed"), "the case has no torch_manual_seed"),
         (lambda call: call.update(torch_manual_seed=None), "has no torch_manual_seed"),
         (lambda call: call.update(attention_mask="tensor"), "attention_mask is tensor"),
-        (lambda call: call["args"].update(mask_id=7), "output: other ids"),
+        (lambda call: call["args"].update(mask_id=7), "output: ids differ"),
     ],
 )
 def test_a_bad_case_is_one_failure_with_its_reason(tmp_path, capsys, change, reason):
@@ -224,12 +224,15 @@ def test_a_bad_folder_is_one_failure_and_the_others_go_on(tmp_path, capsys):
         write_folder(MHA, tmp_path / name, tensors, calls)
         (tmp_path / name / "golden.json").write_text(text)
         reasons[name] = reason
-    for name, file in (("short", "golden.safetensors"), ("weights", "model.safetensors")):
+    for name, file, reason in (
+        ("short", "golden.safetensors", "incomplete or damaged"),
+        ("weights", "model.safetensors", "the weights are"),
+    ):
         write_folder(MHA, tmp_path / name, tensors, calls)
         whole = (tmp_path / name / file).read_bytes()
         (tmp_path / name / file).unlink()
         (tmp_path / name / file).write_bytes(whole[: len(whole) // 2])
-        reasons[name] = "cut short"
+        reasons[name] = reason
     reasons["nowhere"] = "golden.json, golden.safetensors is missing"
     write_folder(MHA, tmp_path / "good", tensors, calls)
     status, said = said_by(capsys, *[tmp_path / name for name in reasons], tmp_path / "good")
@@ -341,7 +344,7 @@ def test_a_batch_may_be_padded_beyond_its_longest_prompt(models, tmp_path, folde
     assert fails(models, folder, tmp_path, wide, calls)
     if folder == MHA:  # a drawn one would be another batch
         calls[0] |= {"needs_torch_rng": True, "torch_manual_seed": 1}
-        assert "LLaDA draws at padding too" in fails(models, folder, tmp_path, wide, calls)[name]
+        assert "LLaDA draws random numbers at padding" in fails(models, folder, tmp_path, wide, calls)[name]
 
 
 @each_folder

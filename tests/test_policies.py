@@ -154,7 +154,7 @@ def test_contiguous_takes_the_closest_block():
     assert chosen("contiguous", np.full((7, 7), 0.5).tolist(), 2).layers == [0, 1]
     assert chosen("contiguous", angles.tolist(), 3, protected=[3]).layers == [0, 1, 2]
     found = chosen("contiguous", angles.tolist(), 3, protected=[2, 3])
-    assert (found.layers, found.reason) == ([], "no 3 consecutive layers are free of protected ones")
+    assert (found.layers, found.reason) == ([], "every block of 3 consecutive layers has a protected layer")
 
 
 def test_the_search_goes_by_the_divergence_of_whole_sets():

@@ -25,6 +25,10 @@ def test_the_two_commands_are_the_only_bash_blocks():
         subprocess.run(["bash", "-n", "-c", block], check=True)
 
 
-def test_linked_files_exist():
-    for target in re.findall(r"\]\((?!http|#)([^)]+)\)", TEXT):
-        assert (ROOT / target).exists(), target
+def test_the_first_screen_has_a_picture_and_the_page_is_short():
+    """Pictures are small enough for the page to load at once."""
+    pictures = [ROOT / name for name in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", TEXT)]
+    assert len(pictures) >= 3
+    assert all(picture.stat().st_size < 200_000 for picture in pictures)
+    assert TEXT.index("![") < TEXT.index("```bash")
+    assert len(TEXT.splitlines()) <= 150

@@ -64,12 +64,12 @@ def test_the_chain_of_an_artifact(workdir):
     assert "setting  n = 3" in said
     assert "output" not in said
     assert "input  data.txt  no checksum recorded" in said
-    assert "data.txt: is gone" in said
+    assert "data.txt: no longer exists" in said
 
 
 def test_an_artifact_that_nothing_recorded(tmp_path):
     (tmp_path / "some.csv").write_text("")
-    with pytest.raises(GoodpartError, match="nothing recorded how it was made"):
+    with pytest.raises(GoodpartError, match="there is no record of how it was made"):
         provenance.report(tmp_path / "some.csv")
     with pytest.raises(GoodpartError, match="no such file"):
         provenance.report(tmp_path / "none.csv")

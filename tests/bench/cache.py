@@ -1,8 +1,8 @@
 """Speed and memory of the hidden-state cache and its statistics: `python tests/bench/cache.py [--gb 2]`.
 
-A synthetic cache of a bfloat16 model of width 4096: normal values rounded to bfloat16. Throughput counts two
-bytes a value. Statistics run in a process of their own, so that the peak of its memory is theirs; once with a
-quarter of the prompts and once with all of them.
+The cache is synthetic, with the size of a bfloat16 model of width 4096: normal values, rounded to bfloat16.
+Throughput counts two bytes per value. Statistics run in a separate process, which measures their peak memory:
+once with a quarter of the prompts, and once with all of them.
 """
 
 import argparse
@@ -35,13 +35,13 @@ print(json.dumps({"seconds": seconds, "processor": processor, "peak_mb": peak / 
 
 
 def states(rng: np.random.Generator) -> np.ndarray:
-    """Hidden states [L + 1, T, D] that bfloat16 can hold."""
+    """Hidden states [L + 1, T, D] with values of bfloat16."""
     values = rng.standard_normal((DEPTHS, POSITIONS, WIDTH), dtype=np.float32)
     return ((values.view(np.uint32) + 0x8000) & 0xFFFF0000).view(np.float32)
 
 
 def write(folder: Path, prompts: int) -> None:
-    """Write the cache; print bytes a value and speed."""
+    """Write the cache; print bytes per value and speed."""
     rng, seconds, values = np.random.default_rng(0), 0.0, 0
     kinds = np.repeat([0, 1], [32, POSITIONS - 32]).astype(np.int8)
     for prompt in range(prompts):
@@ -54,7 +54,7 @@ def write(folder: Path, prompts: int) -> None:
         values += STEPS * made.size
         if prompt == 0:
             exact = all(np.array_equal(s.hidden, made) for s in read_steps([folder / "0.parquet"]))
-            print(f"read back bit for bit: {exact}")
+            print(f"identical when read back: {exact}")
     size = sum(file.stat().st_size for file in folder.iterdir())
     print(f"cache: {prompts} prompts, {2e-9 * values:.2f} GB of bfloat16, {size / values:.3f} bytes a value")
     print(f"written at {2e-6 * values / seconds:.0f} MB/s")
@@ -74,8 +74,10 @@ def measure(folder: Path, name: str, prompts: int) -> None:
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--gb", type=float, default=2, help="of bfloat16")
-    options.add_argument("--folder", type=Path, default=Path("bench-cache"), help="made, and removed again")
+    options.add_argument("--gb", type=float, default=2, help="size of the cache in bfloat16, in GB")
+    options.add_argument(
+        "--folder", type=Path, default=Path("bench-cache"), help="temporary folder for the cache"
+    )
     options.add_argument("--repeats", type=int, default=3)
     arguments = options.parse_args()
     count = max(1, round(arguments.gb * 1e9 / (2 * STEPS * DEPTHS * POSITIONS * WIDTH)))

@@ -1,7 +1,7 @@
-"""How often the 95 % intervals of retention cover the truth: `python tests/bench/coverage.py`.
+"""How often the 95 % intervals of retention contain the true value: `python tests/bench/coverage.py`.
 
-Simulated verdicts of `--items` items, full depth and skipped, with a given baseline accuracy, true retention
-and correlation between an item's two verdicts (or the greatest that these accuracies allow).
+Simulates verdicts of `--items` items, at full depth and with skipped layers, for a given baseline accuracy,
+true retention and correlation of an item's two verdicts (at most the largest that the accuracies allow).
 """
 
 import argparse
@@ -15,7 +15,7 @@ BASELINES, RETENTIONS, CORRELATIONS = (0.5, 0.8), (0.6, 0.9, 1.0), (0.0, 0.3, 0.
 
 
 def probabilities(baseline: float, retention: float, correlation: float) -> np.ndarray:
-    """Of an item's verdicts (full depth, skipped): both wrong, gained, lost, both right."""
+    """Probabilities of an item's verdicts (full depth, skipped): both wrong, gained, lost, both right."""
     skipped = baseline * retention
     spread = np.sqrt(baseline * (1 - baseline) * skipped * (1 - skipped))
     both = min(baseline * skipped + correlation * spread, baseline, skipped)
@@ -25,7 +25,7 @@ def probabilities(baseline: float, retention: float, correlation: float) -> np.n
 def coverage(
     baseline: float, retention: float, correlation: float, items: int, repetitions: int, resamples: int = 4000
 ) -> float:
-    """Fraction of simulated cells of `items` items whose 95 % interval holds the true retention."""
+    """Fraction of simulated cells of `items` items whose 95 % interval contains the true retention."""
     chances = probabilities(baseline, retention, correlation)
     rng, covered = np.random.default_rng(0), 0
     for counts in rng.multinomial(items, chances, size=repetitions):

@@ -1,11 +1,11 @@
-"""The whole path on random weights in a public 7-8B format: time and memory of each stage, as a table.
+"""Time and memory of every stage, on random weights in a public 7-8B format, as a table.
 
     PYTHONPATH=workflow:tests python tests/bench/public_formats.py llada-8b --width 0.25
     PYTHONPATH=workflow:tests python tests/bench/public_formats.py llada-8b --gpu --tokens 512 --n 8
 
-The first on a CPU, the second in the real size on a GPU of 24 GB.
+The first command is for a CPU. The second uses the real size, on a GPU with 24 GB.
 
-Random weights answer nothing right; what is measured is the machinery at its size.
+Random weights give no correct answers; this measures only the cost of each stage.
 """
 
 import argparse
@@ -27,7 +27,7 @@ FAMILIES = {"llada-8b": ("llada", 32), "dream-7b": ("dream", 28)}
 
 
 def used_share(stop: threading.Event, found: list[int]) -> None:
-    """Percent of the time that the GPU was busy, sampled a second apart."""
+    """GPU utilisation in percent, sampled once per second."""
     query = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
     while not stop.wait(1.0):
         found.append(int(subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()[0]))
@@ -77,8 +77,8 @@ def main(arguments: argparse.Namespace) -> None:
 if __name__ == "__main__":
     options = argparse.ArgumentParser()
     options.add_argument("model", choices=FAMILIES)
-    options.add_argument("--width", type=float, default=1.0, help="share of the public width")
+    options.add_argument("--width", type=float, default=1.0, help="fraction of the public width")
     options.add_argument("--gpu", action="store_true")
-    options.add_argument("--tokens", type=int, default=8, help="generated a completion")
-    options.add_argument("--n", type=int, default=2, help="items")
+    options.add_argument("--tokens", type=int, default=8, help="generated tokens per completion")
+    options.add_argument("--n", type=int, default=2, help="number of items")
     main(options.parse_args())

@@ -1,9 +1,9 @@
 """Speed of the scorers on the public data: `python tests/bench/scoring.py FOLDER [part ...]`.
 
-FOLDER holds the data files as docs/benchmarks.md names them. Each part scores the reference solutions, says
-how many are correct, and compares, side by side: gsm8k with itself a second time (noise); math500, whose
-answers are rewritten so that strings differ, with a new process for every comparison (a sample); code in the
-sandbox with a bare interpreter, one at a time, and with all processors.
+FOLDER has the data files with the names in docs/benchmarks.md. Each part scores the reference solutions,
+prints how many are correct, and compares times: gsm8k with a second run (noise); math500, with rewritten
+answers whose strings differ, with a new process per comparison (a sample); code in the sandbox with a bare
+interpreter, one program at a time, and with all processors.
 """
 
 import argparse
@@ -25,7 +25,7 @@ BARE = "import sys\nexec(compile(sys.stdin.read(), 'p', 'exec'), {'__name__': 'p
 
 
 def timed(work: Callable[[Any], Any], things: Sequence[Any], threads: int) -> tuple[float, list[Any]]:
-    """Seconds and results of some work on all things, `threads` at a time."""
+    """Seconds and results of a function on all items, `threads` in parallel."""
     began = time.perf_counter()
     with ThreadPoolExecutor(threads) as pool:
         done = list(pool.map(work, things))
@@ -44,7 +44,7 @@ def gsm8k(folder: Path, threads: int) -> None:
 
 
 def math500(folder: Path, threads: int) -> None:
-    """All reference solutions, and their answers times 1, which only math-verify can judge."""
+    """Score all reference solutions, and their answers times 1, which only math-verify can compare."""
     module, rows = public("math500", folder)
     pairs = [(module.reference(row), row["solution"]) for row in rows]
     seconds, verdicts = timed(lambda pair: module.score(*pair), pairs, threads)
@@ -63,11 +63,11 @@ def math500(folder: Path, threads: int) -> None:
     sample = pairs[::50]
     fresh, _ = timed(anew, sample, threads)
     pooled, _ = timed(compare, sample, threads)
-    print(f"math500: kept processes are {fresh / pooled:.1f} times as fast as new ones")
+    print(f"math500: reused processes are {fresh / pooled:.1f} times as fast as new ones")
 
 
 def code(name: str, folder: Path, threads: int) -> None:
-    """All reference solutions, in the sandbox and in a bare interpreter."""
+    """Score all reference solutions, in the sandbox and in a bare interpreter."""
     module, rows = public(name, folder)
     sandbox = Sandbox()
     sandbox.probe()
@@ -89,7 +89,7 @@ def code(name: str, folder: Path, threads: int) -> None:
 
 
 def programs_of(module: Any, pairs: Sequence[tuple[dict[str, Any], str]]) -> list[str]:
-    """The programs that scoring runs."""
+    """The programs that the scorer runs."""
     kept: list[str] = []
 
     class Keep(Sandbox):

@@ -1,7 +1,7 @@
 """Seconds to make tables from many cells: `python tests/bench/tables.py [--cells 10000]`.
 
-Two parts: numbers of each cell from its 128 scores and generations in memory (paired bootstrap included), and
-the three forms of Table 1 from the finished cells.
+Two parts: the numbers of each cell from its 128 scores and generations in memory (with the paired bootstrap),
+and the three formats of Table 1 from the finished cells.
 """
 
 import argparse

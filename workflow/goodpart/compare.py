@@ -1,9 +1,9 @@
-"""What changed between two runs, and which results differ beyond noise: `python -m goodpart.compare A B`.
+"""Compare two runs: what changed, and which results differ beyond noise: `python -m goodpart.compare A B`.
 
-A and B are results folders. Accuracies of a cell are compared over the items that both runs evaluated:
-McNemar's exact test where each has one completion an item, a paired bootstrap of the difference otherwise,
-Fisher's exact test where no item is shared. P values are adjusted over all cells by Holm's method, so that
-"beyond noise" is wrong for any cell at all with a probability of at most alpha.
+A and B are results folders. The accuracies of a cell are compared on the items that both runs evaluated: by
+McNemar's exact test with one completion per item, by a paired bootstrap with several, and by Fisher's exact
+test if the runs share no item. Holm's method adjusts the p values over all cells, so that the probability of
+any false "beyond noise" is at most alpha.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CELL = ("model", "decode", "benchmark", "policy", "asked_k")
 ALPHA = 0.05
 RESAMPLES = 10_000
 SHOWN = 12  # lines of one kind that are printed without --all
-# Of an artifact's metadata: what is no setting, because of place and time or made from the others.
+# Keys of an artifact's metadata that are not settings: place, time, and values computed from others.
 NO_SETTING = {"key", "keys", "host", "time", "kl"}
 WIDTH = 240  # characters of a line that are printed without --all
 
@@ -38,10 +38,10 @@ Cell = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Difference:
-    """One cell of both runs. Accuracies are of the items compared; `p` is None where nothing can be said."""
+    """One cell of both runs. Accuracies are on the compared items; `p` is None without verdicts."""
 
     cell: Cell
-    n: int  # items compared; of each run's own where none is shared
+    n: int  # compared items; if the runs share none, the number of each run's own
     paired: bool
     first: float
     second: float
@@ -66,7 +66,7 @@ def places(cell: Cell) -> dict[str, str]:
 
 
 def shards(folder: Path, cell: Cell) -> list[Path]:
-    """Generated shards of one cell, the newest last: after n was raised, shorter ones lie beside them."""
+    """Generated shards of one cell, the newest last. Older, shorter shards remain if `n` was raised."""
     any_shard = folder / paths.GENERATIONS.format(**places(cell), first=0, last=0)
 
     def made(file: Path) -> tuple[str, int]:
@@ -81,7 +81,7 @@ def verdicts(folder: Path, cell: Cell) -> dict[str, tuple[float, list[str]]]:
         means = item_verdicts(folder / paths.SCORES.format(**places(cell)))
     except NotScoredError:
         return {}
-    made: dict[tuple[str, int], str] = {}  # a newer shard's completion goes before an older one's
+    made: dict[tuple[str, int], str] = {}  # completions of newer shards replace those of older ones
     for row in read_tables(shards(folder, cell), ["item_id", "sample", "token_ids"]).to_pylist():
         made[row["item_id"], row["sample"]] = str(row["token_ids"])
     tokens: dict[str, list[str]] = {}
@@ -91,7 +91,7 @@ def verdicts(folder: Path, cell: Cell) -> dict[str, tuple[float, list[str]]]:
 
 
 def difference(cell: Cell, first: Mapping[str, Any], second: Mapping[str, Any]) -> Difference:
-    """Compare the verdicts of one cell in two runs, over shared items where there are any."""
+    """Compare the verdicts of one cell in two runs, on the shared items if there are any."""
     shared = sorted(first.keys() & second.keys())
     if not first or not second:
         nan = float("nan")
@@ -110,7 +110,7 @@ def difference(cell: Cell, first: Mapping[str, Any], second: Mapping[str, Any]) 
 
 
 def unpaired(a: Floats, b: Floats) -> tuple[float, float, float]:
-    """(low, high, p) of the difference in the mean of other items: bootstrap, Fisher's p."""
+    """(low, high, p) of the difference of means over different items: bootstrap, Fisher's exact test."""
     from scipy.stats import fisher_exact
 
     means = [resampling([len(x)], RESAMPLES, seed) @ x / len(x) for seed, x in enumerate((a, b))]
@@ -137,13 +137,13 @@ def flat(value: Any, at: str = "") -> dict[str, Any]:
 
 
 def facts_of(folder: Path, cells: Iterable[Cell]) -> dict[str, set[str]]:
-    """setting -> its values, over the Parquet files of one results folder that the cells were made from."""
+    """setting -> its values, from the Parquet files that the cells of one results folder were made from."""
     found: dict[str, set[str]] = {}
 
     def add(where: str, facts: Mapping[str, Any]) -> None:
         kept = {key: value for key, value in facts.items() if key not in NO_SETTING}
         for key, value in flat(kept).items():
-            if key != "selection.cells":  # the lists of cells say that
+            if key != "selection.cells":  # the report lists cells separately
                 found.setdefault(f"{where}: {key}", set()).add(str(value))
 
     add("cells", read_metadata(folder / paths.CELLS))
@@ -157,7 +157,7 @@ def facts_of(folder: Path, cells: Iterable[Cell]) -> dict[str, set[str]]:
 
 
 def skip_sets(folder: Path) -> dict[str, str]:
-    """Static skip sets of one results folder: where -> layers."""
+    """Static skip sets of one results folder: file -> layers."""
     files = sorted(folder.glob("skip_sets/*/*/k*.json"))
     return {str(f.relative_to(folder)): str(read_json(f).get("layers")) for f in files}
 
@@ -179,7 +179,7 @@ def changed(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
 
 
 def block(title: str, lines: Sequence[str], everything: bool) -> list[str]:
-    """A titled list, cut unless everything is asked for."""
+    """A titled list, shortened unless `everything`."""
     shown = [*lines] if everything else [line[:WIDTH] for line in lines[:SHOWN]]
     more = [f"... and {len(lines) - SHOWN} more (--all)"] if len(shown) < len(lines) else []
     return [f"{title}: {len(lines) or 'none'}", *(f"    {line}" for line in [*shown, *more])]
@@ -188,7 +188,7 @@ def block(title: str, lines: Sequence[str], everything: bool) -> list[str]:
 def verdict_line(found: Difference, adjusted: float) -> str:
     """One cell's difference in words."""
     how = f"{found.n} items" if found.paired else f"at least {found.n} items, none shared"
-    same = f", {100 * found.same_completions:.0f} % of completions equal" if found.paired else ""
+    same = f", {100 * found.same_completions:.0f} % of completions identical" if found.paired else ""
     return (
         f"{' '.join(found.cell[:4])} k={found.cell[4]}: accuracy {found.first:.3f} -> {found.second:.3f}, "
         f"difference [{found.low:+.3f}, {found.high:+.3f}], p {adjusted:.2g} ({how}{same})"
@@ -228,7 +228,7 @@ def report(first: Path, second: Path, everything: bool = False) -> str:
             True,
         ),
         *block("results that differ within noise", within, everything),
-        f"cells whose every completion is equal: {sum(one.same_completions == 1 for one in found)}",
+        f"cells with identical completions: {sum(one.same_completions == 1 for one in found)}",
     ]
     return "\n".join(lines)
 
@@ -241,6 +241,6 @@ def main(arguments: argparse.Namespace) -> None:
 if __name__ == "__main__":
     options = parser(__doc__)
     options.add_argument("first", type=Path, metavar="RUN_A", help="a results folder")
-    options.add_argument("second", type=Path, metavar="RUN_B", help="another")
-    options.add_argument("--all", action="store_true", help="every line")
+    options.add_argument("second", type=Path, metavar="RUN_B", help="another results folder")
+    options.add_argument("--all", action="store_true", help="print every line")
     run(main, options.parse_args())

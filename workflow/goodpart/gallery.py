@@ -1,7 +1,8 @@
-"""The gallery page of the documentation: `python -m goodpart.gallery`, after a run.
+"""Write the gallery page of the documentation: `python -m goodpart.gallery`, after a run.
 
-It copies the pictures of a run, made small, and writes a page with what each shows and what the comparison
-with the paper says of it: nothing on the page is written by hand.
+The page has a small copy of each figure, its caption in the report, and the claims of the paper that the
+figure bears on, each with its verdict from the comparison with the paper. Nothing on the page is written by
+hand.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from goodpart.errors import GoodpartError
 from goodpart.files import write_text, written
 from goodpart.runtime import logger, parser, run
 
-# Figure -> its title, and the claims of the paper that it bears on.
+# Figure -> its title, and the ids of the paper's claims that it bears on.
 FIGURES: dict[str, tuple[str, tuple[str, ...]]] = {
     "figure1": ("Figure 1: retention against FLOPs", ("C03", "C09")),
     "figure2": ("Figure 2: how layers are skipped", ()),
@@ -34,11 +35,12 @@ FIGURES: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 INTRODUCTION = """# Gallery
 
-All figures of the default run (`snakemake --cores 8`, tiny checkpoints), copied from it by `python -m
-goodpart.gallery`. Each has what it shows, and what becomes here of the claims of the paper that it bears
-on; the numbers behind each verdict, and the cells of all tables, are in `paper_figs/comparison.md`. **The
-tiny checkpoints are other models**: where they contradict the paper, it is about them.
+All figures of the default run (`snakemake --cores 8`), with the claims of the paper that they bear on, and
+whether these claims hold in this run. `paper_figs/comparison.md` has all numbers behind the verdicts. `python
+-m goodpart.gallery` writes this page after a run. **The tiny checkpoints are other models than the paper's**:
+their numbers are no evidence for or against the paper's results.
 """
+SHOWN = 4  # comparisons of a claim that the page quotes
 VERDICTS = {
     "true": "holds here",
     "partly": "holds here in part",
@@ -53,15 +55,23 @@ def caption(name: str, captions: Path) -> str:
 
 
 def sentence(ids: tuple[str, ...], claims: dict[str, dict[str, str]]) -> str:
-    """What the comparison says of some claims."""
-    if not ids:
-        return "The text makes no claim of its own on it that a number could decide."
-    said = []
+    """A Markdown list: each claim with its verdict and the first numbers behind it. Empty without claims."""
+    lines = []
     for name in ids:
         row = claims[name]
-        numbers = re.sub(r"(?<=\d)\.(?=;|$)", "", row["note"])
-        said.append(f"“{row['what']}” ({name}) **{VERDICTS[row['here_verdict']]}**: {numbers}.")
-    return " ".join(said)
+        numbers = re.sub(r"(?<=\d)\.(?=;|$)", "", row["note"]).split("; ")
+        more = len(numbers) - SHOWN
+        numbers = [*numbers[:SHOWN], f"and {more} more in `comparison.md`"] if more > 1 else numbers
+        lines.append(
+            f"* “{row['what']}” ({name}) **{VERDICTS[row['here_verdict']]}**: {'; '.join(numbers)}.\n"
+        )
+    return "".join(lines)
+
+
+def section(name: str, title: str, text: str, verdicts: str) -> str:
+    """A figure's part of the page, in Markdown."""
+    listed = f"\n{verdicts}" if verdicts else ""
+    return f"## {title}\n\n![{title}](gallery/{name}.png)\n\n{text}\n{listed}"
 
 
 def shrink(source: Path, target: Path, width: int, colours: int) -> None:
@@ -89,22 +99,25 @@ def main(arguments: argparse.Namespace) -> None:
     for name, (title, ids) in FIGURES.items():
         source = arguments.figures / f"{name}.png"
         if not source.exists():
-            logger.warning("%s: not there, left out", source)
+            logger.warning("%s: does not exist; the page leaves it out", source)
             continue
         target = arguments.output / "gallery" / f"{name}.png"
         shrink(source, target, arguments.width, arguments.colours)
         size += target.stat().st_size
-        text = f"{caption(name, arguments.captions)} {sentence(ids, claims)}"
-        parts.append(f"## {title}\n\n![{title}](gallery/{name}.png)\n\n{text}\n")
+        parts.append(section(name, title, caption(name, arguments.captions), sentence(ids, claims)))
     write_text(arguments.output / "gallery.md", "\n".join(parts))
     logger.info("%d figures, %.2f MB", len(parts) - 1, size / 1e6)
 
 
 if __name__ == "__main__":
     options = parser(__doc__)
-    options.add_argument("--figures", type=Path, default=Path("paper_figs"), help="of the run")
-    options.add_argument("--captions", type=Path, default=Path("workflow/report"), help="of the report")
+    options.add_argument(
+        "--figures", type=Path, default=Path("paper_figs"), help="folder of the run's figures"
+    )
+    options.add_argument(
+        "--captions", type=Path, default=Path("workflow/report"), help="folder of the report's captions"
+    )
     options.add_argument("--output", type=Path, default=Path("docs"), help="folder of the documentation")
-    options.add_argument("--width", type=int, default=1100, help="of a picture, in pixels at most")
-    options.add_argument("--colours", type=int, default=256, help="of a picture's palette")
+    options.add_argument("--width", type=int, default=1100, help="largest width of a picture, in pixels")
+    options.add_argument("--colours", type=int, default=256, help="number of colours of a picture")
     run(main, options.parse_args())

@@ -1,7 +1,8 @@
-"""From an artifact back to its inputs, revisions and settings: `python -m goodpart.provenance FILE`.
+"""Trace an artifact back to its inputs, revisions and settings: `python -m goodpart.provenance FILE`.
 
-One block a rule, from the artifact to the sources: how many files it made, when, on which hosts, from which
-commit and versions, with which settings; then the inputs that no rule made, and what has changed since.
+Prints one block per rule, from the artifact back to the sources: how many files the rule made, when, on which
+hosts, from which commit and versions, with which settings. Then come the inputs that no rule made, and what
+has changed since.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ from goodpart.parquet import read_metadata
 from goodpart.records import Record, ancestry, records_of
 from goodpart.runtime import parser, run
 
-SHOWN = 6  # different values of one setting, and files of one kind, that are printed without --all
-WIDTH = 200  # characters of one value that are printed without --all
+SHOWN = 6  # values of one setting, and files of one kind, that are printed without --all
+WIDTH = 200  # characters of a value that are printed without --all
 PLUMBING = {"--threads", "--log", "--output"}
-# Facts in an artifact's own metadata that are about the place and the moment, or too long to print.
+# Keys of an artifact's metadata: those on place and time, and those too long to print.
 MADE = ("commit", "host", "versions", "time")
 LONG = {"key", "keys", "selection", "files"}
 
 
 @dataclass
 class Stage:
-    """All artifacts of one rule that a file was made from."""
+    """The artifacts of one rule among all that a file was made from."""
 
     rule: str
     depth: int
@@ -42,7 +43,7 @@ class Stage:
 
 
 def stages_of(name: str, records: Mapping[str, Record]) -> tuple[list[Stage], set[str]]:
-    """(stages in order, from the artifact back; inputs that no rule made) of one artifact."""
+    """(stages, from the artifact backwards; inputs that no rule made) of an artifact."""
     depths = ancestry([name], records)
     stages: dict[str, Stage] = {}
     for artifact in (a for a in depths if a in records):
@@ -54,7 +55,7 @@ def stages_of(name: str, records: Mapping[str, Record]) -> tuple[list[Stage], se
 
 
 def settings_of(record: Record) -> dict[str, str]:
-    """Options of a job's command that are settings: not its files, log or threads."""
+    """Options of a job's command that are settings, without files, log and threads."""
     try:
         words = shlex.split(record.command)
     except ValueError:
@@ -76,7 +77,7 @@ def settings_of(record: Record) -> dict[str, str]:
 
 
 def own_facts(path: Path) -> dict[str, Any]:
-    """What an artifact says of itself: a Parquet file's metadata, or the record of a download."""
+    """The metadata in an artifact itself: of a Parquet file, or the record of a download."""
     if path.name == MANIFEST and path.exists():
         return files.read_json(path)
     parts = sorted(path.glob("*.parquet"))[:1] if path.is_dir() else [path]
@@ -89,13 +90,13 @@ def own_facts(path: Path) -> dict[str, Any]:
 
 
 def shortened(value: Any, everything: bool) -> str:
-    """A value as one line, cut unless everything is asked for."""
+    """A value as one line, shortened unless `everything`."""
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     return text if everything or len(text) <= WIDTH else f"{text[: WIDTH - 4]} ..."
 
 
 def tally(values: Iterable[Any], everything: bool) -> list[str]:
-    """Different values, each with how often it occurs where there are several."""
+    """The different values; with their counts if there are several."""
     counts = Counter(shortened(value, everything) for value in values)
     lines = [f"{text}  ({n} files)" if len(counts) > 1 else text for text, n in counts.most_common()]
     more = len(lines) - SHOWN
@@ -103,7 +104,7 @@ def tally(values: Iterable[Any], everything: bool) -> list[str]:
 
 
 def when(seconds: float | None) -> str:
-    """A moment in UTC."""
+    """A point in time in UTC."""
     return (
         f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC" if seconds else "at an unknown time"
     )
@@ -139,7 +140,7 @@ def stage_lines(stage: Stage, root: Path, everything: bool) -> list[str]:
 
 
 def source_lines(leaves: set[str], records: Mapping[str, Record], everything: bool) -> list[str]:
-    """Inputs that no rule made: weights and data one a line, source files of the workflow together."""
+    """Inputs that no rule made: one line for each weight and data file, one digest for all source files."""
     sums: dict[str, str] = {}
     for record in records.values():
         sums.update({name: record.checksums[name] for name in record.input if name in record.checksums})
@@ -156,26 +157,26 @@ def source_lines(leaves: set[str], records: Mapping[str, Record], everything: bo
 
 
 def changes(root: Path, stages: list[Stage]) -> list[str]:
-    """Inputs that are no longer what the artifacts were made from, one line each."""
+    """Inputs that have changed since the artifacts were made, one line each."""
     now: dict[str, str] = {}
     lines = {}
     for record in (record for stage in stages for record in stage.records):
         for name in record.input:
             path = root / name
             if not path.exists():
-                lines[name] = f"    {name}: is gone"
+                lines[name] = f"    {name}: no longer exists"
             elif name in record.checksums and path.is_file():
                 if name not in now:
                     now[name] = f"sha256:{files.sha256(path)}"
                 if now[name] != record.checksums[name]:
-                    lines[name] = f"    {name}: is not what {record.rule} read (its content differs)"
+                    lines[name] = f"    {name}: its content has changed since {record.rule} read it"
             elif record.began and path.stat().st_mtime > (record.ended or record.began):
-                lines[name] = f"    {name}: is newer than what {record.rule} made from it"
+                lines[name] = f"    {name}: is newer than the outputs of {record.rule}"
     return list(lines.values())
 
 
 def report(artifact: Path, everything: bool = False) -> str:
-    """The whole chain of one artifact, as text; GoodpartError where nothing recorded it."""
+    """The whole chain of one artifact, as text. Raises GoodpartError if there is no record of it."""
     root, name, records = records_of(artifact)
     stages, leaves = stages_of(name, records)
     used = {record.file: record for stage in stages for record in stage.records}
@@ -197,6 +198,6 @@ def main(arguments: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     options = parser(__doc__)
-    options.add_argument("file", type=Path, help="an artifact: of results/ or paper_figs/")
-    options.add_argument("--all", action="store_true", help="every file and value, uncut")
+    options.add_argument("file", type=Path, help="a file or folder in results/ or paper_figs/")
+    options.add_argument("--all", action="store_true", help="print every file and value in full")
     run(main, options.parse_args())

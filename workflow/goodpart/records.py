@@ -1,4 +1,4 @@
-"""What Snakemake recorded of each artifact: read where it ran, and kept beside the results for elsewhere."""
+"""Records of how each artifact was made: read from Snakemake, and saved with the results."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from goodpart import sources
 from goodpart.errors import GoodpartError
 from goodpart.files import read_jsonl, write_jsonl
 
-METADATA = ".snakemake/metadata"  # Snakemake's own, one JSON file an output
-FILE = "provenance.jsonl"  # in the results folder: the same for all its artifacts, one a line
+METADATA = ".snakemake/metadata"  # Snakemake's records, one JSON file per output
+FILE = "provenance.jsonl"  # in the results folder: the same records, one per line
 
 
 @dataclass(frozen=True)
@@ -30,23 +30,23 @@ class Record:
     log: list[str] = field(default_factory=list)
     began: float | None = None  # seconds since 1970
     ended: float | None = None
-    checksums: dict[str, str] = field(default_factory=dict)  # input -> "sha256:...", of those small enough
+    checksums: dict[str, str] = field(default_factory=dict)  # input -> "sha256:...", for small inputs
 
 
 def _names(folder: Path) -> Iterator[tuple[str, Path]]:
-    """(artifact, its file of metadata): names are in base64, long ones over several folders."""
+    """(artifact, its metadata file). Names are in base64; long ones are split over several folders."""
     for path in folder.rglob("*"):
         if path.is_file():
             parts = [part.removeprefix("@") for part in path.relative_to(folder).parts]
             try:
                 name = base64.b64decode("".join(parts), altchars=b"-_", validate=True)
             except ValueError:
-                continue  # no record: what a network file system keeps of a deleted one, for example
+                continue  # not a record, for example a deleted file that a network file system still holds
             yield name.decode(errors="replace"), path
 
 
 def recorded_by_snakemake(workdir: Path, under: Sequence[str] | None = None) -> dict[str, Record]:
-    """artifact -> record, of a folder in which the workflow ran; `under`: of artifacts in these folders."""
+    """artifact -> record, of a folder in which the workflow ran. `under`: only artifacts in these folders."""
     found = {}
     for name, path in _names(workdir / METADATA):
         if under is not None and not name.startswith(tuple(f"{folder}/" for folder in under)):
@@ -54,7 +54,7 @@ def recorded_by_snakemake(workdir: Path, under: Sequence[str] | None = None) -> 
         try:
             raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError):
-            continue  # being written by a run that goes on
+            continue  # a current run is writing it
         if raw.get("incomplete"):
             continue
         code = _source_files(raw.get("params") or [])
@@ -80,7 +80,7 @@ def _source_files(parameters: Iterable[str]) -> dict[str, str]:
 
 
 def ancestry(names: Iterable[str], records: Mapping[str, Record]) -> dict[str, int]:
-    """All that some artifacts were made from, and themselves -> jobs in between on the shortest way."""
+    """Some artifacts and all their inputs -> number of jobs in between, on the shortest path."""
     depths = dict.fromkeys(names, 0)
     pending = deque(depths)
     while pending:
@@ -95,8 +95,8 @@ def ancestry(names: Iterable[str], records: Mapping[str, Record]) -> dict[str, i
 def save(results: str, others: Sequence[str], workdir: Path = Path()) -> None:
     """Write `provenance.jsonl` into the results folder, so that records travel with the results.
 
-    `others`: further folders of artifacts. A record is kept while its artifact exists, or one that was made
-    from it: hidden states may have been deleted since.
+    `others`: further folders of artifacts. A record stays while its artifact, or any artifact made from it,
+    exists, because hidden states may be deleted after use.
     """
     target = workdir / results / FILE
     if not (workdir / results).is_dir():
@@ -109,17 +109,17 @@ def save(results: str, others: Sequence[str], workdir: Path = Path()) -> None:
 
 
 def read(file: Path) -> dict[str, Record]:
-    """artifact -> record, from a `provenance.jsonl`; GoodpartError when it is missing or damaged."""
+    """artifact -> record, from a `provenance.jsonl`. Raises GoodpartError if it is missing or damaged."""
     try:
         return {row["file"]: Record(**row) for row in read_jsonl(file)}
     except (TypeError, KeyError) as error:
-        raise GoodpartError(f"{file}: not a record of provenance ({error}); delete it and rerun") from error
+        raise GoodpartError(f"{file}: not a provenance file ({error}); delete it and rerun") from error
 
 
 def records_of(artifact: Path) -> tuple[Path, str, dict[str, Record]]:
-    """(folder that names are relative to, the artifact's name, all records) of one file or folder.
+    """(base folder of all names, the artifact's name, all records) of one file or folder.
 
-    Raises GoodpartError when it does not exist, or nothing around it recorded how it was made.
+    Raises GoodpartError if it does not exist, or if there is no record of how it was made.
     """
     if not artifact.exists():
         raise GoodpartError(f"{artifact}: no such file")
@@ -138,6 +138,6 @@ def records_of(artifact: Path) -> tuple[Path, str, dict[str, Record]]:
             if name in records:
                 return folder, name, records
     raise GoodpartError(
-        f"{artifact}: nothing recorded how it was made: neither {METADATA} in a folder above it, nor "
-        f"{FILE} beside its results; ask for an artifact of the workflow (a file that a rule names)"
+        f"{artifact}: there is no record of how it was made, neither in {METADATA} of a folder above it nor "
+        f"in {FILE} of its results; name a file that a rule of the workflow makes"
     )

@@ -14,7 +14,7 @@ rule cells:
         "../../envs/analysis.yaml"
     params:
         code=cells_code(CELLS),
-        selection=cells_selection(CELLS),
+        selection=lambda wildcards: cells_selection(CELLS),
         level=config["table"]["level"],
         resamples=config["table"]["resamples"],
     message:
@@ -35,7 +35,7 @@ rule policy_study_cells:
         "../../envs/analysis.yaml"
     params:
         code=cells_code(STUDY_CELLS),
-        selection=cells_selection(STUDY_CELLS),
+        selection=lambda wildcards: cells_selection(STUDY_CELLS),
         level=config["table"]["level"],
         resamples=config["table"]["resamples"],
     message:
@@ -161,7 +161,7 @@ for decode in LATENCY.get("decodes", []):
             "../../envs/analysis.yaml"
         params:
             code=cells_code(QUALITY_CELLS),
-            selection=cells_selection(QUALITY_CELLS, decode),
+            selection=lambda wildcards, decode=decode: cells_selection(QUALITY_CELLS, decode),
             level=config["table"]["level"],
             resamples=config["table"]["resamples"],
         message:

@@ -16,7 +16,7 @@ rule run_page:
         "../../envs/analysis.yaml"
     params:
         code=code("rules.run_page"),
-        config=json.dumps(config, sort_keys=True),
+        config=lambda wildcards: json.dumps(config, sort_keys=True),
     message:
         "Page of the report about this run"
     shell:

@@ -1,1 +1,1 @@
-"""One module a figure, named as its file and its rule; `style` is shared by all of them."""
+"""One module per figure, with the name of its file and rule. All figures use `style`."""

@@ -1,4 +1,4 @@
-"""Similarity of all pairs of layers, one triangle a model: cosine, and angular distance."""
+"""Similarity of all pairs of depths, one triangle per model: cosine and angular distance."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 NOTE = """
 # Similarity of all pairs of layers
 
-Every depth of a model against every later one (depth 0 is the embedding, depth d the output of layer d -
-1): the mean cosine of a token's two states, and the mean angular distance arccos(cosine) / pi (0: one
-direction, 0.5: orthogonal). Over all positions of a prompt and step, then over the captured steps, prompts
-and benchmarks. One scale for all models. The entries next to the diagonal are the similarities that
-Algorithm 1 ranks; a block of small distances far from it is a run of layers that could be taken out as one.
+Each panel compares every depth of a model with every later depth (depth 0 is the embedding, depth d the
+output of layer d - 1): the mean cosine of a token's two states, and the mean angular distance arccos(cosine)
+/ pi (0: same direction, 0.5: orthogonal). The mean is over the positions of a prompt and step, then over the
+captured steps, prompts and benchmarks. All models share one scale. Algorithm 1 ranks the entries next to the
+diagonal. A block of small distances away from the diagonal is a run of layers that could be removed together.
 Not a figure of the paper.
 """
 HEADER = ["model", "label", "first_depth", "second_depth", "cosine", "angular"]
@@ -29,7 +29,7 @@ MEASURES = {"cosine": "Cosine", "angular": "Angular distance"}
 
 
 def pair_means(measured: Measured, model: Shown) -> pd.DataFrame:
-    """Mean `cosine` and `angular` by (first, second) depth: each prompt and step counts the same."""
+    """Mean `cosine` and `angular` by (first, second) depth. All prompts and steps have the same weight."""
     import pandas as pd
 
     columns = ["prompt_id", "step", "first", "second", "positions", *MEASURES]
@@ -47,7 +47,7 @@ def pair_means(measured: Measured, model: Shown) -> pd.DataFrame:
 
 
 def draw(measured: Measured, outputs: list[Path]) -> None:
-    """Two rows of triangles, one column a model."""
+    """Draw two rows of triangles, one column per model."""
     import matplotlib.pyplot as plt
 
     models = measured.in_order("llada", "dream", "qwen2")
@@ -59,7 +59,7 @@ def draw(measured: Measured, outputs: list[Path]) -> None:
     for line, (measure, label) in zip(axes, MEASURES.items(), strict=True):
         low = min(mean[measure].min() for mean in means)
         high = max(mean[measure].max() for mean in means)
-        colours = "viridis" if measure == "cosine" else "viridis_r"  # yellow: alike
+        colours = "viridis" if measure == "cosine" else "viridis_r"  # yellow: similar
         for axis, model, mean in zip(line, models, means, strict=True):
             grid: NDArray = np.full((model.layers + 1, model.layers + 1), np.nan)
             grid[mean["second"], mean["first"]] = mean[measure]

@@ -18,7 +18,7 @@ PANELS = {
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Draw three panels, one line a model, its interval as a band or bars."""
+    """Draw three panels with one line per model; intervals are bands or bars."""
     columns: dict[str, str | None] = json.loads(arguments.models)
     table = read_table(arguments.study).to_pandas()
     table = table[(table["kind"] == "model") & table["at"].notna()]
@@ -33,7 +33,7 @@ def main(arguments: argparse.Namespace) -> None:
             line = table[(table["measure"] == measure) & (table["name"] == model)].sort_values("at")
             last = line["at"].max()
             if measure == "retention":
-                # Bars of several models at one k stay apart.
+                # Shift the bars of different models at the same k.
                 x = line["got_k"] + 0.12 * (i - (len(columns) - 1) / 2)
                 bars = [line["value"] - line["low"], line["high"] - line["value"]]
                 axis.errorbar(x, line["value"], bars, color=palette[model], elinewidth=0.7, marker=".")
@@ -57,7 +57,7 @@ def main(arguments: argparse.Namespace) -> None:
             ]
         axis.set_xlabel(x_label)
         axis.set_ylabel(y_label)
-    # Most layers differ in the third decimal: a log axis of the distance, similar layers at the top.
+    # Most layers differ in the third decimal only, so the axis shows the distance on a log scale.
     axes[0].set_yscale("log")
     axes[0].invert_yaxis()
     if arguments.threshold is not None:
@@ -75,6 +75,8 @@ if __name__ == "__main__":
     options = parser(__doc__)
     options.add_argument("--study", type=Path, required=True, help="controlled_study.parquet")
     options.add_argument("--models", required=True, help="model -> the paper's column or null, as JSON")
-    options.add_argument("--threshold", type=float, help="of the skip policy, if it has one: a dotted line")
+    options.add_argument(
+        "--threshold", type=float, help="of the skip policy, if it has one; drawn as a dotted line"
+    )
     options.add_argument("--output", type=Path, nargs=3, required=True, help="PDF, PNG and CSV")
     run(main, options.parse_args())

@@ -1,6 +1,7 @@
-"""Figure 1: retention against the reduction of FLOPs, one line a model, with the Pareto front of all.
+"""Figure 1: retention against FLOPs reduction, one line per model, with the Pareto front of all models.
 
-Left the paper's k / L, right what is really saved, the head counted. Bars are the intervals of cells.parquet.
+Left: the paper's k / L. Right: the true reduction, including the head. Bars are the intervals of
+cells.parquet.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ AXES = {
 }
 
 NOTE = """
-The paper's caption does not name the benchmark. The two numbers in it, 88.24 % and 64.71 %, are Table 1's for
-HumanEval; shown here is {label}. Bars are the intervals of cells.parquet; the right panel, with the head
-counted, is not in the paper.
+The paper's caption does not name the benchmark. Its two numbers, 88.24 % and 64.71 %, are those of HumanEval
+in Table 1. This figure shows {label}. Bars are the intervals of cells.parquet. The right panel, which
+includes the head, is not in the paper.
 """
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[bool]:
-    """Which points (reduction, retention) no other one beats in one and equals or beats in the other."""
+    """Which points (reduction, retention) are on the Pareto front."""
     return [not any(a >= x and b >= y and (a, b) != (x, y) for a, b in points) for x, y in points]
 
 
@@ -68,7 +69,7 @@ def main(arguments: argparse.Namespace) -> None:
                 bars,
                 color=colour,
                 elinewidth=0.7,
-                capsize=2,  # tells bars apart where models save the same
+                capsize=2,  # separates bars of models with the same reduction
                 marker="o",
                 ms=3,
                 lw=1,
@@ -103,8 +104,8 @@ if __name__ == "__main__":
     options = parser(__doc__)
     options.add_argument("--cells", type=Path, required=True, help="cells.parquet")
     options.add_argument("--models", required=True, help="model -> the paper's column or null, as JSON")
-    options.add_argument("--policy", required=True, help="whose cells are drawn")
-    options.add_argument("--benchmark", required=True, help="whose cells are drawn")
+    options.add_argument("--policy", required=True, help="policy of the cells to draw")
+    options.add_argument("--benchmark", required=True, help="benchmark of the cells to draw")
     options.add_argument("--label", required=True, help="the benchmark's name in print")
     options.add_argument("--output", type=Path, nargs=4, required=True, help="PDF, PNG, CSV and Markdown")
     run(main, options.parse_args())

@@ -9,7 +9,7 @@ from goodpart.figures.token_grid import draw_layers
 
 
 def draw(measured: Measured, outputs: list[Path]) -> None:
-    """A panel a layer."""
+    """Draw one panel per layer."""
     draw_layers(measured, "Figure 14", "dream", outputs)
 
 

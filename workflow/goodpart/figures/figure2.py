@@ -1,8 +1,9 @@
-"""Figure 2: the mechanism. Denoising steps by layers, the blocks of a real skip set shaded, arrows past them.
+"""Figure 2: how layers are skipped. Rows are denoising steps, boxes are layers, arrows bypass skipped layers.
 
-Above without a cache, below with one: the prefix cache of a diffusion model (a pass over the whole canvas
-fills it at the start of a block), the key-value cache of an autoregressive one. Left of each pass the tokens
-it feeds. The canvas is schematic (at most 24 generated tokens); layers and what is fed are the sampler's.
+The skip set is a real one. Top: without a cache. Bottom: with the prefix cache of a diffusion model (filled
+by a pass over the whole canvas at the start of a block), or the key-value cache of an autoregressive model.
+The tokens that a pass processes are on its left. The canvas is schematic (at most 24 generated tokens); the
+layers and the processed positions are those of the sampler.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from goodpart.skip_sets import SkipSet, read_skip_set
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PROMPT = 6  # tokens drawn of the prompt
-CANVAS_WIDTH = 8.5  # of the canvas, in layers
+PROMPT = 6  # number of prompt tokens that are drawn
+CANVAS_WIDTH = 8.5  # width of the canvas, in layers
 FED, CACHED, ABSENT = "#56B4E9", "#E8E8E8", "white"
 ACTIVE, SKIPPED = "#0072B2", "#D9D9D9"
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One forward pass: its step, the drawn tokens that it feeds, how many exist, those still masked."""
+    """One forward pass: its step, the drawn tokens that it processes, how many exist, which are masked."""
 
     step: int
     fed: tuple[int, int]
@@ -39,9 +40,9 @@ class Pass:
 
 
 def forward_passes(family: str, arguments: dict[str, Any], cached: bool) -> tuple[list[Pass], int]:
-    """The passes that are drawn, two of the first block and two of a later one, and the total of steps.
+    """The passes to draw (two of the first block, two of a later one), and the total number of steps.
 
-    Tokens are numbered from the prompt's first; of `PROMPT` and the generated ones.
+    Tokens are numbered from the first token of the prompt, which has `PROMPT` tokens.
     """
     settings = family_module(family).Settings(**arguments)
     total = settings.total_steps
@@ -55,9 +56,10 @@ def forward_passes(family: str, arguments: dict[str, Any], cached: bool) -> tupl
     generated = min(settings.max_new_tokens, 24)
     blocks = settings.blocks
     if cached and not settings.block_length:
-        # Without blocks (Dream's default) a cache needs some: quarters of the canvas, fewer if it is short.
+        # A cache needs blocks. Without any (Dream's default), take quarters of the canvas, or fewer if it is
+        # short.
         blocks = min(4, settings.max_new_tokens, total)
-    # Of more blocks than drawn tokens the first are shown, a token each.
+    # With more blocks than drawn tokens, show the first blocks with one token each.
     each, width = total // blocks, max(1, generated // blocks)
     chosen = [0, 1, each, each + 1] if blocks > 1 else [0, 1, total // 2, total // 2 + 1]
     passes = []
@@ -72,7 +74,7 @@ def forward_passes(family: str, arguments: dict[str, Any], cached: bool) -> tupl
 
 
 def draw_canvas(axis: Axes, at: Pass, y: float, tokens: int) -> None:
-    """The tokens of one pass: fed, or read from the cache; a dot where one is masked."""
+    """Draw the tokens of one pass, processed or read from the cache; a dot marks a masked token."""
     from matplotlib.patches import Rectangle
 
     width = CANVAS_WIDTH / tokens
@@ -93,7 +95,7 @@ def draw_canvas(axis: Axes, at: Pass, y: float, tokens: int) -> None:
 
 
 def draw_layers(axis: Axes, skipped: list[int], layers: int, y: float) -> None:
-    """Boxes of all layers; the hidden state's arrows to the next active one, past those that are skipped."""
+    """Draw a box for each layer, and arrows of the hidden state past skipped layers."""
     from matplotlib.patches import FancyArrowPatch, Rectangle
 
     for layer in range(layers):
@@ -122,7 +124,7 @@ def draw_layers(axis: Axes, skipped: list[int], layers: int, y: float) -> None:
 
 
 def draw(axis: Axes, passes: list[Pass], skip_set: SkipSet, layers: int, total: int, title: str) -> None:
-    """One panel: a row a pass."""
+    """Draw one panel, with one row per pass."""
     skip_at = skip_set.skip_at(total)
     for row, at in enumerate(passes):
         y = -row - (0.55 if at.step > row else 0)
@@ -140,7 +142,7 @@ def draw(axis: Axes, passes: list[Pass], skip_set: SkipSet, layers: int, total: 
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Draw the two panels, and list what each pass feeds and skips."""
+    """Draw the two panels, and write what each pass processes and skips."""
     skip_set = read_skip_set(arguments.skip_set, arguments.layers)
     settings = json.loads(arguments.settings)
     style.use()
@@ -195,10 +197,12 @@ def main(arguments: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     options = parser(__doc__)
-    options.add_argument("--name", required=True, help="of the model and its skip set, in print")
-    options.add_argument("--skip-set", type=Path, required=True, help="static, or by phase of denoising")
+    options.add_argument("--name", required=True, help="name of the model and its skip set, for titles")
+    options.add_argument(
+        "--skip-set", type=Path, required=True, help="a static skip set, or one by phase of denoising"
+    )
     options.add_argument("--layers", type=int, required=True, help="number of layers of the model")
     options.add_argument("--family", required=True)
-    options.add_argument("--settings", required=True, help="decoding, as JSON")
+    options.add_argument("--settings", required=True, help="decoding settings, as JSON")
     options.add_argument("--output", type=Path, nargs=3, required=True, help="PDF, PNG and CSV")
     run(main, options.parse_args())

@@ -1,4 +1,4 @@
-"""Figure 3: mean cosine similarity of consecutive tokens by layer, one line a model."""
+"""Figure 3: mean cosine similarity of consecutive tokens by layer, one line per model."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from goodpart.parquet import prompt_tables
 NOTE = """
 # Figure 3
 
-Mean cosine of consecutive tokens' states behind each layer, over the tokens of a prompt, then over prompts
-of all calibration benchmarks, then over the captured denoising steps; the band is the standard deviation
-over those steps, for diffusion models only: an autoregressive model has one pass over prompt and
-completion.
+Mean cosine of consecutive tokens' states after each layer: over the tokens of a prompt, then over the prompts
+of all calibration benchmarks, then over the captured denoising steps. The band is the standard deviation over
+steps. Autoregressive models have no band, because they have a single pass over prompt and completion.
 
-The caption leaves open which positions are averaged. Here: all of them, without pairs of two different
-kinds of position (prompt, masked, decoded). All masked positions enter a model with one embedding, so a
-masked canvas raises the mean of early layers by construction: the CSV has each kind on its own, and the
-same cosine without the channel that holds most of the squared norm.
+The paper's caption does not say which positions are averaged. This figure takes all positions, except pairs
+of different kinds (prompt, masked, decoded). All masked positions start from the same embedding, so a masked
+canvas raises the mean of early layers. The CSV therefore also has each kind separately, and the cosine
+without the channel with the largest share of the squared norm.
 """
 HEADER = ["model", "label", "kind", "layer", "relative_depth", "mean", "sd_over_steps",
           "mean_without_strongest", "steps"]  # fmt: skip
@@ -33,8 +32,8 @@ VALUES = ["cosine", "cosine_without_strongest"]
 def profiles(measured: Measured, model: Shown) -> dict[str, tuple[NDArray, NDArray, NDArray, int]]:
     """kind -> mean [L], standard deviation over steps [L], mean without the strongest channel [L], steps.
 
-    Within a step: the mean over a prompt's pairs, then over prompts. Kind `all` has every pair but those of
-    two kinds. Steps of benchmarks with other generated lengths are matched by their order.
+    Within a step, the mean is over the pairs of a prompt, then over prompts. Kind `all` has all pairs of
+    equal kinds. Steps of benchmarks with different generated lengths are matched by their order.
     """
     import pandas as pd
 
@@ -63,7 +62,7 @@ def profiles(measured: Measured, model: Shown) -> dict[str, tuple[NDArray, NDArr
 
 
 def draw(measured: Measured, outputs: list[Path]) -> None:
-    """Two panels: by layer, and by relative depth, where models of other depths can be compared."""
+    """Draw two panels: by layer, and by relative depth, to compare models of different depth."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, 2, figsize=(style.WIDE, 2.5), sharey=True)

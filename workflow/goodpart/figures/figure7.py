@@ -1,4 +1,4 @@
-"""Figure 7: l2 norm of hidden states by layer, with the largest norms on their own."""
+"""Figure 7: l2 norm of hidden states by layer, with the largest norms shown separately."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from goodpart.figures.measured import Measured, Shown, main
 NOTE = """
 # Figure 7
 
-l2 norm of the states behind each layer: median with the interquartile band, mean, and maximum, over all
-positions (prompt, masked and decoded) of all captured steps and calibration prompts. All panels have one
+l2 norm of the states after each layer: median with the interquartile band, mean, and maximum, over all
+positions (prompt, masked and decoded) of all captured steps and calibration prompts. All panels share one
 logarithmic scale.
 
-The caption leaves open over what the norms are taken; the CSV splits median and mean by kind of position.
-Where the maximum is far above the median, it is a sink token: the CSV names its prompt, step, position,
-kind and token.
+The paper's caption does not say which positions are included; the CSV also splits the values by kind of
+position. A maximum far above the median is a sink token: the CSV has its prompt, step, position, kind and
+token.
 """
 HEADER = ["model", "label", "kind", "layer", "median", "quarter", "three_quarters", "mean", "maximum",
           "prompt_id", "step", "position", "token_id"]  # fmt: skip
@@ -32,7 +32,7 @@ FACTS = ("prompt_id", "step", "position", "token_id")
 
 
 def summary(table: pa.Table, layers: int) -> list[tuple[NDArray, dict[str, Any]]]:
-    """For each layer: quartiles, mean and maximum [5] of the norms, and where the largest is."""
+    """For each layer: quartiles, mean and maximum [5] of the norms, and the place of the maximum."""
     depth, norm = table["depth"].to_numpy(), table["norm"].to_numpy()
     order = np.argsort(depth, kind="stable")
     edges = np.searchsorted(depth[order], np.arange(1, layers + 2))
@@ -62,7 +62,7 @@ def _rows(model: Shown, kind: str, found: list[tuple[NDArray, dict[str, Any]]]) 
 
 
 def draw(measured: Measured, outputs: list[Path]) -> None:
-    """One panel a model."""
+    """Draw one panel per model."""
     import matplotlib.pyplot as plt
 
     models = measured.in_order("llada", "dream", "qwen2")

@@ -1,6 +1,6 @@
-"""Figure 8: how often each layer is chosen, over a benchmark's prompts, adjacent layers allowed and not.
+"""Figure 8: how often each layer is chosen over a benchmark's prompts, with and without adjacent layers.
 
-Every prompt has a set of its own, from the first pass over it. Bars carry Wilson intervals.
+Every prompt has its own skip set, from the first pass over it. Bars have Wilson intervals.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from goodpart.measures import of_prompts
 from goodpart.policies import policy_module
 from goodpart.runtime import parser, run
 
-EARLY = 0.6  # share of the depth that the paper's text names
+EARLY = 0.6  # fraction of the depth that the paper's text names
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -65,13 +65,15 @@ def main(arguments: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     options = parser(__doc__)
-    options.add_argument("--similarities", type=Path, required=True, help="of each prompt's first pass")
-    options.add_argument("--model", required=True, help="whose prompts' sets are counted")
+    options.add_argument(
+        "--similarities", type=Path, required=True, help="similarities of each prompt's first pass"
+    )
+    options.add_argument("--model", required=True, help="model of the skip sets")
     options.add_argument("--models", required=True, help="model -> the paper's column or null, as JSON")
     options.add_argument("--label", required=True, help="the benchmark's name in print")
     options.add_argument("--layers", type=int, required=True, help="number of layers of the model")
     options.add_argument("--settings", required=True, help="the per-prompt policy's entry, as JSON")
-    options.add_argument("--k", type=int, required=True, help="layers to skip")
-    options.add_argument("--level", type=float, required=True, help="of the intervals")
+    options.add_argument("--k", type=int, required=True, help="number of layers to skip")
+    options.add_argument("--level", type=float, required=True, help="confidence level of the intervals")
     options.add_argument("--output", type=Path, nargs=3, required=True, help="PDF, PNG and CSV")
     run(main, options.parse_args())

@@ -17,31 +17,30 @@ if TYPE_CHECKING:
 NOTE = """
 # {figure}
 
-{window}. Each row of panels is one model; a panel shows the cosine of the states before and behind each
-layer (vertical, layer 0 at the bottom) at each token position (horizontal), for the first calibration
-prompt of `{benchmark}` (`{prompt}`), the same for every model. Yellow is high; one colour scale for all
-panels.
+{window}. Each row of panels is one model. A panel shows the cosine of the states before and after each layer
+(vertical, layer 0 at the bottom) at each token position (horizontal). All models have the same prompt, the
+first calibration prompt of `{benchmark}` (`{prompt}`). Yellow is high; all panels share one colour scale.
 
-The caption leaves open what the columns are. Here: the first, the middle and the last captured denoising
-step of the decoding. An autoregressive model has no denoising steps: its one panel is one pass over prompt
-and completion. The dashed line is the end of the prompt. {limited}
+The paper's caption does not say what the columns are. In this figure they are the first, the middle and the
+last captured denoising step. An autoregressive model has no denoising steps; its single panel shows one pass
+over prompt and completion. The dashed line is the end of the prompt. {limited}
 """
 LIMITED = (
-    "The paper decodes 32 tokens in this window; the preset `{decode}` decodes {tokens}, so that "
-    "models with short completions have two windows as well."
+    "The paper decodes 32 tokens in this window. The preset `{decode}` decodes {tokens}, so that models with "
+    "short completions also have two different windows."
 )
 HEADER = ["model", "label", "step", "mask_ratio", "layer", "position", "kind", "cosine"]
 COLUMNS = 3
 
 
 def shown_steps(rows: pd.DataFrame) -> list[int]:
-    """The first, middle and last of the steps that there are; fewer if there are fewer."""
+    """The first, middle and last captured step, without duplicates."""
     steps = sorted(rows["step"].unique())
     return sorted({int(steps[0]), int(steps[len(steps) // 2]), int(steps[-1])})
 
 
 def draw_map(measured: Measured, window: str, figure_name: str, outputs: list[Path]) -> None:
-    """Draw the models of one window, LLaDA's first, then Qwen's, then Dream's."""
+    """Draw the models of one window: LLaDA, then Qwen, then Dream."""
     import matplotlib.pyplot as plt
 
     models = measured.in_order("llada", "qwen2", "dream")

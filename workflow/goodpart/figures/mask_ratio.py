@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 NOTE = """
 # Layer similarity against mask ratio
 
-Mean cosine of a layer's input and output, over layers, against the fraction of the generated length that
-is still masked; decoding runs from left to right. A point is one captured step (steps of benchmarks with
-other generated lengths are matched by their order): the mean over a prompt's positions of one kind, then
-over the prompts of all calibration benchmarks; the band is the standard deviation over prompts. An
-autoregressive model has no masks: its value is a dashed line at prompt and decoded positions. The CSV has
-every layer on its own. Not a figure of the paper.
+Mean cosine of a layer's input and output, over layers, against the fraction of the generated positions that
+are still masked. Decoding runs from left to right. A point is one captured step; steps of benchmarks with
+different generated lengths are matched by their order. Its value is the mean over a prompt's positions of one
+kind, then over the prompts of all calibration benchmarks. The band is the standard deviation over prompts. An
+autoregressive model has no masks: dashed lines show its values at prompt and decoded positions. The CSV has
+each layer separately. Not a figure of the paper.
 """
 HEADER = ["model", "label", "kind", "layer", "mask_ratio", "mean", "sd_over_prompts", "prompts"]
 TITLES = {"prompt": "Prompt positions", "masked": "Masked positions", "decoded": "Decoded positions"}
 
 
 def by_step(measured: Measured, model: Shown) -> pd.DataFrame:
-    """Cosine of every prompt, captured step (in order), kind and layer, with the mask ratio there."""
+    """Cosine and mask ratio of every prompt, captured step (in order), kind and layer."""
     import pandas as pd
 
     keys, parts = ["prompt_id", "step", "mask_ratio", "kind", "layer"], []
@@ -38,7 +38,7 @@ def by_step(measured: Measured, model: Shown) -> pd.DataFrame:
 
 
 def means(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Ratio, mean, standard deviation over prompts and their number, by `keys`."""
+    """Mask ratio, mean, standard deviation over prompts and number of prompts, by `keys`."""
     prompts = frame.groupby([*keys, "prompt_id"])[["mask_ratio", "cosine_mean"]].mean()
     return (
         prompts.groupby(keys)
@@ -53,7 +53,7 @@ def means(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 
 def draw(measured: Measured, outputs: list[Path]) -> None:
-    """Three panels, one a kind of position; one line a model."""
+    """Draw three panels, one per kind of position, with one line per model."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, 3, figsize=(style.WIDE, 2.3), sharey=True, sharex=True)

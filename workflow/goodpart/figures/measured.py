@@ -1,4 +1,4 @@
-"""What the figures of hidden states share: their arguments, and the statistics that they read."""
+"""Shared parts of the figures of hidden states: their arguments, and the statistics that they read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PROMPT_KINDS = ("prompt", "masked", "decoded")
 
 @dataclass(frozen=True)
 class Shown:
-    """A model of a figure: its name, what it is called there, its family, layers L and colour."""
+    """A model in a figure: its name, label, family, number of layers L and colour."""
 
     name: str
     label: str
@@ -38,7 +38,7 @@ class Shown:
 class Measured:
     """The statistics behind one figure.
 
-    windows: `limited` and `full`, each with its preset (`decode`) and the tokens that it decodes (`tokens`).
+    windows: `limited` and `full`, each with its decoding preset (`decode`) and number of tokens (`tokens`).
     """
 
     results: Path
@@ -48,7 +48,7 @@ class Measured:
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Measured:
-        """From the arguments that `main` adds."""
+        """Read the arguments that `main` adds."""
         chosen = json.loads(arguments.selection)
         columns = {name: model["paper_column"] for name, model in chosen["models"].items()}
         palette = style.colours(columns)
@@ -63,24 +63,24 @@ class Measured:
         return [model for family in families for model in self.models if model.family == family]
 
     def window_label(self, window: str) -> str:
-        """What a window decodes, for titles."""
+        """Title of a window."""
         tokens = self.windows[window]["tokens"]
         return f"All {tokens} tokens decoded" if window == "full" else f"{tokens} tokens decoded"
 
     def files(self, model: Shown, statistic: str, window: str = "full") -> list[Path]:
-        """A statistic's file of every benchmark."""
+        """The files of a statistic, one per benchmark."""
         where = {"model": model.name, "decode": self.windows[window]["decode"], "statistic": statistic}
         return [self.results / paths.STATISTICS.format(**where, benchmark=b) for b in self.benchmarks]
 
     def tables(
         self, model: Shown, statistic: str, columns: list[str], window: str = "full"
     ) -> Iterator[pa.Table]:
-        """A statistic's table of every benchmark, one after the other."""
+        """The tables of a statistic, one benchmark after the other."""
         for file in self.files(model, statistic, window):
             yield read_table(file, columns)
 
     def first_prompt(self, model: Shown, statistic: str, window: str = "full") -> pd.DataFrame:
-        """A statistic's rows of the first prompt of the first benchmark, the same for every model."""
+        """Rows of the first prompt of the first benchmark, which is the same for every model."""
         path = self.files(model, statistic, window)[0]
         parts, name = [], None
         with open_parquet(path) as file:
@@ -91,14 +91,14 @@ class Measured:
                     break
                 parts.append(part)
         if not parts:
-            raise GoodpartError(f"{path}: holds no prompt; delete it and rerun statistics")
+            raise GoodpartError(f"{path}: has no prompts; delete it and run again")
         return pa.concat_tables(parts).to_pandas()
 
 
 def main(draw: Callable[[Measured, list[Path]], None], description: str | None) -> None:
-    """Run a figure's module: `draw(measured, outputs)`, outputs being PDF, PNG, CSV and note."""
+    """Run a figure's module: `draw(measured, outputs)`, where outputs are PDF, PNG, CSV and note."""
     options = parser(description)
-    options.add_argument("--results", type=Path, required=True, help="folder of all results")
+    options.add_argument("--results", type=Path, required=True, help="results folder")
     options.add_argument("--selection", required=True, help="models, windows and benchmarks, as JSON")
     options.add_argument("--output", type=Path, nargs=4, required=True, help="PDF, PNG, CSV and note")
 
@@ -110,5 +110,5 @@ def main(draw: Callable[[Measured, list[Path]], None], description: str | None) 
 
 
 def prompt_end(rows: pd.DataFrame) -> int:
-    """Number of prompt tokens T_p of one prompt's rows (a row a position and depth)."""
+    """Number of prompt tokens T_p in one prompt's rows (one row per position and depth)."""
     return int(rows.loc[rows["kind"] == "prompt", "position"].max()) + 1

@@ -1,4 +1,4 @@
-"""How much skip sets agree: Jaccard indices of prompts, of benchmarks, of models, beside chance, by k."""
+"""Agreement of skip sets by k: Jaccard indices of prompts, benchmarks and models, compared with chance."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROMPTS = {
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Draw agreement of prompts (left), of benchmarks' and models' pooled sets (right)."""
+    """Draw the agreement of prompts (left), and of the pooled sets of benchmarks and models (right)."""
     columns: dict[str, str | None] = json.loads(arguments.models)
     table = read_table(arguments.overlap).to_pandas()
     ks = sorted(table["k"].unique())

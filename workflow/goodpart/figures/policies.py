@@ -1,6 +1,6 @@
-"""All policies at equal k: retention of one model on one benchmark, a panel a number of layers.
+"""All policies at equal k: retention of one model on one benchmark, one panel per k.
 
-Bars are intervals over items. Random sets: a dot a seed, the mean, and the range over seeds.
+Bars are intervals over items. Random sets have one dot per seed, the mean, and the range over seeds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Quality against latency: accuracy by seconds a batch, full depth and skipped, for each T and cache."""
+"""Quality against latency: accuracy by seconds per batch, full depth and skipped, for each T and cache."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ HEADER = [
     *("speed_up", "speed_up_low", "speed_up_high", "forward_passes"),
     *("n", "accuracy", "retention", "retention_low", "retention_high", "status"),
 ]
-MARKERS = "osD^v<>p"  # one a T
+MARKERS = "osD^v<>p"  # one per T
 
 
 def row(point: Point) -> list[str]:
-    """One row of HEADER; empty where there is no number."""
+    """One row of HEADER; missing numbers are empty."""
     low, median, high = point.seconds
     speed = point.speed_up
     numbers = [
@@ -42,7 +42,7 @@ def row(point: Point) -> list[str]:
 
 
 def distances(point: Point, level: float) -> list[list[float]] | None:
-    """Distances of an accuracy to the ends of its Wilson interval, as matplotlib takes them."""
+    """Distances from an accuracy to the ends of its Wilson interval, in the form that matplotlib needs."""
     if point.accuracy is None or point.n is None:
         return None
     low, high = wilson(round(point.accuracy * point.n), point.n, level)
@@ -50,7 +50,7 @@ def distances(point: Point, level: float) -> list[list[float]] | None:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Draw one panel a model and batch size, and write all numbers."""
+    """Draw one panel per model and batch size, and write all numbers."""
     columns: dict[str, str | None] = json.loads(arguments.models)
     found = points(
         read_tables(arguments.latency).to_pylist(),
@@ -100,7 +100,7 @@ def main(arguments: argparse.Namespace) -> None:
                     )
             axis.set_title(f"{column or model}, batch of {size}", fontsize=8)
             axis.set_ylim(-0.03, 1.03)
-            axis.set_xlabel("Seconds a batch")
+            axis.set_xlabel("Seconds per batch")
             axis.locator_params(axis="x", nbins=5)
         line[0].set_ylabel("Accuracy")
     grey = {"color": "0.25", "lw": 0}
@@ -119,9 +119,9 @@ def main(arguments: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     options = parser(__doc__)
-    options.add_argument("--latency", type=Path, nargs="+", required=True, help="one table a model")
-    options.add_argument("--quality", type=Path, nargs="+", required=True, help="one table a preset")
+    options.add_argument("--latency", type=Path, nargs="+", required=True, help="one table per model")
+    options.add_argument("--quality", type=Path, nargs="+", required=True, help="one table per preset")
     options.add_argument("--models", required=True, help="model -> the paper's column or null, as JSON")
-    options.add_argument("--level", type=float, required=True, help="of the intervals")
+    options.add_argument("--level", type=float, required=True, help="confidence level of the intervals")
     options.add_argument("--output", type=Path, nargs=3, required=True, help="PDF, PNG and CSV")
     run(main, options.parse_args())

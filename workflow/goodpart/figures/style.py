@@ -1,4 +1,4 @@
-"""The one style of all figures: sizes of a paper column, colour-blind safe colours, one a model."""
+"""The style of all figures: sizes of a paper column, and one colour-blind safe colour per model."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDE = 6.75  # inches, both columns of a two-column paper
-# Okabe and Ito's palette: the paper's models have fixed colours, others take the rest in order.
+WIDE = 6.75  # inches: the width of both columns of a two-column paper
+# Okabe and Ito's palette. The paper's models have fixed colours; other models get the rest in order.
 PAPER_COLOURS = {
     "LLaDA-Instruct": "#0072B2",
     "Dream-Base": "#009E73",
     "Dream-Instruct": "#E69F00",
     "Qwen2.5": "#D55E00",
 }
-SMALL = 6.5  # points, of titles and ticks in a grid of many panels
+SMALL = 6.5  # points: size of titles and ticks in a grid of many panels
 OTHER_COLOURS = ("#CC79A7", "#56B4E9", "#000000", "#F0E442")
 
 
 def use() -> None:
-    """Set seaborn's and matplotlib's defaults; call before a figure is made."""
+    """Set seaborn's and matplotlib's defaults; call this before making a figure."""
     import matplotlib as mpl
 
     mpl.use("Agg")
-    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every font that it cuts down
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it logs every font that it subsets
     import seaborn as sns
 
     sns.set_theme(
@@ -52,7 +52,7 @@ def use() -> None:
 
 
 def colours(columns: dict[str, str | None]) -> dict[str, str]:
-    """One colour for each model; `columns`: model -> the paper's column, or None."""
+    """One colour per model. `columns`: model -> the paper's column, or None."""
     rest = iter(OTHER_COLOURS * len(columns))
     return {model: PAPER_COLOURS.get(column or "") or next(rest) for model, column in columns.items()}
 
@@ -66,7 +66,7 @@ def save(
 ) -> None:
     """Write a figure to its PDF and PNG, the plotted numbers to its CSV, and `note` to its Markdown file.
 
-    A note says what the paper's caption leaves open, and what was chosen here.
+    A note says what the paper's caption does not specify, and what this figure does instead.
     """
     for path in outputs:
         with written(path) as partial:
@@ -78,12 +78,12 @@ def save(
             elif path.suffix == ".md":
                 partial.write_text(f"{note.strip()}\n", encoding="utf-8")
             else:
-                # No date in the file: the same numbers give the same bytes.
+                # Without a date, the same numbers give the same bytes.
                 stamp = {"CreationDate": None} if path.suffix == ".pdf" else None
                 figure.savefig(partial, format=path.suffix[1:], metadata=stamp, bbox_inches="tight")
 
 
 def legend_above(figure: Figure, axis: Axes) -> None:
-    """The legend of one panel's lines above the whole figure, where it hides none of them."""
+    """Put the legend of one panel above the whole figure, where it hides no lines."""
     lines, names = axis.get_legend_handles_labels()
     figure.legend(lines, names, loc="lower center", bbox_to_anchor=(0.5, 0.98), ncols=min(len(names), 5))

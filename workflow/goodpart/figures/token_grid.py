@@ -1,4 +1,4 @@
-"""Figures 6 and 9 to 14: cosine of consecutive tokens along a prompt and its completion, a panel a layer."""
+"""Figures 6 and 9 to 14: cosine of consecutive tokens along prompt and completion, one panel per layer."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ HEADER = ["model", "label", "window", "step", "layer", "position", "kind", "cosi
 NOTE = """
 # {figure}
 
-Cosine of consecutive tokens' states behind a layer, against the token's position, for the first calibration
-prompt of `{benchmark}` (`{prompt}`), the same for every model. The dotted line is the end of the prompt.
+Cosine of consecutive tokens' states after a layer, against the token's position. All models have the same
+prompt, the first calibration prompt of `{benchmark}` (`{prompt}`). The dotted line is the end of the prompt.
 
-The caption leaves open the denoising step. Here: the last one that was captured (of diffusion models; an
-autoregressive model has one pass over prompt and completion). {more}
+The paper's caption does not name the denoising step. This figure shows the last captured step of diffusion
+models, and the single pass over prompt and completion of autoregressive models. {more}
 """
-BLANK = "A model without a layer leaves its panel blank."
+BLANK = "A panel is empty if the model has no such layer."
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Token-wise cosines of one model, prompt and step: `cosine` [L, T - 1], and the prompt's length."""
+    """Token-wise cosines of one model, prompt and step: `cosine` [L, T - 1], and the length of the prompt."""
 
     model: Shown
     window: str
@@ -48,7 +48,7 @@ class Curves:
         table = table[(table["step"] == table["step"].max()) & (table["depth"] > 0)]
         cosine = table.pivot(index="depth", columns="position", values="cosine").to_numpy()
         kinds = table.loc[table["depth"] == 1, "kind"].tolist()
-        # The pair across the prompt's end begins with the last prompt token.
+        # The pair across the end of the prompt starts with the last prompt token.
         end = prompt_end(table) + 1
         return cls(model, window, table["prompt_id"].iloc[0], int(table["step"].iloc[0]), cosine, kinds, end)
 
@@ -63,12 +63,12 @@ class Curves:
 
 
 def limits(curves: Sequence[Curves]) -> tuple[float, float]:
-    """One scale for all panels: from the lowest value down to a tenth, to 1."""
+    """One scale for all panels: from the lowest value, rounded down to a tenth, to 1."""
     return float(np.floor(10 * min(c.cosine.min() for c in curves)) / 10), 1.02
 
 
 def panel(axis: Axes, curves: Sequence[Curves], layer: int, scale: tuple[float, float]) -> bool:
-    """Draw one layer of some models; False, and a blank panel, where none of them has it."""
+    """Draw one layer of some models. If none has this layer, return False and leave the panel empty."""
     from matplotlib.ticker import MultipleLocator
 
     there = [c for c in curves if layer < len(c.cosine)]
@@ -88,7 +88,7 @@ def panel(axis: Axes, curves: Sequence[Curves], layer: int, scale: tuple[float, 
 
 
 def share_ticks(axes: NDArray) -> None:
-    """Keep tick labels on the left edge and under the lowest drawn panel of each column."""
+    """Show tick labels only at the left edge and below the lowest drawn panel of each column."""
     for (row, column), axis in np.ndenumerate(axes):
         if column and any(a.axison for a in axes[row, :column]):
             axis.tick_params(labelleft=False)
@@ -104,7 +104,7 @@ def draw_blocks(
     outputs: list[Path],
     more: str = "",
 ) -> None:
-    """A grid of layers (rows) by models (columns: LLaDA, Dream, Qwen), one grid a window, side by side."""
+    """Draw layers (rows) by models (columns: LLaDA, Dream, Qwen); one grid per window, side by side."""
     import matplotlib.pyplot as plt
 
     models = measured.in_order("llada", "dream", "qwen2")
@@ -131,7 +131,7 @@ def draw_blocks(
 
 
 def draw_layers(measured: Measured, figure_name: str, family: str, outputs: list[Path]) -> None:
-    """A panel for each layer of the models of one family, on the scale of LLaDA and Dream together."""
+    """Draw one panel per layer for the models of one family, on a common scale of LLaDA and Dream."""
     import matplotlib.pyplot as plt
 
     both = [Curves.of(measured, model, "full") for model in measured.in_order("llada", "dream")]
@@ -152,7 +152,7 @@ def draw_layers(measured: Measured, figure_name: str, family: str, outputs: list
     lines_, names = axes[0, 0].get_legend_handles_labels()
     figure.legend(lines_, names, loc="outside upper center", ncols=len(names))
     rows = [row for curves in chosen for row in curves.rows(range(total))]
-    more = f"{measured.window_label('full')}. Figures 13 and 14 have one scale."
+    more = f"{measured.window_label('full')}. Figures 13 and 14 share one scale."
     _save(figure, measured, figure_name, outputs, rows, chosen[0], more)
 
 

@@ -1,4 +1,4 @@
-"""Training losses of the tiny checkpoints against the tokens they have seen."""
+"""Training losses of the tiny checkpoints against the number of tokens seen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from goodpart.runtime import parser, run
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Draw one panel an objective, since their losses are not comparable, one line a model."""
+    """Draw one panel per objective, whose losses are not comparable, with one line per model."""
     import pandas as pd
 
     from goodpart.files import read_json

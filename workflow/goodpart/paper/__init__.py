@@ -1,1 +1,1 @@
-"""The paper side by side: its cells with their sampling error, and its claims as predicates."""
+"""The comparison with the paper: its cells with their sampling error, and its claims as predicates."""

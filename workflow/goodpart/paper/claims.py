@@ -1,4 +1,4 @@
-"""Every claim of claims.csv with its predicate."""
+"""The claims of claims.csv and their predicates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PREDICATES: dict[str, Predicate] = {
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the paper's text: where it stands, its words, how it is read, what the paper's cells say."""
+    """A claim of the paper: where it stands, its words, how it is read, and its verdict in the paper."""
 
     id: str
     where: str
@@ -34,7 +34,7 @@ class Claim:
     of_the_paper: str
 
     def on(self, evidence: Evidence) -> Verdict:
-        """The verdict; `not evaluated`, with what is missing, where an input is not there."""
+        """The verdict, or `not evaluated` with the missing input."""
         try:
             return PREDICATES[self.id](evidence)
         except Missing as missing:
@@ -42,12 +42,12 @@ class Claim:
 
 
 def read_claims(path: Path) -> list[Claim]:
-    """Claims in the file's order. GoodpartError for one without a predicate, or the wrong columns."""
+    """Claims in the order of the file. GoodpartError for wrong columns, or a claim without predicate."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     names = ("id", "where", "claim", "predicate", "data", "on_the_papers_own_numbers")
     if rows and set(names) - set(rows[0]):
-        raise GoodpartError(f"{path}: the columns are {', '.join(names)}")
+        raise GoodpartError(f"{path}: must have the columns {', '.join(names)}")
     claims = [Claim(*(row[name] for name in names)) for row in rows]
     unknown = [claim.id for claim in claims if claim.id not in PREDICATES]
     if unknown:

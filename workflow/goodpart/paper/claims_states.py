@@ -1,6 +1,7 @@
-"""Claims about hidden states, skip sets and speed. One function a claim of claims.csv, named by its number.
+"""Claims about hidden states, skip sets and speed. One function per claim of claims.csv, named by its id.
 
-They need what only a run can measure. Where the text leaves a size open, the bound is a constant here.
+These claims need measurements of a run. Where the paper's text gives no number, a constant here sets the
+bound.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ CLOSE = 0.9  # "close to" the product of two speed-ups: at least so much of it
 
 
 def _models(data: Evidence, *columns: str) -> list[Profile]:
-    """Profiles of some columns and of those Dream columns that there are. Raises Missing without one."""
+    """Profiles of some columns and of all available Dream columns. Raises Missing if there is none."""
     dreams = [c for c in (DREAM_BASE, DREAM_INSTRUCT) if c in data.profiles]
     if not dreams:
         raise Missing("hidden states of Dream")
@@ -35,7 +36,7 @@ def _level(data: Evidence) -> float:
 
 
 def c15(data: Evidence) -> Verdict:
-    """More than 60 % of the layers that LLaDA's prompts choose lie in the first 60 % of the depth."""
+    """More than 60 % of the layers chosen for LLaDA's prompts are in the first 60 % of the depth."""
     chosen = data.selected
     if chosen is None or chosen.column != LLADA:
         raise Missing("skip sets of LLaDA's prompts")
@@ -64,7 +65,7 @@ def c16(data: Evidence) -> Verdict:
 
 
 def c17(data: Evidence) -> Verdict:
-    """LLaDA's layer-wise cosine varies over denoising steps less than half as much as over layers."""
+    """LLaDA's layer-wise cosine varies less than half as much over denoising steps as over layers."""
     steps = data.profile(LLADA).by_step
     if len(steps) < 2:
         raise Missing("a second denoising step of LLaDA")
@@ -74,7 +75,7 @@ def c17(data: Evidence) -> Verdict:
 
 
 def c18(data: Evidence) -> Verdict:
-    """Decoded neighbours: LLaDA's early layers are above its late ones, and above others' early ones."""
+    """Decoded neighbours: LLaDA's early layers are above its late layers, and above others' early layers."""
     llada, *others = _models(data, LLADA, QWEN)
     level = _level(data)
     parts = [
@@ -119,14 +120,14 @@ def c19(data: Evidence) -> Verdict:
 
 
 def _steepness(x: Floats) -> Floats:
-    """How far norms [R, L] move up to 0.65 L, in logs [R], minus SMALL times their growth from there on."""
+    """Log change of norms [R, L] up to depth 0.65 L, minus SMALL times their log growth after it: [R]."""
     at = round(STABLE * (x.shape[1] - 1))
     logs = np.log(x)
     return np.abs(logs[:, at] - logs[:, 0]) - SMALL * (logs[:, -1] - logs[:, at])
 
 
 def c20(data: Evidence) -> Verdict:
-    """Median norms move little up to 0.65 L beside their rise behind: in logs, less than half as much."""
+    """Median norms change less than half as much up to depth 0.65 L as after it (logarithms)."""
     return each(
         [
             Part(
@@ -141,7 +142,7 @@ def c20(data: Evidence) -> Verdict:
 
 
 def c21(data: Evidence) -> Verdict:
-    """Sink tokens: somewhere in depth the largest norm is 10 times the median, and 1000 or more."""
+    """Sink tokens: at some depth the largest norm is over 10 times the median, and at least 1000."""
     parts = []
     for one in _models(data, LLADA, QWEN):
         ratio = estimate(lambda a, b: (a / b).max(1), _level(data), (one, "largest"), (one, "median"))
@@ -164,20 +165,20 @@ def c22(data: Evidence) -> Verdict:
 
 
 def overlap(sets: Floats, other: Floats) -> Floats:
-    """Jaccard index [N] of the sets in the rows of `sets` [N, L] with `other` [L]; 1 for two empty ones."""
+    """Jaccard index [N] of each row of `sets` [N, L] with `other` [L]; 1 if both are empty."""
     both = sets @ other
     either = sets.sum(1) + other.sum() - both
     return np.where(either > 0, both / np.maximum(either, 1), 1.0)
 
 
 def c23(data: Evidence) -> Verdict:
-    """Sets of each benchmark, and of each prompt, share all but one layer with the static one on average."""
+    """The sets of benchmarks, and of prompts, share on average all but one layer with the static set."""
     chosen = data.selected
     if chosen is None:
         raise Missing("skip sets of prompts")
     if len(chosen.by_benchmark) < 2:
         raise Missing("a second benchmark's skip sets")
-    bound = (chosen.k - 1) / (chosen.k + 1)  # two sets of k that differ in one layer
+    bound = (chosen.k - 1) / (chosen.k + 1)  # two sets of k layers that differ in one layer
     benchmarks = overlap(np.stack(list(chosen.by_benchmark.values())), chosen.pooled)
     prompts = overlap(chosen.prompts, chosen.pooled)
     draws = resampling([len(prompts)], RESAMPLES) / len(prompts)
@@ -194,7 +195,7 @@ def c23(data: Evidence) -> Verdict:
 
 
 def c24(data: Evidence) -> Verdict:
-    """Skipping and caching together: 0.9 of the product of their speed-ups, and more than either."""
+    """Skipping and caching combined reach 0.9 of the product of their speed-ups, and more than each alone."""
     if not data.speed_ups:
         raise Missing("latencies with and without a cache, at full depth and with layers skipped")
     parts = []

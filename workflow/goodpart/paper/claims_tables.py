@@ -1,6 +1,6 @@
-"""Claims about Tables 1 to 3 and Figure 1. One function a claim of claims.csv, named by its number.
+"""Claims about Tables 1 to 3 and Figure 1. One function per claim of claims.csv, named by its id.
 
-Each takes the retentions of the paper or ours, and raises Missing where one that it needs is not there.
+Each takes the retentions of the paper or of this run, and raises Missing if one that it needs is missing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def _over_all(data: Retentions, column: str, k: int, sense: str, bound: float) -
 
 
 def _range(data: Retentions, column: str, k: int, low: float, high: float, more: str = "") -> Verdict:
-    """Every benchmark's retention lies between two numbers of the text, in its rounding."""
+    """Every benchmark's retention lies between two numbers of the text, with the text's rounding."""
     found = data.over_benchmarks(column, k)
     lowest, highest = (choose(found, key=lambda kind: found[kind].value) for choose in (min, max))
     parts = [
@@ -82,7 +82,7 @@ def c06(data: Evidence) -> Verdict:
 
 
 def c07(data: Evidence) -> Verdict:
-    """Dream at k = 2 keeps 60.5 to 81.4 %: the numbers of its Base column."""
+    """Dream at k = 2 keeps 60.5 to 81.4 %; these are the numbers of the Base column."""
     return _range(data.retentions, DREAM_BASE, 2, 60.5, 81.4, "Dream-Base alone, as the numbers are its")
 
 
@@ -119,9 +119,9 @@ def _halves(parts: list[Part]) -> tuple[list[Part], list[Part]]:
 
 
 def c11(data: Evidence) -> Verdict:
-    """By the mean over benchmarks LLaDA keeps more than Dream, and Dream more than Qwen, at k = 2, 3, 4.
+    """On average over benchmarks, LLaDA keeps more than Dream, and Dream more than Qwen, at k = 2, 3, 4.
 
-    The mean is over the benchmarks that all of them have a number for. Both Dream columns must obey.
+    The mean is over benchmarks for which all of them have a number. Both Dream columns must satisfy it.
     """
     parts = []
     for k in (2, 3, 4):
@@ -136,7 +136,7 @@ def c11(data: Evidence) -> Verdict:
 
 
 def c12(data: Evidence) -> Verdict:
-    """The AR model keeps less than 90 % at k = 2 on every benchmark, its interval below 100."""
+    """The AR model keeps less than 90 % at k = 2 on every benchmark, with intervals below 100."""
     parts = _over_all(data.retentions, QWEN, 2, "<", 90)
     unknown = [part.what for part in parts if part.number.high is None]
     ends = [
@@ -161,13 +161,13 @@ def _adjacency(data: Retentions, column: str, k: int) -> list[Part]:
 
 
 def c13(data: Evidence) -> Verdict:
-    """Skipping adjacent layers costs LLaDA retention at k = 6 on both benchmarks, interval above 0."""
+    """Skipping adjacent layers costs LLaDA retention at k = 6 on both benchmarks, with intervals above 0."""
     parts = _adjacency(data.retentions, LLADA, 6)
     return every(parts, _other_ks(data.retentions, LLADA, (4, 8)))
 
 
 def c14(data: Evidence) -> Verdict:
-    """Skipping adjacent layers costs Dream-Base retention at k = 2 on both benchmarks, intervals above 0."""
+    """Skipping adjacent layers costs Dream-Base retention at k = 2 on both benchmarks (intervals above 0)."""
     parts = _adjacency(data.retentions, DREAM_BASE, 2)
     return each(parts, _other_ks(data.retentions, DREAM_BASE, (3, 4)))
 

@@ -1,4 +1,4 @@
-"""What claims are checked on: retentions (the paper's or ours), and what only we have measured."""
+"""The evidence for claims: retentions of the paper or of this run, and measurements of this run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from goodpart.paper.values import Missing, Value, no_less_than, retention, reten
 from goodpart.paths import FULL_DEPTH
 
 LLADA, DREAM_BASE, DREAM_INSTRUCT, QWEN = "LLaDA-Instruct", "Dream-Base", "Dream-Instruct", "Qwen2.5"
-# The paper's names of models and benchmarks in cells.csv -> the column, the kind of benchmark, the layers L.
+# Names of models and benchmarks in cells.csv -> the column, the kind of benchmark, the number of layers L.
 COLUMNS = {
     "llada-8b-instruct": LLADA,
     "dream-7b-base": DREAM_BASE,
@@ -29,10 +29,10 @@ NOT_ALLOWED, ALLOWED = "not_allowed", "allowed"
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a table: retention in percent of full depth, and what its error follows from.
+    """One cell of a table: retention in percent of full depth, and the data for its error.
 
-    `kind`: of the benchmark. `percent` is None where there is no number, and `why` says why not. `percent`
-    is the corrected number where the printed one stands for another cell; `printed` is what was printed.
+    `kind`: kind of the benchmark. `percent` is None without a number; `why` gives the reason. If the printed
+    number belongs to another cell, `percent` is the corrected number and `printed` the printed one.
     """
 
     column: str
@@ -54,12 +54,12 @@ class Cell:
 
     @property
     def place(self) -> tuple[str, str, str, int]:
-        """What tells the cell from the others of its table."""
+        """The key of the cell in its table."""
         return self.column, self.kind, self.adjacent, self.k
 
     @property
     def value(self) -> Value:
-        """The retention with its interval. Raises Missing without a number."""
+        """The retention with its interval. Raises Missing if there is no number."""
         if self.percent is None:
             raise Missing(f"{describe(*self.place)}: {self.why}")
         return Value(self.percent, self.low, self.high)
@@ -72,11 +72,11 @@ def describe(column: str, kind: str, adjacent: str, k: int) -> str:
 
 
 class Retentions:
-    """Cells by place, asked for by the claims.
+    """Cells by place, for the claims.
 
-    paired: (column, kind of benchmark, k) -> what the rule on neighbours makes of the same items, where their
-    verdicts are known; None where both rules skip the same layers. Elsewhere, as in the paper, counts are
-    taken as independent.
+    paired: (column, kind of benchmark, k) -> effect of the adjacency rule on the same items, if their
+    verdicts are known; None if both rules skip the same layers. Other cells, such as the paper's, treat their
+    counts as independent.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Retentions:
             self.cells.setdefault(cell.place, cell)
 
     def cell(self, column: str, kind: str, k: int, adjacent: str = NOT_ALLOWED) -> Cell:
-        """A cell with a number. Raises Missing."""
+        """A cell with a number; raises Missing without one."""
         found = self.cells.get((column, kind, adjacent, k))
         if found is None:
             raise Missing(f"{describe(column, kind, adjacent, k)} was not run")
@@ -100,7 +100,7 @@ class Retentions:
         return found
 
     def over_benchmarks(self, column: str, k: int) -> dict[str, Value]:
-        """kind -> retention, on all four benchmarks but those that the paper withholds. Raises Missing."""
+        """kind -> retention, on all four benchmarks except those that the paper withholds. Raises Missing."""
         found = {}
         for kind in KINDS.values():
             cell = self.cells.get((column, kind, NOT_ALLOWED, k))
@@ -126,10 +126,10 @@ class Retentions:
 
 @dataclass(frozen=True)
 class Selected:
-    """Skip sets of one model's prompts, as zeros and ones: `prompts` [N, L], the benchmark of each [N].
+    """Skip sets of one model's prompts, as zeros and ones: `prompts` [N, L], and the benchmark of each [N].
 
-    `by_benchmark`: the sets of each benchmark. `pooled` [L]: the run's static set, which serves all
-    benchmarks, or, in a run without one, that of all these prompts together; `pooled_is` says which.
+    `by_benchmark`: the set of each benchmark. `pooled` [L]: the run's static set for all benchmarks; in a run
+    without one, the set of all these prompts together. `pooled_is` says which of the two.
     """
 
     column: str
@@ -143,9 +143,9 @@ class Selected:
 
 @dataclass(frozen=True)
 class SpeedUp:
-    """Times full depth without a cache: of skipping, of caching, and of both, on one model and T.
+    """Speed-ups over full depth without a cache, by skipping, by caching and by both, for one model and T.
 
-    `share`: both over the product of the two; `gain`: both minus the better one.
+    `share`: the speed-up of both divided by the product of the two. `gain`: both minus the better of the two.
     """
 
     model: str
@@ -160,24 +160,24 @@ class SpeedUp:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that claims are checked on. What is empty was not measured."""
+    """All evidence for the claims; empty fields were not measured."""
 
     retentions: Retentions
-    profiles: Mapping[str, Profile] = field(default_factory=dict)  # column -> of its hidden states
+    profiles: Mapping[str, Profile] = field(default_factory=dict)  # column -> its hidden states
     selected: Selected | None = None
     speed_ups: Sequence[SpeedUp] = ()
 
     def profile(self, column: str) -> Profile:
-        """Hidden states of one column. Raises Missing."""
+        """Hidden states of one column; raises Missing without them."""
         if column not in self.profiles:
             raise Missing(f"hidden states of {column}")
         return self.profiles[column]
 
 
 def paper_cells(path: Path, level: float) -> list[Cell]:
-    """The cells of the paper's tables, in its order, with their sampling error as far as n is known.
+    """The cells of the paper's tables, in its order, with their sampling error if n is known.
 
-    GoodpartError for a file that lacks a column or names an unknown model or benchmark.
+    Raises GoodpartError if the file lacks a column, or names an unknown model or benchmark.
     """
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -221,9 +221,9 @@ def _paper_cell(row: Mapping[str, str], accuracy: float, level: float) -> Cell:
 def our_cells(
     rows: Iterable[Mapping[str, Any]], kinds: Mapping[str, str], policies: Mapping[str, str], level: float
 ) -> list[Cell]:
-    """Our cells at the places of the paper's; rows, kinds and policies as of `placed`.
+    """This run's cells at the places of the paper's cells. rows, kinds, policies: as for `placed`.
 
-    An interval without width is given one (`no_less_than`).
+    An interval without width is widened (`no_less_than`).
     """
     cells = [_our_cell(row, kind, adjacent) for row, kind, adjacent in placed(rows, kinds, policies)]
     baselines = {cell.place[:2]: cell.accuracy for cell in cells if cell.k == 0}
@@ -231,21 +231,21 @@ def our_cells(
 
 
 def _against(cell: Cell, accuracy: float | None, level: float) -> Cell:
-    """A cell with the accuracy of full depth, and an interval that has a width."""
+    """A cell with the accuracy at full depth, and an interval with a width."""
     if not accuracy or cell.n is None or cell.percent is None or cell.low != cell.high:
         return replace(cell, accuracy=accuracy)
     wide = no_less_than(Value(cell.percent, cell.low, cell.high), cell.n, accuracy, level)
-    note = "no verdict is resampled into another: limits of an exact binomial interval"
+    note = "no verdict changed: limits of an exact binomial interval"
     return replace(cell, accuracy=accuracy, low=wide.low, high=wide.high, note=note)
 
 
 def placed(
     rows: Iterable[Mapping[str, Any]], kinds: Mapping[str, str], policies: Mapping[str, str]
 ) -> Iterator[tuple[Mapping[str, Any], str, str]]:
-    """Rows that have a place among the paper's cells, with the kind of benchmark and the rule on neighbours.
+    """Rows with a place among the paper's cells, with the kind of benchmark and the adjacency rule.
 
-    rows: of cells.parquet. kinds: benchmark -> its kind; of two benchmarks of one kind the first in the
-    mapping counts. policies: `not_allowed` and `allowed` -> the policy's name. Full depth is under both.
+    rows: of cells.parquet. kinds: benchmark -> its kind; of two benchmarks of the same kind, the first
+    counts. policies: `not_allowed` and `allowed` -> the policy's name. Full depth belongs to both.
     """
     first: dict[str, str] = {}
     for benchmark, kind in kinds.items():
@@ -266,7 +266,7 @@ def _our_cell(row: Mapping[str, Any], kind: str, adjacent: str) -> Cell:
     if row["status"] != "scored":
         percent, why = None, row["status"]
     elif row["got_k"] < row["asked_k"]:
-        percent, why = None, f"only {row['got_k']} layers were found to skip"
+        percent, why = None, f"the policy found only {row['got_k']} layers"
     elif percent is None:
         why = "nothing correct at full depth"
     return Cell(

@@ -1,4 +1,4 @@
-"""What a run has measured, as the claims ask for it: profiles of hidden states, skip sets, speed-ups."""
+"""Measurements of a run for the claims: profiles of hidden states, skip sets, speed-ups."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ COLUMNS = {
 
 
 def read_profile(path: Path, column: str) -> Profile:
-    """The profile of one model: means over the steps of a prompt, then every prompt counts the same.
+    """The profile of one model: means over the steps of each prompt; all prompts have the same weight.
 
-    Steps of benchmarks with other generated lengths are matched by their order.
+    Steps of benchmarks with different generated lengths are matched by their order.
     """
     frame = read_table(path).to_pandas()
     frame["step"] = frame.groupby("benchmark")["step"].rank(method="dense").astype(int)
@@ -60,9 +60,9 @@ def read_selected(
 ) -> Selected:
     """The sets of k layers that a policy chooses for one model's prompts, from their first pass.
 
-    layers: L. kinds: benchmark -> its kind; others are left out. settings: the policy's entry. Each
-    benchmark's set is chosen from the mean similarities of its prompts; the pooled one is `static`, or
-    without it chosen from those of all prompts.
+    layers: L. kinds: benchmark -> its kind; other benchmarks are left out. settings: the policy's entry. The
+    set of a benchmark is chosen from the mean similarities of its prompts. The pooled set is `static`;
+    without it, the set is chosen from the mean similarities of all prompts.
     """
     choose = policy_module(settings["kind"]).choose
     prompts = of_prompts(list(files), layers, settings["positions"])
@@ -76,7 +76,7 @@ def read_selected(
 
     everything = [one for group in members.values() for one in group]
     if not everything:
-        raise GoodpartError(f"{files[0]}: no prompt of {', '.join(kinds)}; delete it and rerun")
+        raise GoodpartError(f"{files[0]}: no prompt of {', '.join(kinds)}; delete it and run again")
     found = Selected(
         column,
         k,
@@ -97,13 +97,13 @@ def _as_flags(chosen: Sequence[int], layers: int) -> Floats:
 
 
 def ratio(slow: Sequence[float], fast: Sequence[float], level: float) -> Value:
-    """Median of `slow` over median of `fast` (seconds), the percentile interval from resampled repeats."""
+    """Median of `slow` divided by median of `fast` (seconds), with a percentile interval over repeats."""
     a, b = _medians([slow, fast])
     return _with_interval(a / b, level)
 
 
 def _medians(arms: Sequence[Sequence[float]]) -> list[Floats]:
-    """Median of each arm's repeats, and behind it that of every resample of them [1 + R]."""
+    """Median of each arm's repeats, followed by the medians of their resamples [1 + R]."""
     rng = np.random.default_rng(0)
     made = []
     for seconds in arms:
@@ -114,15 +114,15 @@ def _medians(arms: Sequence[Sequence[float]]) -> list[Floats]:
 
 
 def _with_interval(values: Floats, level: float) -> Value:
-    """A value that stands before its resamples, with their percentile interval."""
+    """A value with the percentile interval of its resamples: the first element and the rest."""
     return Value(float(values[0]), *percentile_interval(values[1:], level))
 
 
 def speed_ups(rows: Sequence[Mapping[str, Any]], level: float) -> list[SpeedUp]:
-    """Speed-ups of every model, T, blocks and batch size that has a cache to compare with none.
+    """Speed-ups for every model, T, number of blocks and batch size that was run with and without a cache.
 
-    rows: of latency tables. Full depth without a cache is what all are compared with; its repeats, like
-    those of each other way, are resampled once for all that is made of them.
+    rows: of latency tables. The reference is full depth without a cache. The repeats of each arm are
+    resampled once, and all its speed-ups share these resamples.
     """
     keys = ("model", "steps", "blocks", "batch_size")
     ordered = sorted(rows, key=lambda row: tuple(row[key] for key in keys))

@@ -1,4 +1,4 @@
-"""Whether a model or a benchmark of the configuration is the paper's own, or stands in for it."""
+"""Whether a model or benchmark of the configuration is the paper's own, or a stand-in."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ MODELS = {
     "Dream-Instruct": {"Dream-org/Dream-v0-Instruct-7B"},
     "Qwen2.5": {"Qwen/Qwen2.5-7B", "Qwen/Qwen2.5-7B-Instruct"},
 }
-# Problems of the public test splits, MBPP's whole and sanitized.
+# Number of problems in the public test splits; for MBPP, all and sanitized.
 ROWS = {"gsm8k": {1319}, "math500": {500}, "humaneval": {164}, "mbpp": {500, 257}}
 
 
 def is_the_papers_model(entry: Mapping[str, Any]) -> bool:
     """Whether an entry of `models` names the public checkpoint of its column.
 
-    A local folder counts as another, also beside a `hub` that a configuration before it has left: nothing
-    here can tell what is in it.
+    A local folder counts as another model, even if the entry also has a `hub`, because its content is
+    unknown.
     """
     return "path" not in entry and entry.get("hub") in MODELS.get(entry.get("paper_column", ""), set())
 

@@ -1,4 +1,4 @@
-"""What skipping adjacent layers costs on the same items: our verdicts, resampled in pairs."""
+"""The cost of skipping adjacent layers on the same items: this run's verdicts, resampled in pairs."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def paired_differences(
 ) -> dict[tuple[str, str, int], Value | None]:
     """Retention with adjacent layers not allowed, minus that with them allowed, in percent of full depth.
 
-    By (column, kind of benchmark, k), wherever one model was run and scored under both rules; the interval is
-    the percentile interval of items resampled in pairs (`no_less_than` where none differs). None where both
-    rules skip the same layers. rows, kinds, policies: as of `placed`. results: the folder with the scores.
-    GoodpartError where scores are of different items.
+    By (column, kind of benchmark, k), for each model that was scored under both rules. The interval is the
+    percentile interval of items resampled in pairs (`no_less_than` if no item differs). None if both rules
+    skip the same layers. rows, kinds, policies: as for `placed`. results: the folder with the scores. Raises
+    GoodpartError if the scores are of different items.
     """
     found: dict[tuple[str, str, int], dict[str, Mapping[str, Any]]] = {}
     for row, kind, adjacent in placed(rows, kinds, policies):
@@ -55,11 +55,11 @@ def paired_differences(
 
 
 def _verdicts(results: Path, cells: Sequence[Mapping[str, Any]]) -> list[Floats]:
-    """The fraction of an item's completions that is correct [n] under each cell, items in one order."""
+    """The fraction of correct completions of each item [n], for each cell, in the same order of items."""
     files = [results / paths.SCORES.format(**cell, k=cell["asked_k"]) for cell in cells]
     verdicts = [item_verdicts(file) for file in files]
     for file, found in zip(files, verdicts, strict=True):
         if found.keys() != verdicts[0].keys():
-            raise GoodpartError(f"{file}: other items than in {files[0]}; delete both and rerun")
+            raise GoodpartError(f"{file}: other items than in {files[0]}; delete both and run again")
     items = sorted(verdicts[0])
     return [np.array([found[item] for item in items]) for found in verdicts]

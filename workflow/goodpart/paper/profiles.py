@@ -1,4 +1,4 @@
-"""Hidden states of one model by depth: what the claims about them read, with draws of the prompts."""
+"""Profiles of one model's hidden states by depth, with bootstrap resamples of the prompts."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Profile:
-    """Measures [N, L] of N prompts behind each of L layers, means over the captured denoising steps.
+    """Measures [N, L] of N prompts after each of L layers, averaged over the captured denoising steps.
 
-    The cosine of a layer's input and output (`layer`), that of consecutive tokens over all positions
-    (`token`), its standard deviation over positions (`spread`), that of decoded neighbours (`decoded`), its
-    slope along the completion (`slope`), and the median and largest l2 norm (`median`, `largest`).
-    `by_step` [S, L]: the layer-wise cosine of each captured step, the mean over prompts.
+    `layer`: cosine of a layer's input and output. `token`: cosine of consecutive tokens over all positions.
+    `spread`: its standard deviation over positions. `decoded`: cosine of decoded neighbours. `slope`: its
+    slope along the completion. `median`, `largest`: median and largest l2 norm. `by_step` [S, L]: the
+    layer-wise cosine of each captured step, averaged over prompts.
     """
 
     column: str
@@ -36,10 +36,10 @@ class Profile:
         return self.by_step.shape[1]
 
     def drawn(self, measure: str) -> tuple[Floats, Floats]:
-        """Mean over prompts [1, L], and the same of bootstrap resamples of the prompts [R, L].
+        """Mean over prompts [1, L], and over bootstrap resamples of the prompts [R, L].
 
-        Profiles of equally many prompts share their draws, so that differences of models are paired. Raises
-        Missing where no prompt has the measure.
+        Profiles with the same number of prompts share the draws, so that differences of models are paired.
+        Raises Missing if no prompt has the measure.
         """
         values = self.measures[measure]
         known = np.isfinite(values).all(1)
@@ -51,7 +51,7 @@ class Profile:
 
 
 def estimate(statistic: Callable[..., Floats], level: float, *of: tuple[Profile, str]) -> Value:
-    """`statistic` of the mean measures [R, L], one argument a (profile, measure), with its interval."""
+    """`statistic` of mean measures [R, L], with its interval; one argument per (profile, measure)."""
     pairs = [profile.drawn(measure) for profile, measure in of]
     value = float(statistic(*(point for point, _ in pairs))[0])
     low, high = percentile_interval(np.asarray(statistic(*(draws for _, draws in pairs))), level)

@@ -1,4 +1,4 @@
-"""Rows of the comparison: every cell of the paper's tables and every claim, its numbers beside ours."""
+"""Rows of the comparison: every cell of the paper's tables and every claim, next to this run's numbers."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ OF_VERDICT = {TRUE: "agrees", PARTLY: "agrees in part", FALSE: "differs", NOT_EV
 
 
 def agreement(paper: Cell, ours: Cell | None) -> tuple[str, str]:
-    """Whether two retentions agree within their sampling errors, and why they cannot be compared if so.
+    """Whether two retentions agree within their sampling errors, or the reason why they cannot be compared.
 
-    They agree if the interval of their difference holds 0, or, where the paper's n is not known, if our
-    interval holds its value.
+    They agree if the interval of their difference contains 0. If the paper's n is unknown, they agree if this
+    run's interval contains the paper's value.
     """
     if paper.k == 0:
         return NOT_COMPARED, "full depth: 100 by definition"
@@ -76,7 +76,7 @@ def cell_row(paper: Cell, ours: Cell | None) -> dict[str, Any]:
 
 
 def claim_row(claim: Claim, of_paper: Verdict, of_ours: Verdict) -> dict[str, Any]:
-    """The row of one claim; its numbers are those of the comparison that decides it."""
+    """The row of one claim, with the numbers of the comparison that decides it."""
     return {
         "kind": "claim",
         "id": claim.id,
@@ -97,7 +97,7 @@ def claim_row(claim: Claim, of_paper: Verdict, of_ours: Verdict) -> dict[str, An
 def rows(
     printed: Sequence[Cell], claims: Iterable[Claim], paper: Evidence, ours: Evidence
 ) -> list[dict[str, Any]]:
-    """All rows, cells in the paper's order before claims, complete with None."""
+    """All rows: cells in the paper's order, then claims. Missing fields are None."""
     made = [cell_row(cell, ours.retentions.cells.get(cell.place)) for cell in printed]
     made += [claim_row(claim, claim.on(paper), claim.on(ours)) for claim in claims]
     return [{name: row.get(name) for name in FIELDS} for row in made]

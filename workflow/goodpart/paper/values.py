@@ -1,8 +1,8 @@
-"""Numbers with their sampling error, and what can be said of retentions when only counts are known.
+"""Numbers with their sampling error, and intervals of retentions when only counts are known.
 
-A retention is c_k / c_0, two counts of correct answers to the same n items. Where the answers themselves are
-not known (the paper prints percentages), the two counts are taken as independent. Two runs of one model get
-the same items right more often than that, so these intervals are too wide rather than too narrow.
+A retention is c_k / c_0, the ratio of two counts of correct answers to the same n items. If the answers are
+unknown (the paper prints percentages), the counts are treated as independent. Two runs of one model agree on
+items more often than that, so these intervals are too wide rather than too narrow.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from goodpart.errors import GoodpartError
 
 @dataclass(frozen=True)
 class Value:
-    """A number with its interval; `low` and `high` are None where nothing is known of its error.
+    """A number with its interval; `low` and `high` are None if its error is unknown.
 
-    `exact`: it has none, as the operations of a pass, or the limit of an interval.
+    `exact`: it has no error, such as the operations of a pass, or the limit of an interval.
     """
 
     value: float
@@ -28,11 +28,11 @@ class Value:
 
 
 class Missing(Exception):
-    """A claim's input is not there; the message says which."""
+    """An input of a claim is missing; the message names it."""
 
 
 def quantile(level: float) -> float:
-    """Two-sided normal quantile of a confidence level: 1.96 at 0.95."""
+    """Two-sided normal quantile of a confidence level: 1.96 for 0.95."""
     from scipy.special import ndtri
 
     if not 0 < level < 1:
@@ -43,8 +43,8 @@ def quantile(level: float) -> float:
 def retention(percent: float, accuracy: float, n: int | None, level: float) -> Value:
     """A retention in percent with the log interval of a ratio of two independent binomial counts.
 
-    `accuracy`: of full depth, 0 to 1. Var(log R) = (1 - p_0) / (n p_0) + (1 - p_k) / (n p_k) (Katz et al.,
-    1978). Without n, or where a count is 0 (or full depth's above n), only the value is known.
+    `accuracy`: at full depth, 0 to 1. Var(log R) = (1 - p_0) / (n p_0) + (1 - p_k) / (n p_k) (Katz et al.,
+    1978). Without n, or if a count is 0 (or full depth's above n), there is no interval.
     """
     skipped = accuracy * percent / 100
     if n is None or not 0 < skipped <= 1 or not 0 < accuracy <= 1:
@@ -57,7 +57,7 @@ def retention(percent: float, accuracy: float, n: int | None, level: float) -> V
 def retention_difference(
     first: float, second: float, accuracy: float | None, n: int | None, level: float
 ) -> Value:
-    """Difference of two retentions in percent of one baseline, by the delta method, counts independent.
+    """Difference of two retentions of one baseline in percent, by the delta method with independent counts.
 
     Var(D) = (Var(p_1) + Var(p_2) + D^2 Var(p_0)) / p_0^2 with D a fraction.
     """
@@ -73,11 +73,11 @@ def retention_difference(
 
 
 def no_less_than(found: Value, n: int, accuracy: float, level: float) -> Value:
-    """A retention in percent, or a difference of two, with the interval that n items leave at the least.
+    """A retention in percent, or a difference of two, with the smallest interval that n items allow.
 
-    Where every item comes out alike, resampled items do too, and a bootstrap interval has no width. Yet none
-    of n items does not rule out a share of up to 1 - (alpha / 2)^(1 / n) of all (Clopper and Pearson, 1934).
-    `accuracy`: of full depth, above 0.
+    If no verdict differs, resamples do not differ either, and a bootstrap interval has no width. But 0 of n
+    items is compatible with a fraction of up to 1 - (alpha / 2)^(1 / n) (Clopper and Pearson, 1934).
+    `accuracy`: at full depth, above 0.
     """
     if found.low is None or found.high is None or found.low != found.high:
         return found
@@ -86,10 +86,10 @@ def no_less_than(found: Value, n: int, accuracy: float, level: float) -> Value:
 
 
 def linear(terms: Sequence[tuple[float, Value]]) -> Value:
-    """Sum of factor x value over independent values, its interval recovered from theirs.
+    """Sum of factor x value over independent values, with an interval from theirs.
 
-    MOVER (Zou, Huang and Zhang, 2009): the distances to the limits are added in squares. Without an interval
-    if any value lacks one.
+    MOVER (Zou, Huang and Zhang, 2009): the squared distances to the limits are added. The result has no
+    interval if any value has none.
     """
     total = sum(factor * one.value for factor, one in terms)
     below = above = 0.0

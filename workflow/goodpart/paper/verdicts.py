@@ -1,4 +1,4 @@
-"""What a claim comes to: comparisons of numbers with bounds, and the verdict that they give together."""
+"""Verdicts on claims: comparisons of numbers with bounds, and the verdict that they give together."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from goodpart.paper.values import Missing, Value
 
 COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 TRUE, PARTLY, FALSE, NOT_EVALUATED = "true", "partly", "false", "not evaluated"
-# The paper prints one decimal: a printed number reaches a bound of the text that it rounds to.
+# The paper prints one decimal, so a number meets a bound of the text if it rounds to it.
 ROUNDING = 0.05
 
 
 @dataclass(frozen=True)
 class Part:
-    """One comparison: a number, with its interval if it has one, against a bound.
+    """One comparison of a number, with its interval if it has one, with a bound.
 
-    `certain`: the whole interval must meet the bound, where there is one.
+    `certain`: the whole interval must meet the bound, if there is an interval.
     """
 
     what: str
@@ -30,19 +30,19 @@ class Part:
 
     @property
     def holds(self) -> bool:
-        """Whether the number meets the bound; if `certain`, with all of its interval."""
+        """Whether the number meets the bound; if `certain`, whether its whole interval does."""
         return all(self._meets) if self.certain and self._meets else self._met_by(self.number.value)
 
     @property
     def resolved(self) -> bool | None:
-        """Whether all of the interval is on the number's side; None where the error is unknown."""
+        """Whether the whole interval is on the number's side; None if the error is unknown."""
         if self.number.exact:
             return True
         return set(self._meets) == {self.holds} if self._meets else None
 
     @property
     def clearance(self) -> float:
-        """By how many half-widths of its interval the number clears the bound; negative if it does not."""
+        """Distance of the number from the bound in half-widths of its interval; negative if it misses it."""
         low, high = self.number.low, self.number.high
         distance = self.number.value - self.bound
         sign = 1 if self.holds else -1
@@ -69,9 +69,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim on one set of data: the verdict, the comparison that decides it, and all of them in words.
+    """A claim on one set of data: the verdict, the comparison that decides it, and all comparisons in words.
 
-    `resolved`: whether sampling error leaves the verdict as it is; None where that is unknown.
+    `resolved`: whether the verdict is certain given the sampling error; None if that is unknown.
     """
 
     verdict: str
@@ -89,7 +89,7 @@ def described(number: Value) -> str:
 
 
 def every(parts: Sequence[Part], more: str = "") -> Verdict:
-    """True if all parts hold, false if one does not. One that certainly fails settles it."""
+    """True if all parts hold, false if one fails. A part that certainly fails decides the verdict."""
     _require(parts)
     held, failed = _sides(parts)
     verdict = FALSE if failed else TRUE
@@ -98,7 +98,7 @@ def every(parts: Sequence[Part], more: str = "") -> Verdict:
 
 
 def each(parts: Sequence[Part], more: str = "") -> Verdict:
-    """For a claim that makes several statements: true if all hold, false if none does, partly between."""
+    """For claims with several statements: true if all hold, false if none holds, else partly."""
     _require(parts)
     held, failed = _sides(parts)
     verdict = PARTLY if held and failed else TRUE if held else FALSE
@@ -109,7 +109,7 @@ def each(parts: Sequence[Part], more: str = "") -> Verdict:
 
 
 def _sides(parts: Sequence[Part]) -> tuple[list[bool | None], list[bool | None]]:
-    """Whether each part that holds is resolved, and each that does not."""
+    """`resolved` of each part that holds, and of each part that fails."""
     return [p.resolved for p in parts if p.holds], [p.resolved for p in parts if not p.holds]
 
 
@@ -122,7 +122,7 @@ def _one(known: Sequence[bool | None]) -> bool | None:
 
 
 def _require(parts: Sequence[Part]) -> None:
-    """No verdict from nothing, nor from a number that is none."""
+    """Refuse a verdict without numbers, or with a number that is not finite."""
     if not parts:
         raise Missing("nothing to compare")
     for part in parts:
@@ -131,7 +131,7 @@ def _require(parts: Sequence[Part]) -> None:
 
 
 def _decisive(parts: Sequence[Part]) -> Part:
-    """The one that clears its bound by least, for its interval; one that fails before any that holds."""
+    """The part with the smallest clearance; failing parts come first."""
     return min(parts, key=lambda part: (part.holds, part.clearance))
 
 

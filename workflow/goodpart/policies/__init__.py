@@ -1,20 +1,20 @@
-"""Skip policies: one module each. A policy of your own is one such file and an entry of `policies`.
+"""Skip policies, one module each. To add a policy, add a module here and an entry to `policies`.
 
-A module has:
+A module defines:
 
-* `NEEDS`: what it chooses from, one of
+* `NEEDS`: the input that it chooses from, one of
     - `layers`: the number of layers L;
-    - `similarities`: the mean cosine of each layer's input and output, a list [L] (pooled over calibration
-      prompts, or with `mode: per_prompt` those of one evaluated prompt);
-    - `phases`: the same for each phase of denoising, a list [P][L], the first phase first;
+    - `similarities`: the mean cosine of each layer's input and output, a list [L] (averaged over calibration
+      prompts, or of one evaluated prompt with `mode: per_prompt`);
+    - `phases`: the same for each phase of denoising, a list [P][L] in the order of the phases;
     - `angles`: mean angular distances between depths (0 to 1), lists [L + 1][L + 1];
     - `divergence`: a `Divergence` of the loaded model on calibration prompts;
     - `file`: a finished skip set (`path`);
-* `SETTINGS`: the keys that its entry of the configuration may have, with their defaults (None: no default);
-* `choose(measured, k, settings)`: returns a `Choice`, or with `phases` a list of them, one a phase.
+* `SETTINGS`: the keys that its configuration entry may have, with their defaults (None: no default);
+* `choose(measured, k, settings)`: returns a `Choice`, or with `phases` a list with one `Choice` per phase.
 
-Optional: `POOLING` = "tokens" pools similarities over all tokens of all prompts at once, and not over a
-prompt's tokens first.
+Optional: `POOLING = "tokens"` averages similarities over all tokens of all prompts. The default averages over
+the tokens of each prompt first.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from types import ModuleType
 from typing import Any, Protocol
 
 NEEDS = ("layers", "similarities", "phases", "angles", "divergence", "file")
-# Keys that every entry may have: of which models, benchmarks and k the run makes the policy's cells.
+# Keys that every entry may have. They limit the models, benchmarks and k of the policy's cells.
 COMMON = ("kind", "mode", "benchmarks", "layers_skipped")
 
 
 class Divergence(Protocol):
-    """How far a model is from itself at full depth."""
+    """Distance of a model without some layers from the same model at full depth."""
 
-    layers: int  # that the model has
+    layers: int  # number of layers of the model
 
     def __call__(self, skipped: Sequence[int]) -> float:
-        """Mean KL(full depth || without `skipped`) in nats a predicted token."""
+        """Mean KL(full depth || without `skipped`) in nats per predicted token."""
         ...
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Layers to skip, numbered from 0 and sorted, of `asked_k`, and why they are fewer (or empty).
+    """Layers to skip, numbered from 0 and sorted. `reason` says why there are fewer than `asked_k`, if so.
 
-    `values`: what was compared, one a layer [L], where there is such a thing.
+    `values`: the value of each layer that the policy compared [L], if it compares any.
     """
 
     layers: list[int]
@@ -60,7 +60,7 @@ class Choice:
 
 
 def kind_exists(kind: str) -> bool:
-    """Whether there is a module of that kind; the package itself is none."""
+    """Whether a module of that kind exists."""
     found = importlib.util.find_spec(f"goodpart.policies.{kind}")
     return found is not None and hasattr(policy_module(kind), "SETTINGS")
 
@@ -71,13 +71,13 @@ def policy_module(kind: str) -> ModuleType:
 
 
 def with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """An entry of the configuration, completed by the defaults of its kind."""
+    """A configuration entry with the defaults of its kind filled in."""
     defaults = {k: v for k, v in policy_module(settings["kind"]).SETTINGS.items() if v is not None}
     return {**defaults, **settings}
 
 
 def varies(settings: Mapping[str, Any]) -> str:
-    """What an entry's skip set differs by: `prompt`, `phase` (of denoising), or nothing (empty: static)."""
+    """Whether skip sets differ by `prompt` or by `phase` of denoising; an empty string means a static set."""
     if settings.get("mode") == "per_prompt":
         return "prompt"
     if settings["kind"] == "file":
@@ -86,16 +86,16 @@ def varies(settings: Mapping[str, Any]) -> str:
 
 
 def neighbours(layer: int) -> set[int]:
-    """The layers before and behind one."""
+    """The layers before and after a layer."""
     return {layer - 1, layer + 1}
 
 
 def candidates(layers: int, settings: Mapping[str, Any]) -> list[int]:
-    """Layers that may go: all but the protected ones."""
+    """Layers that may be skipped: all except the protected ones."""
     return [layer for layer in range(layers) if layer not in settings["protected"]]
 
 
 def found(layers: Iterable[int], k: int, why: str, values: Sequence[float] | None = None) -> Choice:
-    """The choice of `layers`; `why` is kept as its reason if they are fewer than `k`."""
+    """A choice of `layers`, with `why` as its reason if there are fewer than `k`."""
     chosen = sorted(layers)
     return Choice(chosen, k, "" if len(chosen) >= k else why, values)

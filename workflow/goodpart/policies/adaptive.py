@@ -1,6 +1,6 @@
-"""Layers that change in the course of denoising, at the average cost of a static set.
+"""Skip sets that change during denoising, at the average cost of a static set (future work in the paper).
 
-The paper's future work. A phase is a range of the masked share: denoising starts in phase 0, all masked.
+A phase is a range of mask ratios. Denoising starts in phase 0, with all positions masked.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ SETTINGS = {
 def choose(similarities: Sequence[Sequence[float]], k: int, settings: dict[str, Any]) -> list[Choice]:
     """For each phase the layers to skip: Algorithm 1 over all (phase, layer) pairs at once.
 
-    similarities [P][L]. Pairs are taken by falling similarity until there are k times P of them, at most k in
-    a phase: then every step costs what it costs under a static set, however early a completion ends. With
-    `uneven` at most 2 k, and never all, so that more similar phases give more layers, k on average over all
-    steps. `threshold`, `adjacent` and `protected` as for Algorithm 1, within a phase. Equal ones go to the
-    earlier phase, then to the lower layer.
+    similarities [P][L]. Takes pairs in the order of falling similarity until there are k times P of them, at
+    most k per phase. Every step then costs the same as with a static set, however early a completion ends.
+    With `uneven`, a phase can have up to 2 k layers (never all), so that phases with higher similarities skip
+    more layers; the average over all steps is k. `threshold`, `adjacent` and `protected` apply within a
+    phase, as in Algorithm 1. Ties go to the earlier phase, then to the lower layer.
     """
     phases, layers = len(similarities), len(similarities[0])
     most = min(2 * k, layers - 1) if settings["uneven"] else k
@@ -45,8 +45,8 @@ def choose(similarities: Sequence[Sequence[float]], k: int, settings: dict[str, 
         if allowed and not near and len(chosen[p]) < most:
             chosen[p].add(j)
     total = sum(map(len, chosen))
-    why = f"{total} of {k * phases} (phase, layer) pairs were found: see threshold, adjacent and protected"
-    # An uneven phase may have fewer than k by design; only fewer in all need a reason.
+    why = f"only {total} of {k * phases} (phase, layer) pairs satisfy threshold, adjacent and protected"
+    # A phase may have fewer than k by design with `uneven`; only a smaller total needs a reason.
     return [
         found(c, k, why if total < k * phases else "", s) for c, s in zip(chosen, similarities, strict=True)
     ]

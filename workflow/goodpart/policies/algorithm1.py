@@ -1,4 +1,4 @@
-"""Algorithm 1 of the paper: greedy by similarity, no two adjacent layers, above a threshold."""
+"""Algorithm 1 of the paper: greedy choice by similarity, above a threshold, without adjacent layers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SETTINGS = {"threshold": 0.95, "adjacent": False, "positions": "prompt", "protec
 def choose(similarities: Sequence[float], k: int, settings: dict[str, Any]) -> Choice:
     """The layers that Algorithm 1 skips.
 
-    similarities: S[j], mean cosine between depths j and j + 1, that is of layer j's input and output;
-    the layer that the paper's "add 1" names is this layer j in 1-based numbers. k: n_max. settings:
-    `threshold` (tau), `adjacent` (whether adjacent layers may both go), `protected` (never chosen).
-    Equal similarities go to the lower layer.
+    similarities: S[j], the mean cosine of depths j and j + 1, which are the input and output of layer j. The
+    paper's "add 1" refers to the same layer j in 1-based numbers. k: n_max. settings: `threshold` (tau),
+    `adjacent` (whether both of two adjacent layers may be chosen), `protected` (layers never chosen). Ties go
+    to the lower layer.
     """
     threshold, adjacent = settings["threshold"], settings["adjacent"]
     order = sorted(range(len(similarities)), key=lambda j: (-similarities[j], j))
@@ -29,6 +29,6 @@ def choose(similarities: Sequence[float], k: int, settings: dict[str, Any]) -> C
         if similarities[j] >= threshold and j not in settings["protected"] and not near:
             chosen.add(j)
     above = sum(s >= threshold for s in similarities)
-    rule = "" if adjacent else " and no two adjacent ones may go"
+    rule = "" if adjacent else ", and adjacent layers may not both be skipped"
     reason = f"{above} of {len(similarities)} layers have a similarity of at least {threshold:g}{rule}"
     return found(chosen, k, reason, similarities)

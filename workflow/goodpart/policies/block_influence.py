@@ -13,10 +13,10 @@ SETTINGS = {"positions": "prompt", "protected": []}
 
 
 def choose(similarities: Sequence[float], k: int, settings: dict[str, Any]) -> Choice:
-    """The k layers of the smallest influence: 1 - mean cosine of input and output, over all tokens.
+    """The k layers with the smallest influence: 1 - mean cosine of input and output, over all tokens.
 
-    similarities: that mean cosine [L]. No threshold and no rule on neighbours, as in the paper of the
-    score. Equal ones go to the lower layer.
+    similarities: the mean cosine [L]. As in the original paper, there is no threshold and no rule for
+    adjacent layers. Ties go to the lower layer.
     """
     order = sorted(candidates(len(similarities), settings), key=lambda j: (-similarities[j], j))
     return found(order[:k], k, "all other layers are protected", similarities)

@@ -11,7 +11,7 @@ SETTINGS: dict[str, Any] = {"protected": []}
 
 
 def choose(layers: int, k: int, settings: dict[str, Any]) -> Choice:
-    """The middles of k equal parts of the layers that are not protected."""
+    """Split the unprotected layers into k equal parts and take the middle of each."""
     free = candidates(layers, settings)
     n = min(k, len(free))
     return found((free[(2 * i + 1) * len(free) // (2 * n)] for i in range(n)), k, "the others are protected")

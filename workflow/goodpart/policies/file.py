@@ -1,4 +1,4 @@
-"""A skip set of your own: a file, written by hand or by an earlier run and edited."""
+"""A skip set from a file, written by hand or edited from an earlier run."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ SETTINGS: dict[str, Any] = {"path": None}
 
 
 def choose(layers: list[int], k: int, settings: dict[str, Any]) -> Choice:
-    """The layers of the file, as they are; `settings["path"]` may hold {model} and {k}."""
+    """The layers that the file lists, unchanged. `settings["path"]` may contain {model} and {k}."""
     return found(layers, k, f"{settings['path']} has {len(layers)} layers")

@@ -1,4 +1,4 @@
-"""Greedy search on the KL divergence from the full-depth model: forward passes only, no gradients."""
+"""Greedy search for a small KL divergence from the full-depth model, with forward passes only."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ SETTINGS = {"adjacent": True, "steps": "first", "protected": []}
 
 
 def choose(divergence: Divergence, k: int, settings: dict[str, Any]) -> Choice:
-    """k layers, one after the other the one whose removal, with those before, leaves the smallest KL.
+    """Choose k layers one by one; each step adds the layer whose removal gives the smallest KL.
 
-    settings: `adjacent`, `protected`, and `steps`: whether the KL is taken on the canvases of the `first`
-    denoising step (all masked) or of `all` captured ones. Equal ones go to the lower layer.
+    settings: `adjacent`, `protected`, and `steps`: compute the KL on the canvases of the `first` denoising
+    step (all masked), or on those of `all` captured steps. Ties go to the lower layer.
     """
     free = candidates(divergence.layers, settings)
     chosen: list[int] = []

@@ -1,4 +1,4 @@
-"""Random layers, no two adjacent unless allowed: what any informed policy must beat."""
+"""Random layers, without adjacent ones unless allowed: the baseline for all other policies."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ SETTINGS = {"seed": 0, "adjacent": False, "protected": []}
 
 
 def choose(layers: int, k: int, settings: dict[str, Any]) -> Choice:
-    """k random layers of `layers`, every allowed set equally likely; fewer where no set of k exists.
+    """k random layers out of `layers`; every allowed set is equally likely. Fewer if no set of k exists.
 
-    Counting allowed sets from the end and walking from the front makes the draw exact without rejection.
+    The draw is exact and needs no rejection: it counts the allowed sets from the last layer backwards, and
+    then draws layer by layer from the first.
     """
     free = set(candidates(layers, settings))
     gap = 1 if settings["adjacent"] else 2
-    # ways[n][j]: allowed sets of n layers among layers j and up
+    # ways[n][j]: number of allowed sets of n layers among the layers j, j + 1, ...
     ways = [[1] * (layers + 2)] + [[0] * (layers + 2) for _ in range(k)]
     for n in range(1, k + 1):
         for j in range(layers - 1, -1, -1):
@@ -34,4 +35,4 @@ def choose(layers: int, k: int, settings: dict[str, Any]) -> Choice:
         else:
             j += 1
     assert settings["adjacent"] or not any(neighbours(layer) & chosen for layer in chosen)
-    return found(chosen, k, f"no {k} layers are free of protected ones and of neighbours")
+    return found(chosen, k, f"no set of {k} layers avoids protected and adjacent layers")

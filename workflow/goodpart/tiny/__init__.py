@@ -1,1 +1,1 @@
-"""The tiny checkpoints: corpus, tokenizer and training. Nothing outside this package depends on it."""
+"""The tiny checkpoints: corpus, tokenizer and training. No other part of the package depends on this one."""

@@ -16,13 +16,13 @@ from goodpart.tiny.tokenizer import SPECIAL
 if TYPE_CHECKING:
     import torch
 
-POOL = 32  # batches that are drawn, sorted by length and shuffled together
+POOL = 32  # number of batches that are drawn, sorted by length and shuffled together
 END_OF_TURN = {"llada": "eot", "dream": "im_end", "qwen2": "im_end"}
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows [B, T]: token ids, the positions that exist, and those of the response (ends included)."""
+    """Rows [B, T]: token ids, valid positions, and positions of the response (with its end markers)."""
 
     ids: torch.Tensor
     exists: torch.Tensor
@@ -42,13 +42,13 @@ def batches(
     easy_steps: int = 0,
     first: int = 0,
 ) -> Iterator[Batch]:
-    """Yield batches for ever, from batch number `first` on: batch i depends on the seed and i alone.
+    """Yield batches forever, from batch number `first` on. Batch i depends only on the seed and i.
 
-    `canvas`: None for autoregressive training; for diffusion, the generated length of an evaluation.
-    A batch fills it with eos behind the answers, as decoding does, up to a length drawn between its longest
-    answer and the whole canvas, so that the model does not learn eos above all.
-    `easy`, `easy_steps`: benchmarks that the first batches hold alone, without filling the canvas. A model
-    that starts from noise learns there to copy from the prompt; without, its loss stays on a plateau.
+    `canvas`: None for autoregressive training; for diffusion, the generated length of an evaluation. A batch
+    fills it with eos after the answers, as decoding does, up to a random length between its longest answer
+    and the whole canvas, so that the model does not mainly learn eos. `easy`, `easy_steps`: the first batches
+    have only these benchmarks and do not fill the canvas. They teach a model with random weights to copy from
+    the prompt; without them, its loss stays on a plateau.
     """
     import torch
 

@@ -1,7 +1,7 @@
 """The corpus of the tiny checkpoints: held-out benchmark files and an endless training stream.
 
-Held-out items come first, from a seed of their own; a training item is any other item of the same
-templates. Overlap is judged by content (the prompt's text), not by an id.
+Held-out items are drawn first, from their own seed. A training item is any other item of the same templates.
+Items are compared by content (the text of the prompt), not by id.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from goodpart.tiny.tasks import GENERATORS, Task
 
 
 def held_out(benchmark: str, seed: int, n: int, n_calibration: int, largest: int) -> dict[str, list[Task]]:
-    """Draw `n` items to evaluate and `n_calibration` to calibrate on (`train`).
+    """Draw `n` items for evaluation and `n_calibration` for calibration (`train`).
 
-    Of the n, items whose numbers go beyond `largest` are the split `hard`, the others `test`. No prompt
-    occurs twice, within a split or across them. Raises ValueError when the templates
-    cannot give that many different prompts.
+    Of the n items, those with numbers above `largest` form the split `hard`, the others `test`. No prompt
+    occurs twice, in one split or in two. Raises ValueError if the templates have too few different prompts.
     """
     rng = random.Random(f"{benchmark}-{seed}")
     tasks: dict[str, Task] = {}
@@ -40,7 +39,7 @@ def _largest(task: Task) -> int:
 def training_tasks(
     seed: int, excluded: set[str], benchmarks: Sequence[str] = tuple(GENERATORS)
 ) -> Iterator[Task]:
-    """Yield training tasks for ever, of some benchmarks in equal shares, none of the excluded prompts."""
+    """Yield training tasks forever: the benchmarks in equal shares, without the excluded prompts."""
     rng = random.Random(f"training-{seed}")
     kinds = [GENERATORS[benchmark] for benchmark in benchmarks]
     while True:
@@ -50,7 +49,7 @@ def training_tasks(
 
 
 def rows(benchmark: str, split: str, tasks: list[Task]) -> list[dict]:
-    """The benchmark's public rows, with the ids that the public files carry."""
+    """The benchmark's rows in the public format, with ids."""
     out = []
     for i, task in enumerate(tasks):
         row = dict(task.row)

@@ -21,10 +21,10 @@ def accuracies(
     decoding: Mapping[str, Mapping[str, Any]],
     sandbox: Sandbox,
 ) -> dict[str, float]:
-    """Fraction of right answers of each benchmark.
+    """Fraction of correct answers for each benchmark.
 
     files: benchmark -> rows of its public file; decoding: benchmark -> arguments of the family's
-    `Settings`; chat: whether prompts go through the chat template.
+    `Settings`; chat: whether prompts use the chat template.
     """
     out = {}
     for benchmark, rows in files.items():

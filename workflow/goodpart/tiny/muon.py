@@ -1,7 +1,7 @@
-"""Muon (Jordan et al., 2024), batched: all layers' matrices of one shape are orthogonalised at once.
+"""Batched Muon (Jordan et al., 2024): orthogonalises the matrices of equal shape of all layers at once.
 
-torch.optim.Muon walks through the matrices one by one in bfloat16, which at this width costs as much as
-the forward and backward passes together; one batched product a shape costs a twentieth of them.
+torch.optim.Muon processes the matrices one by one in bfloat16. At this width, that takes as long as the
+forward and backward passes together; one batched product per shape takes a twentieth of that time.
 """
 
 from __future__ import annotations

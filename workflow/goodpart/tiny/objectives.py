@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from goodpart.tiny.batches import Batch
 
-PROMPT_WEIGHT = 0.2  # of a prompt's tokens in next-token prediction: random stories teach little
+PROMPT_WEIGHT = 0.2  # weight of prompt tokens in next-token prediction: random stories teach little
 
 
 def next_token_loss(model: Any, batch: Batch) -> torch.Tensor:
@@ -24,10 +24,10 @@ def next_token_loss(model: Any, batch: Batch) -> torch.Tensor:
 def diffusion_loss(
     model: Any, batch: Batch, mask: int, shift: int, generator: torch.Generator
 ) -> torch.Tensor:
-    """Masked diffusion on the response: each row masked at its own ratio t, its loss weighted by 1/t.
+    """Masked diffusion on the response: each row has its own mask ratio t, and its loss the weight 1/t.
 
-    `shift` is 1 where token i is predicted at position i - 1 (Dream), 0 where at i (LLaDA). The ratios
-    of a batch are stratified over (0, 1]: same expectation as independent draws, less variance.
+    `shift`: 1 if token i is predicted at position i - 1 (Dream), 0 if at i (LLaDA). The ratios of a batch are
+    stratified over (0, 1]: the same expectation as independent draws, with less variance.
     """
     rows = batch.ids.shape[0]
     u = torch.rand(1, generator=generator)

@@ -29,7 +29,7 @@ STUDY = "snakemake --cores 2 controlled_study"
 
 
 def similarity_lines(study: Path, name: str) -> list[str]:
-    """The card's lines on layer similarities and skip sets, from the controlled study."""
+    """Lines of the card on layer similarities and skip sets, from the controlled study."""
     rows = [r for r in read_table(study).to_pylist() if r["kind"] == "model" and r["name"] == name]
     layers = [r for r in rows if r["measure"] == "layer_cosine" and r["at"] is not None]
     if not layers:
@@ -90,7 +90,7 @@ def card(name: str, folder: Path, study: Path | None) -> str:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Copy the checkpoint, or with --card-only write its card anew once the study has been made."""
+    """Copy the checkpoint; with --card-only, only write its card, after the controlled study."""
     name = arguments.model
     target = arguments.models / name
     if not arguments.card_only:
@@ -101,7 +101,7 @@ def main(arguments: argparse.Namespace) -> None:
             partial.mkdir()
             for file in KEPT:
                 shutil.copyfile(source / file, partial / file)
-            remove(target)  # not before the new one is whole; a folder is not renamed onto another
+            remove(target)  # only when the new one is complete; a folder cannot be renamed onto another
     study = arguments.results / CONTROLLED_STUDY if arguments.card_only else None
     write_text(target / "README.md", card(name, target, study))
     print(json.dumps({"model": name, "sha256": sha256(target / "model.safetensors")}))
@@ -112,5 +112,9 @@ if __name__ == "__main__":
     options.add_argument("model", help="name of the recipe")
     options.add_argument("--results", type=Path, default=Path("results"))
     options.add_argument("--models", type=Path, default=Path("workflow/resources/models"))
-    options.add_argument("--card-only", action="store_true", help="with the study of these weights")
+    options.add_argument(
+        "--card-only",
+        action="store_true",
+        help="only write the card, after the controlled study of these weights",
+    )
     run(main, options.parse_args())

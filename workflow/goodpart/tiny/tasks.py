@@ -1,12 +1,12 @@
 """Templates of the four tiny benchmarks, in the public benchmarks' own row formats.
 
-Each generator draws one task from a `random.Random` and returns a `Task`: the row that a benchmark
-file holds (GSM8K's `question`/`answer`, MATH-500's `problem`/`solution`/`answer`, HumanEval's
-`prompt`/`test`/`entry_point`, MBPP's `text`/`code`/`test_list`) and the (prompt, response) pair
-that a model is trained on. `verify` solves the items again without these templates.
+Each generator draws one task from a `random.Random` and returns a `Task`: the row of a benchmark file
+(GSM8K's `question`/`answer`, MATH-500's `problem`/`solution`/`answer`, HumanEval's
+`prompt`/`test`/`entry_point`, MBPP's `text`/`code`/`test_list`), and the (prompt, response) pair for
+training. `verify` solves the items again without these templates.
 
-Numbers are small on purpose: most items stay within one digit, a share goes to two, so that a native
-diffusion model of this size gets the first and no model all of the second.
+Numbers are small on purpose: most items have one digit, some have two. A native diffusion model of this size
+can solve the first kind, and no model solves all of the second.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ GAINS, LOSSES = "buys finds gets".split(), "loses sells drops".split()
 LETTERS = "x y z n k m".split()
 FUNCTIONS = "calc step move fold pick turn form mark join find make work".split()
 WORDS = "sun map red fig owl jam ink sky bee oak".split()
-HARD = 0.2  # share of items whose numbers go up to LARGEST instead of 9
+HARD = 0.2  # fraction of items with numbers up to LARGEST instead of 9
 LARGEST = 30
-RATIONALE = 18  # characters, of a token each, so that answers fit 24 tokens and equations' 16
+RATIONALE = 18  # characters, one token each: answers fit into 24 tokens, those of equations into 16
 
 Step = tuple[int, str, int]
 
 
 @dataclass(frozen=True)
 class Task:
-    """One item: its public-format row, and the text a model learns from it."""
+    """One item: its row in the public format, and the text for training."""
 
     row: dict[str, Any]
     prompt: str
@@ -56,7 +56,7 @@ def _line(step: Step) -> str:
 
 
 def word_problem(rng: random.Random) -> Task:
-    """A two- or three-step word problem with a rationale, as a GSM8K row."""
+    """A word problem of two or three steps with a rationale: a GSM8K row."""
     limit = _limit(rng)
     while True:
         story, steps = rng.choice((_chain, _groups, _comparison, _shares))(rng, limit)
@@ -69,7 +69,7 @@ def word_problem(rng: random.Random) -> Task:
 
 
 def _events(rng: random.Random, held: int, n: int, limit: int) -> tuple[list[str], list[Step]]:
-    """`n` gains and losses of someone who holds `held`: their phrases and steps."""
+    """`n` gains and losses of someone who has `held` objects: phrases and steps."""
     phrases, steps = [], []
     for _ in range(n):
         gain, number = rng.random() < 0.5, rng.randint(1, max(2, limit // 2))
@@ -132,7 +132,7 @@ def equation(rng: random.Random) -> Task:
     return Task(row, problem, solution)
 
 
-# (unknown's letter, its value, two numbers) -> the equation and the steps to its solution.
+# (letter of the unknown, its value, two numbers) -> the equation and the steps of its solution.
 EQUATIONS: tuple[Callable[[str, int, int, int], tuple[str, list[Step]]], ...] = (
     lambda v, x, a, b: (f"{v}+{b}={x + b}", [(x + b, "-", b)]),
     lambda v, x, a, b: (f"{v}-{b}={x - b}", [(x - b, "+", b)]),
@@ -147,9 +147,9 @@ EQUATIONS: tuple[Callable[[str, int, int, int], tuple[str, list[Step]]], ...] = 
 
 @dataclass(frozen=True)
 class Function:
-    """A short function: its sentence, argument, body (lines behind the `def`), and arguments to test it on.
+    """A short function: its sentence, argument, body (lines after the `def`), and arguments for its tests.
 
-    `meaning` computes what the sentence asks for without the body; the tests come from it.
+    `meaning` computes the expected result independently of the body, for the tests.
     """
 
     sentence: str
@@ -236,7 +236,7 @@ def _function(rng: random.Random) -> Function:
 
 
 def completion(rng: random.Random) -> Task:
-    """A function to complete from its signature and docstring, as a HumanEval row."""
+    """A function to complete from its signature and docstring: a HumanEval row."""
     name, f = rng.choice(FUNCTIONS), _function(rng)
     prompt = f'def {name}({f.argument}):\n    """Return {f.sentence}."""\n'
     checks = "".join(f"    assert candidate({s!r}) == {f.meaning(s)!r}\n" for s in f.samples)
@@ -250,7 +250,7 @@ def completion(rng: random.Random) -> Task:
 
 
 def function(rng: random.Random) -> Task:
-    """A function to write from a sentence, tested by assertions, as an MBPP row."""
+    """A function to write from a sentence, with assertions as tests: an MBPP row."""
     name, f = rng.choice(FUNCTIONS), _function(rng)
     text = f"Write {name}({f.argument}) to return {f.sentence}."
     code = f"def {name}({f.argument}):\n{f.body}"

@@ -1,4 +1,4 @@
-"""One small tokenizer for all tiny checkpoints: byte-level BPE over Qwen2's words, digits one by one."""
+"""The tokenizer of all tiny checkpoints: byte-level BPE on Qwen2's word splits, with single digits."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 VOCABULARY = 640
-# Qwen2's splitting rule. transformers gives it to every checkpoint of model type qwen2, whatever its
-# tokenizer.json says; with the same rule for all families, all loaders agree.
+# Qwen2's splitting rule. transformers applies it to every checkpoint of model type qwen2, whatever its
+# tokenizer.json has. All families use this rule, so all loaders agree.
 QWEN2_WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-# As in the public models: eos is also the pad; mask, bos and the turn markers are tokens of their own.
+# As in the public models, eos is also the pad token; mask, bos and the turn markers are separate tokens.
 SPECIAL = {
     "eos": "<|endoftext|>",
     "bos": "<|startoftext|>",
@@ -29,7 +29,7 @@ SPECIAL = {
     "im_start": "<|im_start|>",
     "im_end": "<|im_end|>",
 }
-# LLaDA's template always opens the assistant's turn; ChatML does so when asked.
+# LLaDA's template always opens the assistant's turn; ChatML does so on request.
 CHAT_TEMPLATES = {
     "llada": (
         "{{ '<|startoftext|>' }}{% for message in messages %}{{ '<|start_header_id|>' + message['role']"

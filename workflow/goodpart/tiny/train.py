@@ -1,4 +1,4 @@
-"""The training loop of one tiny checkpoint: seeded, resumable, one curve row at a time."""
+"""The training loop of one tiny checkpoint: seeded and resumable, with a training curve."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def schedule(step: int, steps: int) -> float:
 
 
 def optimizers(model: Any, recipe: dict[str, Any]) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the layers, AdamW for embeddings, head, norms and biases."""
+    """Muon for the matrices of the layers, AdamW for embeddings, head, norms and biases."""
     matrices = [p for p in model.model.layers.parameters() if p.ndim == 2]
     inside = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in inside]
@@ -53,13 +53,14 @@ def train(
 ) -> list[dict[str, float]]:
     """Train `model` in place to the end of its recipe; return the curve.
 
-    The curve has a dict every REPORT_EVERY steps: step, mean loss since the last, tokens, response_tokens
-    (those that diffusion masks) and tokens_per_second.
+    The curve has one dict per REPORT_EVERY steps: step, mean loss since the last one, tokens, response_tokens
+    (those that diffusion can mask) and tokens_per_second.
 
     `recipe`: objective (`next_token` or `diffusion`), steps, batch, learning_rate, seed, chat_fraction,
-    canvas; optionally easy and easy_steps (see `batches`). `state_file` holds weights, optimizer state
-    and curve every SAVE_EVERY steps, so that a killed run goes on; it is ignored when its recipe differs.
-    `compiled`: fuse each layer's operations (needs a C++ compiler); a fifth faster, other rounding.
+    canvas; optionally easy and easy_steps (see `batches`). `state_file` stores weights, optimizer state and
+    curve every SAVE_EVERY steps, so that a killed training resumes; it is ignored if its recipe differs.
+    `compiled`: fuse the operations of each layer (needs a C++ compiler); this is a fifth faster, with
+    different rounding.
     """
     steps, seed = recipe["steps"], recipe["seed"]
     diffusion = recipe["objective"] == "diffusion"

@@ -1,7 +1,8 @@
-"""`python -m goodpart.verify parity FOLDER...` and `... oracles FILE... --data FOLDER`: is it right here?
+"""Check an installation: `python -m goodpart.verify parity FOLDER...` and `... oracles FILE... --data
+FOLDER`.
 
-`parity` compares this machine's models and samplers with golden outputs of the official code, `oracles` its
-scorers and sandbox with completions whose verdict is known.
+`parity` compares this machine's models and samplers with recorded outputs of the official code. `oracles`
+compares its scorers and sandbox with completions whose verdict is known.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ __all__ = ["Golden", "Mismatch", "main", "parity_cases"]
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run the command line; return the exit status: 0, 1 for disagreements, 2 for bad input."""
+    """Run the command line. Return the exit status: 0, 1 for disagreements, 2 for bad input."""
     options = argparse.ArgumentParser(prog="python -m goodpart.verify", description="Check this installation")
     commands = options.add_subparsers(dest="command", required=True)
     for module in (parity, oracles):

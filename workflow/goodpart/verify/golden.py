@@ -1,7 +1,7 @@
-"""Golden outputs of the official code: one folder's calls and tensors, and comparisons with them.
+"""Golden outputs of the official code: the calls and tensors of one folder, and comparisons with them.
 
-`golden.json` has the arguments of every call (`cases`) and the shape and dtype of every tensor (`tensors`),
-`golden.safetensors` the tensors.
+`golden.json` has the arguments of every call (`cases`) and the shape and dtype of every tensor (`tensors`).
+`golden.safetensors` has the tensors.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Mismatch(Exception):
 
 
 class Golden:
-    """The golden calls and tensors of one folder, and which of the tensors were looked at."""
+    """The golden calls and tensors of one folder, and which tensors have been compared."""
 
     def __init__(self, folder: Path) -> None:
         from safetensors import SafetensorError
@@ -35,17 +35,17 @@ class Golden:
         content = read_json(files[0])
         calls = content.get("cases") if isinstance(content, dict) else None
         if not isinstance(calls, list):
-            raise GoodpartError(f"{files[0]}: there is no list of cases")
+            raise GoodpartError(f"{files[0]}: has no list of cases")
         self.calls: list[dict[str, Any]] = calls
         self._listed: Any = content.get("tensors")
         try:
             self._tensors: dict[str, torch.Tensor] = load_file(files[1])
         except SafetensorError as error:
-            raise GoodpartError(f"{files[1]}: cut short or damaged ({error})") from error
+            raise GoodpartError(f"{files[1]}: incomplete or damaged ({error})") from error
         self.unused = set(self._tensors)
 
     def __call__(self, name: str) -> torch.Tensor:
-        """One tensor; GoodpartError when there is none."""
+        """One tensor; GoodpartError if it does not exist."""
         found = self.find(name)
         if found is None:
             raise GoodpartError(f"golden.safetensors has no {name}")
@@ -57,30 +57,30 @@ class Golden:
         return self._tensors.get(name)
 
     def mask(self, name: str) -> torch.Tensor | None:
-        """One attention mask as truth values, or None; Mismatch where it holds more than 0 and 1."""
+        """One attention mask as booleans, or None. Raises Mismatch if it has values other than 0 and 1."""
         found = self.find(name)
         if found is not None and not bool(((found == 0) | (found == 1)).all()):
-            fail(f"{name} holds more than 0 and 1")
+            fail(f"{name} has values other than 0 and 1")
         return None if found is None else found.bool()
 
     def names(self, start: str, end: str) -> list[str]:
-        """What stands between `start` and `end` in the tensors' names."""
+        """The parts between `start` and `end` in the tensors' names."""
         pairs = [n for n in self._tensors if n.startswith(start) and n.endswith(end)]
         return sorted(n[len(start) : -len(end)] for n in pairs)
 
     def excuse(self, case: str) -> None:
-        """Count the tensors of a case that failed as looked at: one complaint is enough."""
+        """Mark the tensors of a failed case as compared, because one error message is enough."""
         self.unused -= {name for name in self.unused if name.startswith(f"{case}.")}
 
     def gaps(self) -> list[str]:
-        """What is wrong with the folder as a whole: tensors never looked at, or not those of the list."""
+        """Errors of the folder as a whole: tensors that were not compared, or do not match the list."""
         found = set(self._tensors)
         gaps = {"not looked at": self.unused}
         if isinstance(self._listed, dict):
             listed = set(self._listed)
             gaps["in golden.json's list, not in golden.safetensors"] = listed - found
             gaps["in golden.safetensors, not in golden.json's list"] = found - listed
-            gaps["of another shape or dtype than in golden.json's list"] = {
+            gaps["with another shape or dtype than in golden.json's list"] = {
                 name for name in listed & found if not self._as_listed(name)
             }
         else:
@@ -103,7 +103,7 @@ def _some(names: list[str]) -> str:
 
 
 def field(call: Mapping[str, Any], key: str) -> Any:
-    """One entry of a call; GoodpartError where it is missing."""
+    """One entry of a call; GoodpartError if it is missing."""
     if key not in call:
         raise GoodpartError(f"golden.json: the case has no {key}")
     return call[key]
@@ -115,7 +115,7 @@ def fail(what: str) -> NoReturn:
 
 
 def close(found: torch.Tensor, wanted: torch.Tensor, tolerance: float, what: str) -> float:
-    """The largest difference; Mismatch where it is above `tolerance`, or there is nothing to compare."""
+    """The largest difference. Raises Mismatch above `tolerance`, or if there is nothing to compare."""
     if found.shape != wanted.shape:
         fail(f"{what}: shape {tuple(found.shape)}, golden {tuple(wanted.shape)}")
     if not wanted.numel():
@@ -127,11 +127,11 @@ def close(found: torch.Tensor, wanted: torch.Tensor, tolerance: float, what: str
 
 
 def same(found: torch.Tensor, wanted: torch.Tensor, what: str) -> None:
-    """Mismatch where ids differ, or there is nothing to compare."""
+    """Raise Mismatch if ids differ, or if there is nothing to compare."""
     if found.shape != wanted.shape:
         fail(f"{what}: shape {tuple(found.shape)}, golden {tuple(wanted.shape)}")
     if not wanted.numel():
         fail(f"{what}: there is nothing to compare")
     other = (found.cpu() != wanted).nonzero()
     if len(other):
-        fail(f"{what}: other ids from {other[0].tolist()} on")
+        fail(f"{what}: ids differ from {other[0].tolist()} on")

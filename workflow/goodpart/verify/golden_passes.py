@@ -1,4 +1,4 @@
-"""Golden forward passes made again: logits, hidden states, removals of layers, rotary embeddings."""
+"""Repeat golden forward passes: logits, hidden states, removals of layers, rotary embeddings."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def _logits(model: Model, ids: torch.Tensor, exists: torch.Tensor | None) -> tor
 
 
 def forward(model: Model, golden: Golden, name: str, tolerance: float) -> str:
-    """Logits and every hidden state of one pass.
+    """Compare logits and every hidden state of one pass.
 
-    At padding Dream's own code attends to nothing, and its states there mean nothing: they are left out.
+    Dream's official code does not attend at padding, so its states there are meaningless and left out.
     """
     import torch
 
     from goodpart.capture import capturing
     from goodpart.samplers.common import unpadded_positions
 
-    ignored = name.endswith("_mask_ignored")  # the padded ids of another case, without its mask
+    ignored = name.endswith("_mask_ignored")  # the padded ids of another case, without that case's mask
     source = f"forward.{name.removesuffix('_mask_ignored')}"
     ids = golden(f"{source}.input_ids")
     wanted = golden(f"forward.{name}.logits")
@@ -47,8 +47,8 @@ def forward(model: Model, golden: Golden, name: str, tolerance: float) -> str:
     if hidden is None or last is None:
         return f"within {worst:.1e}"
     if positions is not None:
-        same(unpadded_positions(real), positions, "position ids")  # LLaDA counts padding too
-    # The last golden hidden state is behind the final norm; the raw one comes on its own.
+        same(unpadded_positions(real), positions, "position ids")  # LLaDA also counts padding
+    # The last golden hidden state is after the final norm; the state before it is a separate tensor.
     if len(hidden) != len(captured.states):
         fail(f"{len(captured.states)} hidden states, golden {len(hidden)}")
     with torch.inference_mode():
@@ -71,7 +71,7 @@ def _close_at(
 
 
 def removal(model: Model, golden: Golden, name: str, tolerance: float) -> str:
-    """Logits without some layers, and again with them."""
+    """Compare logits without some layers, and again with all layers."""
     from goodpart.skipping import skipping
 
     if not re.fullmatch(r"\d+(_\d+)*", name):
@@ -84,7 +84,7 @@ def removal(model: Model, golden: Golden, name: str, tolerance: float) -> str:
 
 
 def rotation(model: Model, golden: Golden, name: str, tolerance: float) -> str:
-    """Rotary embedding of random q and k at positions 0, 1, ..., in one dtype."""
+    """Compare rotary embeddings of random q and k at positions 0, 1, ..., in one dtype."""
     import torch
 
     from goodpart.families import family_module

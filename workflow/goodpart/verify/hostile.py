@@ -1,8 +1,8 @@
-"""Hostile programs in the sandbox, and what they must leave alone: files, sockets, processes, the next item.
+"""Hostile programs in the sandbox: they must not reach files, sockets, other processes or the next item.
 
-Each runs by itself, with its own time limit. Beside it are a folder with canary files, a secret in the
-environment, a listening TCP port and a listening abstract socket; after it, all of them are looked at, and
-an honest program must still pass. Nothing is run without bubblewrap.
+Each program runs on its own, with its own time limit. Next to it there are a folder with canary files, a
+secret in the environment, a listening TCP port and a listening abstract socket. After it, all of these are
+checked, and a correct program must still pass. Hostile programs never run without bubblewrap.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from goodpart.sandbox import Sandbox
 from goodpart.verify.oracles import Found, agreement, judged, reference_of
 
 CANARIES = {"canary.txt": "unchanged", "secret.txt": "a secret"}
-# Where programs of such files try to leave something behind.
+# Folders in which hostile programs try to leave files.
 OUTSIDE = ("/tmp", "/etc", "/root", "/var/tmp", "/dev/shm")  # noqa: S108
-LINGER = 2.0  # seconds in which a killed process may still be reaped
+LINGER = 2.0  # seconds in which the kernel may still reap a killed process
 
 
 def check_hostile(rows: list[dict[str, Any]], folder: Path, kind: str) -> Iterator[Found]:
-    """Run every row; a breach of containment, or one that takes too long, counts as a `must` that differs."""
+    """Run every row. A breach of containment, or a program that takes too long, is a differing `must` row."""
     if kind != "bubblewrap":
-        raise GoodpartError("hostile programs are run under bubblewrap only; leave out --sandbox none")
+        raise GoodpartError("hostile programs run only in bubblewrap; remove --sandbox none")
     Sandbox().probe()
     with ExitStack() as stack:
         canaries = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="goodpart-canary-")))
@@ -51,7 +51,7 @@ def check_hostile(rows: list[dict[str, Any]], folder: Path, kind: str) -> Iterat
             "@ABSTRACT@": name,
         }
         for row in rows:
-            reference_of(row, folder)  # read before time is taken
+            reference_of(row, folder)  # read before the clock starts
             for mark, value in filled.items():
                 row = {**row, "completion": row["completion"].replace(mark, value)}
             before, processes = _outside(), sandboxed()
@@ -71,7 +71,7 @@ def check_hostile(rows: list[dict[str, Any]], folder: Path, kind: str) -> Iterat
 
 
 def _outside() -> set[str]:
-    """Files in folders that programs try to write to, but for those of this process."""
+    """Files in folders that programs try to write to, without those of this process."""
     found = set()
     for folder in OUTSIDE:
         if os.access(folder, os.R_OK | os.X_OK):
@@ -84,7 +84,7 @@ def _breaches(
 ) -> Iterator[str]:
     files = {path.name: path.read_text() for path in canaries.iterdir()}
     if files != CANARIES:
-        yield f"the canary folder holds {sorted(files)}, or other content"
+        yield f"the canary folder has {sorted(files)}, or changed content"
     if new := _outside() - before:
         yield f"files left outside: {sorted(new)}"
     for listener in listeners:
@@ -99,7 +99,7 @@ def _breaches(
 
 
 def remaining(before: set[int]) -> set[int]:
-    """New processes that a sandbox left, after a moment for the kernel to reap what it killed."""
+    """New processes that a sandbox left, after some time for the kernel to reap killed ones."""
     deadline = time.monotonic() + LINGER
     left = sandboxed() - before
     while left and time.monotonic() < deadline:
@@ -109,7 +109,7 @@ def remaining(before: set[int]) -> set[int]:
 
 
 def sandboxed() -> set[int]:
-    """Processes in other PID namespaces that belong to this process, or to none: their bwrap is gone."""
+    """Processes in other PID namespaces that belong to this process, or whose bwrap has exited."""
     own = os.readlink("/proc/self/ns/pid")
     parents, names, foreign = {}, {}, set()
     for entry in Path("/proc").iterdir():
@@ -120,7 +120,7 @@ def sandboxed() -> set[int]:
                 names[int(entry.name)] = said.split("(", 1)[1]
                 if os.readlink(entry / "ns" / "pid") != own:
                     foreign.add(int(entry.name))
-            except OSError:  # it has ended
+            except OSError:  # the process has ended
                 continue
     found = set()
     for pid in foreign:

@@ -1,16 +1,16 @@
-"""`python -m goodpart.verify oracles FILE... --data FOLDER`: scorers against verdicts that are known.
+"""`python -m goodpart.verify oracles FILE... --data FOLDER`: compare the scorers with known verdicts.
 
-A FILE is one of
+A FILE has one of these contents:
 
-* completions with the verdict that a right scorer gives, a JSON line each (`benchmark`, `task_id`,
-  `completion`, `expected_correct`, `strength`, ...);
-* the same with `timeout_s`: hostile programs, run one at a time with a canary folder and listening sockets
-  beside them; what they must leave alone is checked after each (see hostile.py);
+* completions with their correct verdict, one JSON line each (`benchmark`, `task_id`, `completion`,
+  `expected_correct`, `strength`, ...);
+* the same with `timeout_s`: hostile programs, which run one at a time next to a canary folder and listening
+  sockets; these are checked after each program (see hostile.py);
 * counts of correct samples with the exact pass@k (`n`, `c`, `k` or `tasks`, `value`);
-* a JSON object of zero-shot prompts, by benchmark: the hash of all of them and the subsets of 128 items.
+* a JSON object of zero-shot prompts by benchmark: the hash of all prompts, and the subsets of 128 items.
 
-FOLDER holds the public data files, as `gsm8k/test.jsonl`. A row binds if its `strength` is must, strict or
-must_with_stop; other rows are a matter of taste, and are counted only.
+FOLDER has the public data files, such as `gsm8k/test.jsonl`. A row is binding if its `strength` is must,
+strict or must_with_stop. Other rows are only counted, because scorers may differ on them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from goodpart.runtime import processors
 from goodpart.sandbox import Sandbox
 
 BINDING = ("must", "strict", "must_with_stop")
-STOP_STYLE = "paper"  # the few-shot style, whose stop strings `must_with_stop` means
+STOP_STYLE = "paper"  # the few-shot style with the stop strings of `must_with_stop`
 # benchmark -> kind, file of the public data, and the ids of MBPP's test split
 DATA: dict[str, tuple[str, str, tuple[int, int] | None]] = {
     "gsm8k": ("gsm8k", "gsm8k/test.jsonl", None),
@@ -49,11 +49,15 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """The command line of `oracles`."""
     command.add_argument("files", type=Path, nargs="+", metavar="FILE")
     command.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="public benchmark data")
-    command.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="rows at a time")
+    command.add_argument(
+        "--threads", type=int, default=os.cpu_count() or 1, help="number of rows to score in parallel"
+    )
     command.add_argument("--sandbox", choices=["bubblewrap", "none"], default="bubblewrap")
-    command.add_argument("--cpu-seconds", type=float, default=10, help="of a program's processes")
-    command.add_argument("--wall-seconds", type=float, default=30, help="of a program")
-    command.add_argument("--all", action="store_true", help="print disagreements that do not bind, too")
+    command.add_argument(
+        "--cpu-seconds", type=float, default=10, help="CPU time of each process of a program"
+    )
+    command.add_argument("--wall-seconds", type=float, default=30, help="wall-clock time of a program")
+    command.add_argument("--all", action="store_true", help="also print disagreements that are not binding")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -102,13 +106,13 @@ def read(path: Path) -> dict[str, Any] | list[dict[str, Any]]:
             if missing:
                 raise GoodpartError(f"{path}, line {number}: has no {', '.join(missing)}")
     if not rows:
-        raise GoodpartError(f"{path}: holds no rows")
+        raise GoodpartError(f"{path}: has no rows")
     return rows
 
 
 @cache
 def references(benchmark: str, folder: Path) -> dict[str, dict[str, Any]]:
-    """Task id -> what scoring needs, of one benchmark's public file."""
+    """Task id -> data for scoring, from the public file of a benchmark."""
     module, rows = public(benchmark, folder)
     names = [module.item_id(row, f"{benchmark}/test", i) for i, row in enumerate(rows)]
     return dict(zip(names, map(module.reference, rows), strict=True))
@@ -120,7 +124,7 @@ def public(benchmark: str, folder: Path) -> tuple[Any, list[dict[str, Any]]]:
     from goodpart.rules.items import checked_rows
 
     if benchmark not in DATA:
-        raise GoodpartError(f"{benchmark}: no such benchmark; known are {', '.join(DATA)}")
+        raise GoodpartError(f"{benchmark}: unknown benchmark; use one of {', '.join(DATA)}")
     kind, name, ids = DATA[benchmark]
     source: dict[str, Any] = {"path": str(folder / name)}
     if ids:
@@ -129,13 +133,14 @@ def public(benchmark: str, folder: Path) -> tuple[Any, list[dict[str, Any]]]:
     return module, checked_rows(source, module)
 
 
-Found = tuple[str, str, bool | None, str]  # row id, strength, whether it agrees (None: free), what was found
+# row id, strength, whether it agrees (None: any verdict is fine), description
+Found = tuple[str, str, bool | None, str]
 
 
 def check_completions(
     rows: list[dict[str, Any]], folder: Path, sandbox: Sandbox, threads: int
 ) -> Iterator[Found]:
-    """Score every row, `threads` at a time."""
+    """Score all rows, `threads` in parallel."""
     if any(benchmark_module(DATA[row["benchmark"]][0]).SANDBOX for row in rows if row["benchmark"] in DATA):
         sandbox.probe()
     for row in rows:
@@ -147,7 +152,7 @@ def check_completions(
 
 
 def reference_of(row: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """What scoring one row needs; GoodpartError for an unknown task."""
+    """The data for scoring one row. Raises GoodpartError for an unknown task."""
     known = references(row["benchmark"], folder)
     if str(row["task_id"]) not in known:
         raise GoodpartError(f"{row['id']}: {folder} has no task {row['task_id']} of {row['benchmark']}")
@@ -155,7 +160,7 @@ def reference_of(row: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def judged(row: dict[str, Any], folder: Path, sandbox: Sandbox) -> Verdict:
-    """The verdict on one row."""
+    """Score one row."""
     module = benchmark_module(DATA[row["benchmark"]][0])
     text = row["completion"]
     if row["strength"] == "must_with_stop":
@@ -173,7 +178,7 @@ def agreement(row: dict[str, Any], verdict: Verdict) -> Found:
 
 
 def check_pass_at_k(rows: list[dict[str, Any]]) -> Iterator[Found]:
-    """Exact values, and refusals where there is none."""
+    """Compare exact pass@k values, and refusals if there is no value."""
     for row in rows:
         counts = row.get("tasks") or [(row["n"], row["c"])]
         try:
@@ -188,7 +193,7 @@ def check_pass_at_k(rows: list[dict[str, Any]]) -> Iterator[Found]:
 
 
 def check_prompts(content: dict[str, Any], folder: Path) -> Iterator[Found]:
-    """Hash of all zero-shot prompts of a benchmark, and the rows of its subset."""
+    """Compare the hash of all zero-shot prompts of a benchmark, and the rows of its subset."""
     from goodpart.rules.items import subset
 
     for name, wanted in content.items():
@@ -220,7 +225,7 @@ def report(name: str, found: Iterator[Found], everything: bool) -> int:
         total = agree[strength] + differ[strength]
         print(f"{name}: {strength} ({binds}): {agree[strength]} of {total} agree")
     if free:
-        print(f"{name}: {free} rows expect no verdict")
+        print(f"{name}: {free} rows accept any verdict")
     failed = sum(differ[strength] for strength in BINDING)
     print(f"{name}: {failed} binding rows disagree", flush=True)
     return failed

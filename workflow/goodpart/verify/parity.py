@@ -1,9 +1,9 @@
-"""`python -m goodpart.verify parity FOLDER...`: this machine against the official code's own outputs.
+"""`python -m goodpart.verify parity FOLDER...`: compare this machine with outputs of the official code.
 
-A folder holds a checkpoint in its public format and golden.safetensors with golden.json: the arguments of
-every call of the official code and the tensors that it took and gave. Every forward pass, hidden state,
-generation, cached generation, log-likelihood and removal of layers is made again here and compared. One that
-cannot be is a failure with its reason, and the others go on.
+A folder has a checkpoint in its public format, and golden.json with golden.safetensors: the arguments of
+every call of the official code, and its input and output tensors. Every forward pass, hidden state,
+generation, cached generation, log-likelihood and removal of layers is repeated here and compared. A case that
+cannot be compared fails with its reason; the other cases continue.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from goodpart.verify.golden import Golden, Mismatch, fail
 from goodpart.verify.golden_calls import again
 from goodpart.verify.golden_passes import forward, removal, rotation
 
-TOLERANCE = 1e-4  # of logits and hidden states in float32: the smallest wrong variant differs by 1.4e-4
+TOLERANCE = 1e-4  # for logits and hidden states in float32; the closest wrong variant differs by 1.4e-4
 
 
 @dataclass(frozen=True)
 class Case:
-    """One comparison: `check()` says how close it came, or raises. Not all are with the official code."""
+    """One comparison. `check()` returns how close it is, or raises. `counts`: with the official code."""
 
     name: str
     check: Callable[[], str]
@@ -34,7 +34,7 @@ class Case:
 
 
 def parity_cases(model: Model, golden: Golden, tolerance: float = TOLERANCE) -> Iterator[Case]:
-    """All comparisons of one folder; the last, of the folder with itself, fails if it left anything out."""
+    """All comparisons of one folder. The last one fails if a tensor of the folder was not compared."""
     cases = [
         Case(f"{kind}.{name}", partial(check, model, golden, name, tolerance))
         for kind, end, check in (
@@ -67,13 +67,13 @@ def _complete(golden: Golden, compared: int) -> str:
 
 
 def parity(folders: list[Path], dtype: str, device: str | None, tolerance: float) -> int:
-    """Print one line a case and a closing count; return how many cases and folders failed."""
+    """Print one line per case and a summary; return how many cases and folders failed."""
     agreed = failed = damaged = 0
     for folder in folders:
         try:
             golden = Golden(folder)
             model = load(str(folder), dtype=dtype, device=device)
-        except Exception as error:  # whatever is wrong with a folder, the others are compared
+        except Exception as error:  # any error in one folder must not stop the others
             print(f"FAIL {folder.name}: {_reason(error)}", flush=True)
             damaged += 1
             continue
@@ -90,15 +90,15 @@ def parity(folders: list[Path], dtype: str, device: str | None, tolerance: float
 
 
 def _outcome(case: Case) -> tuple[bool, str]:
-    """Whether a case agrees, and how close it came or why not."""
+    """Whether a case agrees, and how close it is, or why not."""
     try:
         return True, case.check()
-    except Exception as error:  # golden data may be anything: none of it stops the other cases
+    except Exception as error:  # any error in golden data must not stop the other cases
         return False, _reason(error)
 
 
 def _reason(error: Exception) -> str:
-    """What an error says, in one line; its kind too, where it was not foreseen."""
+    """The message of an error in one line, with its type if it is unexpected."""
     said = " ".join(str(error).split())
     return said if isinstance(error, (Mismatch, GoodpartError)) else f"{type(error).__name__}: {said}"
 
@@ -108,9 +108,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
     command.add_argument("--dtype", default="float32", help="a torch dtype (default: float32)")
     command.add_argument("--device", help="cpu, cuda, ... (default: the GPU if there is one)")
-    command.add_argument("--tolerance", type=float, default=TOLERANCE, help="of logits and hidden states")
     command.add_argument(
-        "--threads", type=int, default=1, help="of torch (default: 1, as the golden outputs)"
+        "--tolerance", type=float, default=TOLERANCE, help="largest difference of logits and hidden states"
+    )
+    command.add_argument(
+        "--threads", type=int, default=1, help="threads of torch (default: 1, as for the golden outputs)"
     )
 
 

@@ -1,0 +1,81 @@
+"""The pages of the documentation, and what they show: code blocks and commands."""
+
+import re
+import shlex
+import shutil
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+from conftest import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.M | re.S)
+SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
+SHELL, OTHER = ("", "bash"), ("python", "yaml", "text")
+LEFT_OUT = ("…", "...")  # where a command leaves words to the reader
+
+
+@dataclass(frozen=True)
+class Command:
+    """One simple command of a page. `mention`: within a sentence, where it may lack arguments."""
+
+    page: str
+    words: tuple[str, ...]
+    mention: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether it leaves no words to the reader."""
+        return not any(word.endswith(LEFT_OUT) for word in self.words)
+
+    def __str__(self) -> str:
+        return f"{self.page}: {' '.join(self.words)}"
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """(language, text) of each fenced block."""
+    return [(language, textwrap.dedent(text)) for _, language, text in FENCE.findall(page.read_text())]
+
+
+def blocks_in(page: Path, language: str) -> list[str]:
+    """Texts of the blocks in one language."""
+    return [text for name, text in blocks(page) if name == language]
+
+
+def configurations(page: Path) -> dict[str, str]:
+    """File name -> text, of each YAML block that begins with its name (`# mine.yaml`)."""
+    texts = blocks_in(page, "yaml")
+    return {named[1]: text for text in texts if (named := re.match(r"# ([\w-]+\.yaml)\b", text))}
+
+
+def commands(page: Path, known: set[str]) -> list[Command]:
+    """Commands in shell blocks, in the first line of YAML blocks, and in sentences.
+
+    A code span is a command if it has arguments, and its first word is `known` or a program of this machine.
+    """
+    lines = []
+    for language, text in blocks(page):
+        if language in SHELL:
+            lines += text.replace("\\\n", " ").splitlines()
+        elif language == "yaml":
+            lines += re.findall(r"\A# [\w-]+\.yaml: (.*)", text)
+    shown = [Command(page.name, tuple(words)) for line in lines for words in simple_commands(line)]
+    for span in SPAN.findall(FENCE.sub("", page.read_text())):
+        words = span.split()
+        if len(words) > 1 and (words[0] in known or shutil.which(words[0])):
+            shown += [Command(page.name, tuple(c), mention=True) for c in simple_commands(" ".join(words))]
+    return list(dict.fromkeys(shown))
+
+
+def simple_commands(line: str) -> list[list[str]]:
+    """The words of each command of a shell line, split at `&&`, `|` and `;`."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    found: list[list[str]] = [[]]
+    for word in lexer:
+        if word in ("&&", "||", "|", ";"):
+            found.append([])
+        else:
+            found[-1].append(word)
+    return [words for words in found if words]
