@@ -8,7 +8,8 @@
 #   results/statistics/{model}/{decode}/{benchmark}/{layers,tokens,norms,pairs}.parquet
 #   results/skip_sets/{model}/{policy}/k{k}.json                   layers numbered from 0; .parquet where a
 #                                                                  policy has one set a prompt or a phase
-#   results/angles/{model}/{decode}/{benchmark}.parquet            between all depths
+#   results/calibration/{model}/{decode}/{benchmark}.parquet       of each calibration prompt's first pass
+#   results/angles/{model}/{decode}/{benchmark}.parquet            the same between all depths
 #   results/prompt_similarities/{model}/{decode}/{benchmark}.parquet    of each evaluated prompt's first pass
 #   results/generations/{model}/{decode}/{benchmark}/{policy}/k{k}/{first}-{last}.parquet
 #   results/scores/{model}/{decode}/{benchmark}/{policy}/k{k}.parquet
