@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import symtable
+import sys
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -196,7 +197,7 @@ def answer(body: list[Statement], wanted: Iterable[str], tail: str = "") -> list
     A definition, an import or an assignment stays if something that stays reads it; a statement that changes
     such a value stays too. Of the rest, what shows or tests the answer goes: assertions, whatever reads a
     function of the answer or prints, other calls, and the values made for these. A statement that ends the
-    program, such as `sys.exit()`, stays and takes effect. `tail`: text behind the statements that did not parse.
+    program, such as `sys.exit()`, or changes the standard library stays and takes effect. `tail`: text behind the statements that did not parse.
     """
     own = {name for s in body if s.defines for name in s.binds}
     imported = {name for s in body if isinstance(s.node, IMPORT) for name in s.binds}
@@ -216,7 +217,8 @@ def answer(body: list[Statement], wanted: Iterable[str], tail: str = "") -> list
     close()
     left = [i for i in range(len(body)) if i not in kept]
     words = set(re.findall(r"\w+", tail))
-    dropped = {i for i in left if _drops(body[i], own)}
+    patched = {name for s in body for name in s.binds if isinstance(s.node, IMPORT) and _is_standard(s.node)}
+    dropped = {i for i in left if _drops(body[i], own) and not body[i].changes & patched}
     for i in dropped:
         words |= body[i].reads
     for i in left:
@@ -232,6 +234,12 @@ def _makes(s: Statement, needed: set[str], imported: set[str], own: set[str]) ->
     if (s.binds | s.changes) & needed or s.calls & needed - imported - own:
         return True
     return bool(s.calls & needed & imported) and bool(_called(s) & SETTING)
+
+
+def _is_standard(node: ast.Import | ast.ImportFrom) -> bool:
+    """Whether an import is from the standard library, which the tests use as well."""
+    modules = [name.name for name in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+    return any(module.split(".")[0] in sys.stdlib_module_names for module in modules)
 
 
 def _called(s: Statement) -> set[str]:
