@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pyarrow as pa
 
-from goodpart.benchmarks import benchmark_module, cut
+from goodpart.benchmarks import benchmark_module, judge
 from goodpart.errors import GoodpartError
 from goodpart.parquet import provenance, read_table, read_tables, write_rows
 from goodpart.runtime import logger, parser, processors, progress, run
@@ -24,6 +27,7 @@ SCHEMA = pa.schema(
         ("reason", pa.string()),
         ("status", pa.string()),
         ("last_number", pa.bool_()),  # a lenient metric of GSM8K: any last number counts as the answer
+        ("strict", pa.bool_()),  # the verdict of the benchmark's own harness
     ]
 )
 
@@ -38,6 +42,30 @@ def usable_sandbox(sandbox: Sandbox) -> Sandbox | None:
     return sandbox
 
 
+def score_rows(
+    module: ModuleType,
+    references: dict[str, dict[str, Any]],
+    completions: Sequence[dict[str, Any]],
+    style: str,
+    sandbox: Sandbox | None,
+    threads: int,
+) -> list[dict[str, Any]]:
+    """Rows of SCHEMA for completions (item_id, sample, completion), in order, `threads` at a time.
+
+    references: item_id -> what its benchmark's module scores with.
+    """
+    # Threads only wait here: programs and hard comparisons run in processes of their own.
+    with ThreadPoolExecutor(processors(threads)) as pool:
+        waiting = [
+            pool.submit(judge, module, references[row["item_id"]], row["completion"], style, sandbox)
+            for row in completions
+        ]
+        return [
+            {"item_id": row["item_id"], "sample": row["sample"], **vars(verdict.result())}
+            for row, verdict in progress(list(zip(completions, waiting, strict=True)), "scores")
+        ]
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Write one row a completion."""
     module = benchmark_module(arguments.kind)
@@ -50,23 +78,11 @@ def main(arguments: argparse.Namespace) -> None:
     for row in generations:
         if row["item_id"] not in references:
             raise GoodpartError(f"{row['item_id']}: generated, but not among {arguments.items}; rerun")
-    rows = []
-    # Threads only wait here: programs and hard comparisons run in processes of their own.
-    with ThreadPoolExecutor(processors(arguments.threads)) as pool:
-        waiting = [
-            pool.submit(
-                module.score,
-                references[row["item_id"]],
-                cut(module, row["completion"], arguments.style),
-                sandbox,
-            )
-            for row in generations
-        ]
-        for row, verdict in progress(list(zip(generations, waiting, strict=True)), "scores"):
-            rows.append({"item_id": row["item_id"], "sample": row["sample"], **vars(verdict.result())})
+    rows = score_rows(module, references, generations, arguments.style, sandbox, arguments.threads)
     facts = {"kind": arguments.kind, "sandbox": arguments.sandbox if module.SANDBOX else None}
     write_rows(arguments.output, rows, SCHEMA, provenance(**facts))
-    logger.info("%d of %d correct", sum(bool(row["correct"]) for row in rows), len(rows))
+    counts = (sum(bool(row[reading]) for row in rows) for reading in ("correct", "strict"))
+    logger.info("%d correct, %d in the strict reading, of %d", *counts, len(rows))
 
 
 if __name__ == "__main__":
