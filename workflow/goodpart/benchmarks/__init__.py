@@ -109,6 +109,11 @@ def before_stops(completion: str, stops: Sequence[str]) -> str:
     return completion[: min((at for stop in stops if (at := completion.find(stop)) >= 0), default=None)]
 
 
+def gold_fault(module: ModuleType, reference: dict[str, Any]) -> str | None:
+    """Why not even a row's gold answer would be scored as correct, or None where it would."""
+    return module.gold_fault(reference) if hasattr(module, "gold_fault") else None
+
+
 def without_thinking(completion: str) -> str:
     """A completion without what stands between thinking tags; a tag that never closes takes all behind it."""
     return THOUGHT.sub("", THINKING.sub("", completion))
