@@ -46,22 +46,22 @@ DEMOS = {
         "\nimport unittest\n\nclass TestF(unittest.TestCase):\n    def test(self):\n"
         "        self.assertEqual(f(2), 5)\n\nunittest.main()"
     ),
-    "cut unittest": "\nimport unittest\n\nclass TestF(unittest.TestCase):\n    def test(self):\n        self.asser",
+    "cut unittest": "\nimport unittest\n\nclass T(unittest.TestCase):\n    def test(self):\n        self.",
     "doctest": "\nimport doctest\ndoctest.testmod(verbose=True, raise_on_error=True)\nraise_if = f('a', 1)",
     "loop": "\nfor case in [1, None, 3]:\n    print(f(case) + 1)",
     "endless loop": "\nwhile True:\n    n = int(input())\n    if n < 0:\n        break\n    print(f(n))",
-    "import that is not here": "\nimport matplotlib.pyplot as plt\nplt.plot([f(i) for i in range(3)])\nplt.show()",
+    "import that is not here": "\nimport matplotlib.pyplot as plt\nplt.plot(list(map(f, x)))\nplt.show()",
     "undefined name": "\nresult = f(undefined)\nprint(result)",
     "raises": "\ntry:\n    f()\nexcept ValueError as e:\n    print(e)",
     "session": "\n>>> f(2)\n4",
     "prose": "\nThis function doubles its argument, and so it's right.",
-    "second demo in a variable": "\ncases = [(1, 2), (2, 5)]\nfor a, b in cases:\n    assert f(a) == b, (a, b)",
+    "cases in a variable": "\ncases = [(1, 2), (2, 5)]\nfor a, b in cases:\n    assert f(a) == b",
     "cut def": "\ndef g(x):\n    return (x +",
     "cut repeat": '\n\ndef f(x: int) -> int:\n    """Double.\n    >>> f(',
 }
 
 
-@pytest.mark.parametrize(("number", "demo"), enumerate(DEMOS))
+@pytest.mark.parametrize(("number", "demo"), list(enumerate(DEMOS)))
 def test_a_demo_behind_the_answer_decides_nothing(sandbox, number, demo):
     """All forms and both outcomes, the styles in turn."""
     styles = STYLES[number % 4 :] + STYLES[: number % 4]
@@ -103,17 +103,19 @@ def test_what_a_demo_is_not(sandbox, text):
     "code",
     [
         "memo = {0: 0}\n\ndef f(x):\n    return memo.get(x, 2 * x)\n\nassert f(0) == 1",
-        "table = [0] * 3\nfor i in range(3):\n    table[i] = 2\n\ndef f(x):\n    return table[0] * x\n\nprint(f(",
+        "a = [0] * 3\nfor i in range(3):\n    a[i] = 2\n\ndef f(x):\n    return a[0] * x\n\nprint(f(",
         "import sys\nsys.setrecursionlimit(5000)\n\ndef f(x):\n    return 2 * x\n\nassert f(1) == 3",
         "from functools import lru_cache\n\n@lru_cache(None)\ndef f(x):\n    return 2 * x\n\nf.nothing()",
         "class Scale:\n    by = 2\n\ndef f(x, scale=Scale):\n    return scale.by * x\n\nassert f(1) == 3",
-        "try:\n    import numpy_that_is_not_here as np\nexcept ImportError:\n    np = None\n\n" + RIGHT + "\nprint(f(",
+        "try:\n    import numpy_that_is_not_here as np\nexcept ImportError:\n    np = None\n\n"
+        + RIGHT
+        + "\nprint(f(",
         "import numpy_that_is_not_here as np\n\n" + RIGHT,
         "f = lambda x: 2 * x\nprint(f(",
         "def double(x):\n    return x + x\n\nf = double\nassert f(1) == 3",
         "count = 0\n\ndef f(x):\n    global count\n    count += 1\n    return 2 * x\n\nprint(f(",
         "from __future__ import annotations\n\ndef f(x: Some) -> Other:\n    return 2 * x",
-        "from __future__ import annotations\n\ndef f(x: Some) -> Other:\n    return 2 * x\n\nassert f(1) == 3",
+        "from __future__ import annotations\n\ndef f(x: Some):\n    return 2 * x\n\nassert f(1) == 3",
         "from math import *\n\ndef f(x):\n    return 2 * x if pi else 0\n\nprint(f(",
         "SCALE: int = 2; OTHER = 3\n\ndef f(x):\n    return SCALE * x\n\nprint(f(",
     ],
@@ -150,18 +152,19 @@ def test_a_single_fence(sandbox, fence):
             assert judge(HUMANEVAL, TASK, text, style, sandbox).correct is correct, text
 
 
+SQUARE = "def f(x):\n    return x ** 2"
 STUB = 'def f(x):\n    """Double x."""\n    pass\n'
 SEVERAL = {
     "a stub first": ("First the signature:\n" + fenced(STUB) + "\n\nNow the body:\n\n", "{}", ""),
     "a stub with dots": (fenced("def f(x):\n    ...") + "\n", "{}", ""),
-    "a stub afterwards": ("", "{}", "\n\nThe signature was:\n" + fenced("def f(x: int) -> int:\n    raise NotImplementedError")),
+    "a stub afterwards": ("", "{}", "\n\nAs said:\n" + fenced("def f(x):\n    raise NotImplementedError")),
     "the prompt repeated": (fenced(PROMPT) + "\n\nHere is my solution:\n\n", "{}", ""),
     "a draft": ("A first try:\n" + fenced("def f(x):\n    return x") + "\n\nThat is not enough.\n", "{}", ""),
-    "a retracted one": (fenced("def f(x):\n    return x ** 2") + "\n\nWait, this is wrong for -3. Fixed:\n\n", "{}", ""),
-    "led to as wrong": ("", "{}", "\n\nA common mistake is:\n\n" + fenced("def f(x):\n    return x ** 2")),
-    "led to as incorrect": ("An incorrect solution:\n" + fenced("def f(x):\n    return 0") + "\nThe right one:\n", "{}", ""),
-    "thinking": ("<think>\nMaybe\n" + fenced("def f(x):\n    return x ** 2") + "\nno.\n</think>\n\n", "{}", ""),
-    "thinking without its first tag": (fenced("def f(x):\n    return x ** 2") + "\nno.\n</think>\n\n", "{}", ""),
+    "a retracted one": (fenced(SQUARE) + "\n\nWait, this is wrong for -3. Fixed:\n\n", "{}", ""),
+    "led to as wrong": ("", "{}", "\n\nA common mistake is:\n\n" + fenced(SQUARE)),
+    "led to as incorrect": ("An incorrect one:\n" + fenced(SQUARE) + "\nThe right one:\n", "{}", ""),
+    "thinking": ("<think>\nMaybe\n" + fenced(SQUARE) + "\nno.\n</think>\n\n", "{}", ""),
+    "thinking without its first tag": (fenced(SQUARE) + "\nno.\n</think>\n\n", "{}", ""),
     "a cut repetition": ("", "{}", "\n\nOnce more:\n```python\ndef f(x):\n    y = x\n    retu"),
     "an example": ("", "{}", "\n\nUse it:\n" + fenced("y = f(undefined)\nprint(y)")),
     "installation": (fenced("pip install nothing").replace("python", "bash") + "\n\n", "{}", ""),
@@ -185,7 +188,7 @@ def test_the_final_block_of_several(sandbox, kind):
         (fenced("import math", "def f(x):\n    return math.prod([2, x])"), True),
         (fenced("def double(x):\n    return x + x", "def f(x):\n    return double(x)"), True),
         (fenced("def f(x):\n    return double(x)", "def double(x):\n    return x + x"), True),
-        (fenced("SCALE = 2\nprint(SCALE)", "def scaled(x):\n    return SCALE * x", "def f(x):\n    return scaled(x)"), True),
+        (fenced("S = 2\nprint(S)", "def g(x):\n    return S * x", "def f(x):\n    return g(x)"), True),
         (fenced("def double(x):\n    return x * x", "def f(x):\n    return double(x)"), False),
         (fenced("def double(x):\n    return x + x", "def f(x):\n    return triple(x)"), False),
         (fenced(RIGHT, WRONG), False),
@@ -264,7 +267,12 @@ def test_what_both_readings_run_is_run_once():
             self.runs += 1
             return type("Outcome", (), {"passed": False, "reason": ""})()
 
-    for text, runs in ((fenced(WRONG), 1), (WRONG, 1), ("    return 3 * x\n", 1), (fenced(WRONG + "\nprint(f(1))"), 2)):
+    for text, runs in (
+        (fenced(WRONG), 1),
+        (WRONG, 1),
+        ("    return 3 * x\n", 1),
+        (fenced(WRONG + "\nprint(f(1))"), 2),
+    ):
         sandbox = Counting()
         judge(HUMANEVAL, TASK, text, "dflash", sandbox)
         assert sandbox.runs == runs, text

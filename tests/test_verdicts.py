@@ -1,4 +1,4 @@
-"""The page of changed verdicts, on a hand-made cell; both readings in scores, cells, tables and the comparison."""
+"""The page of changed verdicts, on a hand-made cell."""
 
 import pytest
 
@@ -22,7 +22,8 @@ def results(tmp_path):
             {"item_id": f"i{i}", "sample": 0, "completion": text, "truncated": i == 1}
             for i, text in enumerate(TEXTS[k])
         ]
-        write_rows(tmp_path / paths.GENERATIONS.format(**where, first=0, last=3), made, generations.SCHEMA, {})
+        shard = tmp_path / paths.GENERATIONS.format(**where, first=0, last=3)
+        write_rows(shard, made, generations.SCHEMA, {})
         judged = [
             {"item_id": f"i{i}", "sample": 0, "correct": c, "strict": False, "extracted": f"x{i}",
              "reason": f"why {k} {i}", "status": "scored"}

@@ -29,8 +29,8 @@ NOTES = (
     "–: below the retention threshold. not run: the cell is not part of this run.",
 )
 CUT = (
-    "!: more than a tenth of the completions, with layers skipped or at full depth, were cut off by the length "
-    "limit; retention then measures length as well."
+    "!: more than a tenth of the completions, with layers skipped or at full depth, were cut off by the "
+    "length limit; retention then measures length as well."
 )
 MOST_CUT = 0.1  # of a cell's completions, before a mark says so
 SAME_LAYERS = "\\#: both rules chose the same layers, none of them adjacent."

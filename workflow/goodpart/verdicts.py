@@ -1,7 +1,7 @@
 """A look at verdicts: `python -m goodpart.verdicts MODEL BENCHMARK K` shows what skipping k layers changed.
 
 Items that went from right to wrong and from wrong to right, with prompt, both completions, what was extracted
-and why it was judged so; and a sample of all verdicts to audit by eye. As Markdown on standard output, or as the
+and why it was judged so; and a sample of all verdicts to audit by eye. Markdown on standard output, or the
 Markdown or HTML file that `--output` names.
 """
 
@@ -56,7 +56,9 @@ def judged(results: Path, where: dict[str, Any]) -> dict[tuple[str, int], Judged
     """
     scores = results / paths.SCORES.format(**where)
     if not scores.exists():
-        raise GoodpartError(f"{scores}: no such file; run this cell, or name another model, benchmark, policy or k")
+        raise GoodpartError(
+            f"{scores}: no such file; run this cell, or name another model, benchmark, policy or k"
+        )
     items = read_table(results / paths.ITEMS.format(**where, split="evaluation"), ["item_id", "prompt"])
     prompts = {row["item_id"]: row["prompt"] for row in items.to_pylist()}
     texts: dict[tuple[str, int], tuple[str, bool]] = {}
@@ -90,8 +92,15 @@ def to_markdown(title: str, groups: list[tuple[str, list[tuple[Judged, ...]]]]) 
     for name, entries in groups:
         lines += ["", f"## {name}"]
         for entry in entries:
-            lines += ["", f"### {entry[0].item}, sample {entry[0].sample}", "", *_quoted("Prompt", entry[0].prompt)]
-            for label, one in zip(("Full depth", "Layers skipped") if len(entry) > 1 else ("Completion",), entry, strict=True):
+            lines += [
+                "",
+                f"### {entry[0].item}, sample {entry[0].sample}",
+                "",
+                *_quoted("Prompt", entry[0].prompt),
+            ]
+            for label, one in zip(
+                ("Full depth", "Layers skipped") if len(entry) > 1 else ("Completion",), entry, strict=True
+            ):
                 strict = {True: RIGHT, False: WRONG, None: "not judged"}[one.verdict["strict"]]
                 cut = ", cut off by the length limit" if one.truncated else ""
                 head = f"{label}: {one.word} (strict: {strict}{cut}). {one.verdict['reason']}"

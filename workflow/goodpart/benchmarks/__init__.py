@@ -13,12 +13,12 @@ A module has
 * `reference(row)`: what scoring needs, as JSON-compatible values;
 * `score(reference, completion, sandbox)`: a `Verdict`, as a careful person would give it. It ends a
   completion at end markers by itself;
-* `strict_cut(completion, style)` and `strict(reference, completion, sandbox)`: the same as the benchmark's own
-  harness does it;
+* `strict_cut(completion, style)` and `strict(reference, completion, sandbox)`: cut and verdict of the
+  benchmark's own harness;
 * `gold_fault(reference)`: why no completion could be right, or None.
 
-`OPTIONAL`, `example`, `EXAMPLES`, `cut`, `strict_cut`, `strict` and `gold_fault` may be left out. A user's own benchmark is one such file here
-and an entry of `benchmarks` in the configuration: see docs/benchmarks.md.
+`OPTIONAL`, `example`, `EXAMPLES`, `cut`, `strict_cut`, `strict` and `gold_fault` may be left out. A user's
+own benchmark is one such file here and an entry of `benchmarks` in the configuration: see docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -149,7 +149,9 @@ class _Once:
         return self.outcomes[program]
 
 
-def judge(module: ModuleType, reference: dict[str, Any], completion: str, style: str, sandbox: Any) -> Verdict:
+def judge(
+    module: ModuleType, reference: dict[str, Any], completion: str, style: str, sandbox: Any
+) -> Verdict:
     """Both readings of one completion to a prompt of the style: `correct`, and the harness's own, `strict`.
 
     `sandbox` is None where there is none, or where a benchmark needs none.

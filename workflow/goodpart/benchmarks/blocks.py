@@ -93,11 +93,7 @@ def _last(places: list[tuple[Part, Stretch]], entry: str) -> tuple[Part, Stretch
     """The last place that is the answer, by what it holds and by the words that lead to it."""
     whole = [place for place in places if not _partial(*place, entry)] or places
     several = len(whole) > 1
-    kept = [
-        (part, s)
-        for i, (part, s) in enumerate(whole)
-        if not several or not _aside(part.lead, i > 0)
-    ]
+    kept = [(part, s) for i, (part, s) in enumerate(whole) if not several or not _aside(part.lead, i > 0)]
     return (kept or whole)[-1]
 
 
@@ -126,7 +122,7 @@ def _partial(part: Part, s: Stretch, entry: str) -> bool:
 
 
 def _returns(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Whether a function goes on to a `return` or `raise`, in its last statement, as one that is whole does."""
+    """Whether the last statement of a function holds a `return` or `raise`, as that of a whole one does."""
     return any(isinstance(x, (ast.Return, ast.Raise, ast.Yield)) for x in ast.walk(node.body[-1]))
 
 

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from goodpart.benchmarks import Verdict, before_end_markers, without_thinking
+from goodpart.benchmarks import Verdict, before_end_markers
 
 FENCE = re.compile(
     r"(?<!`)(```+(?!`)|^~~~+(?!~)(?=[ \t]*[Pp]y))[^\n`]*\n(.*?)"
@@ -35,7 +35,7 @@ def extract(completion: str, entry_point: str | None) -> tuple[str, bool]:
 
 
 def blocks_of(completion: str, entry_point: str) -> list[tuple[str, bool, str, bool]]:
-    """All parts of a completion that may hold code: (text, fenced or not, the prose before it, closed or not).
+    """All parts of a completion that may hold code: (text, fenced?, the prose before it, closed?).
 
     In order; text outside of fences is a part of its own, so that one fence alone hides nothing.
     """

@@ -51,13 +51,15 @@ CHANGING = re.compile(  # what makes of a number another one, or none
     r"|[\u00b1\u2213\u00d7\u00f7\u221a\u03c0\u221e\u2260]|[0-9)]\s*(?:[+^]|[*/]\s*[nxyz](?![a-zA-Z]))|[0-9][nxyz](?![a-zA-Z])"
 )
 RESTATED = re.compile(  # 160 minutes (2 hours 40 minutes)
-    r"(?<=[a-z])\s*\((?![^()]*\b(?:or|to|not|and/or)\b)(?=[^()]*[0-9])(?=[^()]*[a-z])[^()]*\)[\s.*$]*$", re.IGNORECASE
+    r"(?<=[a-z])\s*\((?![^()]*\b(?:or|to|not|and/or)\b)(?=[^()]*[0-9])(?=[^()]*[a-z])[^()]*\)[\s.*$]*$",
+    re.IGNORECASE,
 )
 NEGATIVE = re.compile(r"\b(?:minus|negative)\s+(?=\.?[0-9])", re.IGNORECASE)
 SCALES = {"hundred": 100, "k": 10**3, "thousand": 10**3, "million": 10**6, "billion": 10**9}
 SCALES |= {"trillion": 10**12, "m": 10**6, "b": 10**9, "mn": 10**6, "bn": 10**9, "mil": 10**6}
 SCALE = re.compile(
-    r"[\s-]?(k|hundred|thousand|million|billion|trillion|mil|mn|bn|(?-i:(?<=[0-9])[MB]))(?![a-z0-9])", re.IGNORECASE
+    r"[\s-]?(k|hundred|thousand|million|billion|trillion|mil|mn|bn|(?-i:(?<=[0-9])[MB]))(?![a-z0-9])",
+    re.IGNORECASE,
 )
 DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|(?<![A-Za-z])\.[0-9]+"
 POWER = r"[eE][-+]?[0-9]"

@@ -89,7 +89,7 @@ def score(reference: dict[str, Any], completion: str, sandbox: Any = None) -> Ve
 
 
 def strict(reference: dict[str, Any], completion: str, sandbox: Any = None) -> bool | None:
-    """Chen et al.'s (2021) verdict: the text as it stands runs behind the prompt, or its first fitting block."""
+    """Chen et al.'s (2021) verdict: the text as it stands, or its first fitting block, behind the prompt."""
     code, fenced = extract(completion, reference["entry_point"])
     return run_programs([(_program(reference, code, fenced), code)], sandbox).correct
 

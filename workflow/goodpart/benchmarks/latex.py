@@ -12,7 +12,8 @@ TOKEN = re.compile(r"(\\+(?:boxed|fbox)\s*\{)|\\.|([{}])", re.DOTALL)
 BARE = re.compile(r"\\boxed\s+([^\s{}$\\]*[^\s{}$\\.,;])")
 
 PLACEHOLDER = re.compile(  # of an answer: nothing, dots, `your answer`
-    r"(?:\\(?:text|math)[a-z]*\s*\{|\\[,;: !]|\\(?:ldots|dots|cdots|square|Box|_|q?quad)(?![a-zA-Z])|\.{2,}|[\s~_?\u2026]"
+    r"(?:\\(?:text|math)[a-z]*\s*\{|\\[,;: !]|\\(?:ldots|dots|cdots|square|Box|_|q?quad)(?![a-zA-Z])|\.{2,}"
+    r"|[\s~_?\u2026]"
     r"|(?:the|your|my|an?|insert|final|correct|numerical|numeric|simplified|answer|result|number|value|solution|here)\b"
     r"|\})*",
     re.IGNORECASE,
@@ -29,7 +30,9 @@ DEGREES = re.compile(
 THOUSANDS = re.compile(r"(?<=[0-9])(?:,\\!\s*|\{,\}|\\,)(?=[0-9]{3}(?![0-9]))")
 COMMAS = re.compile(r"[-+]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 DECIMAL = r"(?:[0-9]{1,4000}(?:\.[0-9]{0,4000})?|\.[0-9]{1,4000})"
-POWER = re.compile(rf"([-+]?{DECIMAL})(?:\\times|\\cdot|\*)10\^(?:\{{([-+]?[0-9]{{1,3}})\}}|(-?[0-9]{{1,2}}))")
+POWER = re.compile(
+    rf"([-+]?{DECIMAL})(?:\\times|\\cdot|\*)10\^(?:\{{([-+]?[0-9]{{1,3}})\}}|(-?[0-9]{{1,2}}))"
+)
 PART = rf"(?:\{{([-+]?{DECIMAL})\}}|([0-9]))"
 FRACTION = re.compile(rf"([-+]?)([0-9]{{0,400}})\\frac{PART}{PART}")
 LOOK = re.compile(  # how it looks, or how much room it takes
@@ -52,7 +55,8 @@ NUMERAL = re.compile(
 IN_BRACES = re.compile(r"(?<!\\)\{[0-9]{1,3}(?:,[0-9]{3})+\}")
 WORDED_UNIT = re.compile(r"\\(?:text[a-z]*|mbox)\s*\{\s*([-+]?[0-9][0-9.,]*)(\s[A-Za-z][A-Za-z. ]*)\}")
 PLAIN_UNIT = re.compile(  # behind a value without letters of its own
-    r"((?:\\[a-z]+(?=\s*[{\d(])|[^A-Za-z\\]|\\[$%,;:! ]|\\pi(?![a-z]))*[0-9})i](?:\\pi)?\s*)([A-Za-z][A-Za-z ./-]*)"
+    r"((?:\\[a-z]+(?=\s*[{\d(])|[^A-Za-z\\]|\\[$%,;:! ]|\\pi(?![a-z]))*[0-9})i](?:\\pi)?\s*)"
+    r"([A-Za-z][A-Za-z ./-]*)"
     r"(\^\s*\{?\s*[23]\s*\}?)?\.?"
 )
 IMAGINARY = re.compile(
@@ -119,7 +123,7 @@ def cleaned(answer: str) -> str:
     found = WORDED_UNIT.fullmatch(text)
     text = rf"{found[1]}\text{{{found[2]}}}" if found else text
     found = PLAIN_UNIT.fullmatch(re.sub(r"\bper\s?cent\b", r"\%", text))
-    if found and (is_unit(rest := scaled(found[2])[1]) or not rest.strip(' .')):
+    if found and (is_unit(rest := scaled(found[2])[1]) or not rest.strip(" .")):
         return rf"{found[1].strip()}\text{{ {found[2].strip(' .')}}}{found[3] or ''}"
     return re.sub(r"(?<=[0-9])\s*(?:\\text\{\s*)?per\s?cent\s*\}?$", r"\%", text)
 
@@ -181,7 +185,11 @@ def _number(text: str) -> Fraction | None:
         return spoken
     if found := MIXED.fullmatch(text):
         sign, whole, above, below = found.groups()
-        return (-1 if sign == "-" else 1) * (int(whole) + Fraction(int(above), int(below))) if int(below) else None
+        return (
+            (-1 if sign == "-" else 1) * (int(whole) + Fraction(int(above), int(below)))
+            if int(below)
+            else None
+        )
     if re.search(r"[0-9]\s+[0-9]|[0-9],\s", text):
         return None  # a list, or two numbers
     text = re.sub(r"\\[dtc]frac", r"\\frac", re.sub(r"\\left|\\right|\\[!,;: ]|\s", "", text))
@@ -208,7 +216,7 @@ def _ratio(above: str, below: str) -> Fraction | None:
 
 
 def numeral(answer: str) -> tuple[str, str | None] | None:
-    r"""Digits and base of a numeral such as `52_8` or `52 \text{ (base eight)}`; the base is None without one."""
+    r"""Digits and base of a numeral such as `52_8` or `52 \text{ (base eight)}`; the base may be None."""
     text = re.sub(r"\\left|\\right|[(){}]", " ", _unwrapped(answer, r" \1 ")).strip(" .")
     found = NUMERAL.fullmatch(re.sub(r"\\[!,;: ]|(?<![A-Za-z])\s+|\s+(?![A-Za-z])", "", text))
     named = next(filter(None, found.groups()[1:]), None) if found else None

@@ -32,7 +32,8 @@ from goodpart.benchmarks.latex import (
     value,
     word,
 )
-from goodpart.benchmarks.notations import as_set, listed, matched, option, residue, same_set, vector
+from goodpart.benchmarks.notations import listed, matched, option, residue, vector
+from goodpart.benchmarks.sets import as_set, same_set
 
 FIELDS = ("problem", "answer")
 SANDBOX = False
@@ -170,7 +171,10 @@ def gold_fault(reference: dict[str, Any]) -> str | None:
     answer = reference["answer"]
     if not answer.strip():
         return "its answer is empty"
-    return None if score(reference, f"\\boxed{{{answer}}}").correct else f"its answer {answer!r} cannot be boxed"
+    boxed = f"\\boxed{{{answer}}}"
+    found = boxes(boxed)
+    whole = len(found) == 1 and found[0][1] == len(boxed) - 1
+    return None if whole and score(reference, boxed).correct else f"its answer {answer!r} cannot be boxed"
 
 
 def joined(text: str, gold: str) -> tuple[str | None, bool]:
@@ -233,7 +237,11 @@ def _as_sets(gold: str, found: str) -> tuple[bool, str] | None:
         return None
     wanted = as_set(gold)
     if wanted is None:
-        return (False, "an interval for a list of numbers") if len(listed(gold)) > 1 and "(" not in gold else None
+        return (
+            (False, "an interval for a list of numbers")
+            if len(listed(gold)) > 1 and "(" not in gold
+            else None
+        )
     return (True, "compared as sets") if same_set(wanted[0], answer[0], _alike) else None
 
 
@@ -241,7 +249,9 @@ def _as_residues(
     gold: str, found: str, wanted: tuple[str, str] | None, answer: tuple[str, str] | None
 ) -> tuple[bool, str]:
     same = not (wanted and answer) or wanted[1] == answer[1]
-    return same and _alike(wanted[0] if wanted else gold, answer[0] if answer else found), "compared as residues"
+    return same and _alike(
+        wanted[0] if wanted else gold, answer[0] if answer else found
+    ), "compared as residues"
 
 
 def _as_lists(gold: str, found: str) -> bool:

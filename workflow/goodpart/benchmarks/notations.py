@@ -1,11 +1,10 @@
-r"""One answer in several notations: signs of Unicode, sets as inequalities, `\pm`, vectors, residues, options."""
+r"""One answer in several notations: Unicode signs, lists with `\pm`, vectors, residues and options."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
 
 SIGNS = {
     "\u2264": r"\le ", "\u2265": r"\ge ", "\u2260": r"\ne ", "\u221e": r"\infty ", "\u222a": r"\cup ",
@@ -13,9 +12,12 @@ SIGNS = {
     "\u00f7": r"\div ", "\u03c0": r"\pi ", "\u00b1": r"\pm ", "\u2213": r"\mp ", "\u2212": "-",
     "\u2026": r"\ldots ", "\u211d": r"\mathbb{R}", "\u03b8": r"\theta ", "\u2216": r"\setminus ",
     "\u2228": r"\lor ", "\u2227": r"\land ", "\u27e8": r"\langle ", "\u27e9": r"\rangle ", "\u2044": "/",
-    "\u2248": r"\approx ", "\u2261": r"\equiv ", "\u2205": r"\emptyset ", "\u2a7d": r"\le ", "\u2a7e": r"\ge ",
+    "\u2248": r"\approx ", "\u2261": r"\equiv ", "\u2205": r"\emptyset ", "\u2a7d": r"\le ",
+    "\u2a7e": r"\ge ",
 }  # fmt: skip
-RAISED = str.maketrans("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207a\u207b", "0123456789+-")
+RAISED = str.maketrans(
+    "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207a\u207b", "0123456789+-"
+)
 RAISED_RUN = re.compile("[\u2070\u00b9\u00b2\u00b3\u2074-\u207b]+")
 LOWERED = re.compile("[\u2080-\u2089]+")
 ROOT = re.compile(r"\u221a\s*(\([^()]*\)|[0-9A-Za-z]+)")
@@ -31,12 +33,17 @@ def plain_latex(answer: str) -> str:
     answer = ROOT.sub(lambda found: rf"\sqrt{{{found[1].strip('()')}}}", answer)
     answer = re.sub(
         r"(?:([0-9])\s*)?([\u00bc-\u00be\u2150-\u215e])",
-        lambda found: (f"{found[1]} " if found[1] else "") + unicodedata.normalize("NFKC", found[2]).replace("\u2044", "/"),
+        lambda found: (
+            (f"{found[1]} " if found[1] else "")
+            + unicodedata.normalize("NFKC", found[2]).replace("\u2044", "/")
+        ),
         answer,
     )
     answer = RAISED_RUN.sub(lambda found: f"^{{{found[0].translate(RAISED)}}}", answer)
     answer = LOWERED.sub(lambda found: f"_{{{unicodedata.normalize('NFKC', found[0])}}}", answer)
-    answer = re.sub(r"\\[lr][vV]ert(?![a-zA-Z])|\\[mM]id(?=[^a-zA-Z])", "|", answer) if "ert" in answer else answer
+    answer = (
+        re.sub(r"\\[lr][vV]ert(?![a-zA-Z])|\\[mM]id(?=[^a-zA-Z])", "|", answer) if "ert" in answer else answer
+    )
     answer = re.sub(r"\\leqslant|\\leq(?![a-zA-Z])|<=", r"\\le ", answer)
     answer = re.sub(r"\\geqslant|\\geq(?![a-zA-Z])|>=", r"\\ge ", answer)
     answer = re.sub(r"\\neq(?![a-zA-Z])|!=", r"\\ne ", answer)
@@ -113,7 +120,8 @@ def vector(answer: str) -> tuple[str, list[str]] | None:
 # ---- residues and options ----
 
 RESIDUE = re.compile(
-    r"(?:[a-zA-Z]\s*\\equiv\s*)?(?P<value>[^\\]*?)\s*(?:\\[,;: ])*\s*(?:\(?\\(?:pmod|bmod|mod|pod)(?![a-zA-Z])\s*"
+    r"(?:[a-zA-Z]\s*\\equiv\s*)?(?P<value>[^\\]*?)\s*(?:\\[,;: ])*\s*"
+    r"(?:\(?\\(?:pmod|bmod|mod|pod)(?![a-zA-Z])\s*"
     r"|\(\s*(?:\\(?:text|mathrm)\{\s*mod\s*\}|mod)\s*)\{?\s*(?P<modulus>[0-9]+)\s*\}?\s*\)?"
 )
 
@@ -130,7 +138,9 @@ OPTION = re.compile(
     r"(?:\(\s*([A-J])\s*\)|([A-J])(?=\s*(?:[).:\u2013\u2014-]|$)))(.*)",
     re.DOTALL | re.IGNORECASE,
 )
-OTHER_OPTION = re.compile(r"\([A-J]\)|\b(?:or|nor|and|not)\s*\(?[A-J]\b|^\s*(?:,|/|&|or\b|and\b)|\bnot\b|\b[B-HJ][).]")
+OTHER_OPTION = re.compile(
+    r"\([A-J]\)|\b(?:or|nor|and|not)\s*\(?[A-J]\b|^\s*(?:,|/|&|or\b|and\b)|\bnot\b|\b[B-HJ][).]"
+)
 
 
 def option(gold: str, answer: str) -> bool | None:
@@ -141,148 +151,11 @@ def option(gold: str, answer: str) -> bool | None:
     wanted = GOLD_OPTION.fullmatch(gold.strip())
     if not wanted or len(answer) > LONGEST:
         return None
-    text = re.sub(r"\\(?:text|math|mbox|bold)[a-z]*\s*(?=\{)|[{}$]|\\[,;: !]|~|\\(?:q?quad|left|right)", " ", answer)
+    text = re.sub(
+        r"\\(?:text|math|mbox|bold)[a-z]*\s*(?=\{)|[{}$]|\\[,;: !]|~|\\(?:q?quad|left|right)", " ", answer
+    )
     found = OPTION.fullmatch(" ".join(text.split()))
     if not found:
         return None
     letter = found[1] or found[2]
     return letter.upper() == (wanted[1] or wanted[2]) and not OTHER_OPTION.search(found[3])
-
-
-# ---- sets of real numbers ----
-
-INFINITE = r"\infty"
-VARIABLE = r"(?:[a-zA-Z]|\\(?:theta|alpha|beta|lambda|phi))"
-COMPARE = r"(\\le|\\ge|\\lt|\\gt|<|>)(?![a-zA-Z])"
-UNION = re.compile(r"\\cup(?![a-zA-Z])|\\l?or(?![a-zA-Z])|\\vee(?![a-zA-Z])|\\text\{\s*or\s*\}|\bor\b|\bU\b")
-BOTH = re.compile(r"\\land(?![a-zA-Z])|\\wedge(?![a-zA-Z])|\\text\{\s*and\s*\}|\band\b")
-
-
-@dataclass(frozen=True)
-class Interval:
-    r"""An interval of real numbers by its ends in LaTeX, `-\infty` and `\infty` among them."""
-
-    low: str
-    low_closed: bool
-    high: str
-    high_closed: bool
-
-
-ALL = Interval("-" + INFINITE, False, INFINITE, False)
-
-
-def as_set(answer: str) -> tuple[list[Interval], bool] | None:
-    r"""The intervals of a set of real numbers, and whether it is written as one beyond doubt.
-
-    Reads intervals, inequalities in one letter, `\ne`, `\mathbb{R}` without points, and unions of these with
-    `\cup`, `or` and commas. `(a, b)` alone may as well be a point. None for another answer.
-    """
-    if len(answer) > LONGEST:
-        return None
-    text = re.sub(r"\\(?:left|right|big[lr]?|Big[lr]?|quad|qquad)(?![a-zA-Z])|\\[!,;: ]", " ", answer)
-    text = re.sub(r"\\text\{\s*(or|and)\s*\}", r" \1 ", text).strip().rstrip(".")
-    text = re.sub(r"\\lt(?![a-zA-Z])", "<", re.sub(r"\\gt(?![a-zA-Z])", ">", text))
-    sure = False
-    if found := re.fullmatch(rf"\\\{{\s*({VARIABLE})(?:\s*\\in\s*\\mathbb\{{?R\}}?)?\s*(?:\||:|\\mid)(.*)\\\}}", text):
-        text, sure = found[2].strip(), True
-    if found := re.match(rf"({VARIABLE})\s*\\in(?![a-zA-Z])\s*", text):
-        text, sure = text[found.end() :], True
-        if named := re.fullmatch(r"\\mathbb\{?R\}?\s*(?:,|\||:|\\mid)\s*(.+)", text):
-            text = named[1]
-    letters = set(re.findall(rf"(?<![a-zA-Z\\])({VARIABLE})(?=\s*(?:\\le|\\ge|\\ne|<|>|=))", text))
-    letters |= set(re.findall(rf"(?:\\le|\\ge|\\ne|<|>)\s*({VARIABLE})(?![a-zA-Z])", text))
-    if len(letters) > 1:
-        return None
-    sure = sure or bool(letters) or bool(UNION.search(text)) or INFINITE in text or "mathbb" in text
-    intervals: list[Interval] = []
-    for piece in UNION.split(text):
-        found = _piece(piece.strip())
-        if found is None:
-            return None
-        intervals += found
-    return (intervals, sure or _mixed(intervals)) if intervals else None
-
-
-def _mixed(intervals: list[Interval]) -> bool:
-    return any(i.low_closed != i.high_closed for i in intervals)
-
-
-def _piece(text: str) -> list[Interval] | None:
-    if found := re.fullmatch(r"(?:\\mathbb\{?R\}?|\(-\\infty\s*,\s*\+?\\infty\s*\))\s*(?:(?:\\setminus|\\backslash|-)\s*\\\{(.*)\\\})?", text):
-        return _without(parts(found[1])) if found[1] else [ALL]
-    if found := re.fullmatch(r"([(\[])(.*)([)\]])", text, re.DOTALL):
-        ends = parts(found[2])
-        if len(ends) == 2 and all(ends):
-            low, high = (re.sub(r"\+\s*(?=\\infty)", "", end).replace(" ", "") if INFINITE in end else end for end in ends)
-            return [Interval(low, found[1] == "[", high, found[3] == "]")]
-        return None
-    both = [part for part in BOTH.split(text)] if BOTH.search(text) else parts(text)
-    pieces = [_inequality(part.strip()) for part in both]
-    if any(piece is None for piece in pieces):
-        return None
-    if all("\\ne" in part for part in both):
-        return _without([end for part in both for end in parts(part.split("\\ne")[1])])
-    known = [piece for piece in pieces if piece is not None]
-    if len(known) == 1:
-        return known
-    if len(known) == 2 and BOTH.search(text):
-        a, b = known if known[0].high == INFINITE else known[::-1]
-        if a.high == INFINITE and b.low == "-" + INFINITE:
-            return [Interval(a.low, a.low_closed, b.high, b.high_closed)]
-        return None
-    return known if not BOTH.search(text) else None
-
-
-def _without(points: list[str]) -> list[Interval]:
-    ends = ["-" + INFINITE, *points, INFINITE]
-    return [Interval(a, False, b, False) for a, b in zip(ends, ends[1:], strict=False)]
-
-
-def _inequality(text: str) -> Interval | None:
-    """`a < x < b`, `x < a`, `a < x`, or (as a stand-in) `x \ne a`."""
-    found = re.split(COMPARE, text)
-    if re.fullmatch(rf"{VARIABLE}\s*\\ne(?![a-zA-Z]).*", text):
-        return ALL
-    if len(found) == 5 and re.fullmatch(VARIABLE, found[2].strip()):
-        low, first, _, second, high = (part.strip() for part in found)
-        if first in ("<", "\\le") and second in ("<", "\\le"):
-            return Interval(low, first != "<", high, second != "<")
-        if first in (">", "\\ge") and second in (">", "\\ge"):
-            return Interval(high, second != ">", low, first != ">")
-        return None
-    if len(found) != 3:
-        return None
-    a, sign, b = (part.strip() for part in found)
-    if not re.fullmatch(VARIABLE, a):
-        if not re.fullmatch(VARIABLE, b):
-            return None
-        a, b, sign = b, a, {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le"}[sign]
-    if sign in ("<", "\\le"):
-        return Interval("-" + INFINITE, False, b, sign != "<")
-    return Interval(b, sign != ">", INFINITE, False)
-
-
-def same_set(a: list[Interval], b: list[Interval], equal: Callable[[str, str], bool]) -> bool:
-    """Whether two unions consist of the same intervals."""
-    if len(a) != len(b):
-        return False
-    left = list(b)
-
-    def ends(x: str, y: str) -> bool:
-        return x == y if INFINITE in x + y else equal(x, y)
-
-    for one in a:
-        i = next(
-            (
-                i
-                for i, other in enumerate(left)
-                if (one.low_closed, one.high_closed) == (other.low_closed, other.high_closed)
-                and ends(one.low, other.low)
-                and ends(one.high, other.high)
-            ),
-            None,
-        )
-        if i is None:
-            return False
-        del left[i]
-    return True

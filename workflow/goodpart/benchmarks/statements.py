@@ -17,7 +17,9 @@ from functools import cached_property
 NAME = "<completion>"
 MOST_PARSES = 200  # of one stretch of code: each costs about a millisecond at most
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
-START = re.compile(r"(?:async[ \t]+def|def|class|import|from|try|if)\b|@\w|[A-Za-z_]\w*[ \t]*(?::[^=\n]+)?=(?!=)")
+START = re.compile(
+    r"(?:async[ \t]+def|def|class|import|from|try|if)\b|@\w|[A-Za-z_]\w*[ \t]*(?::[^=\n]+)?=(?!=)"
+)
 SHOWING = {"print", "input", "help", "pprint", "display", "breakpoint"}
 TESTING = {"unittest", "doctest", "pytest", "timeit"}
 GUARD = {"__name__"}
@@ -197,7 +199,8 @@ def answer(body: list[Statement], wanted: Iterable[str], tail: str = "") -> list
     A definition, an import or an assignment stays if something that stays reads it; a statement that changes
     such a value stays too. Of the rest, what shows or tests the answer goes: assertions, whatever reads a
     function of the answer or prints, other calls, and the values made for these. A statement that ends the
-    program, such as `sys.exit()`, or changes the standard library stays and takes effect. `tail`: text behind the statements that did not parse.
+    program, such as `sys.exit()`, or changes the standard library stays and takes effect. `tail`: text behind
+    the statements that did not parse.
     """
     own = {name for s in body if s.defines for name in s.binds}
     imported = {name for s in body if isinstance(s.node, IMPORT) for name in s.binds}
@@ -253,7 +256,9 @@ def _drops(s: Statement, own: set[str]) -> bool:
     if isinstance(s.node, (*DEFINITION, *IMPORT, ast.Assert)) or s.reads & (own | SHOWING | TESTING | GUARD):
         # A pause, whose line nobody reads, holds up the tests as well.
         call = s.node.value if isinstance(s.node, ast.Assign) else None
-        return not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "input")
+        return not (
+            isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "input"
+        )
     if isinstance(s.node, (ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign)):
         return not _called(s) & ENDING
     return False

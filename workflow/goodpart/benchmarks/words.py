@@ -16,16 +16,18 @@ PARTS = {"tenth": 10, "hundredth": 100, "thousandth": 1000, "millionth": 10**6}
 SHARES = {"half": 2, "halves": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8}
 BASES = SMALL | {"binary": 2, "octal": 8, "decimal": 10, "hexadecimal": 16}
 SHORT_UNITS = frozenset(
-    "cm mm km dm m ft in yd mi kg g mg lb lbs oz t l ml s ms h hr hrs min sec am pm mph kph kmh rpm hz pt pts "
-    "yds sq cu day days man men cup cups egg eggs box cat cats dog dogs pie pies sec way ways".split()
+    "cm mm km dm m ft in yd mi kg g mg lb lbs oz t l ml s ms h hr hrs min sec am pm mph kph kmh rpm hz pt "
+    "pts yds sq cu day days man men cup cups egg eggs box cat cats dog dogs pie pies way ways per of a an "
+    "the".split()
 )
 # Words behind a number that make another answer of it.
 NO_UNITS = frozenset(
-    "or and nor not no none to than more less least most fewer about approximately around nearly almost over under "
-    "above below between plus minus times divided root squared cubed mod modulo choose factorial negative "
-    "infinity undefined unknown pi theta alpha beta sqrt sin cos tan cot csc log exp sinh cosh tanh arcsin arccos "
-    "arctan frac half halves third thirds quarter quarters dozen ways! if when where unless except otherwise".split()
-) - {"dozen", "sec", "ways!"}
+    "or and nor not no none to than more less least most fewer about approximately around nearly almost over "
+    "under above below between plus minus times divided root squared cubed mod modulo choose factorial "
+    "negative infinity undefined unknown pi theta alpha beta sqrt sin cos tan cot csc log exp sinh cosh tanh "
+    "arcsin arccos arctan frac half halves third thirds quarter quarters if when where unless except "
+    "otherwise".split()
+)
 
 
 def number_in_words(text: str) -> Fraction | None:
@@ -40,7 +42,11 @@ def _spoken(words: list[str]) -> Fraction | None:
         if seen and share and i == len(words) - 1:
             return Fraction(total + current, share)
         if word in SMALL:
-            if seen and current % 100 and not (current % 10 == 0 and current % 100 >= 20 and SMALL[word] < 10):
+            if (
+                seen
+                and current % 100
+                and not (current % 10 == 0 and current % 100 >= 20 and SMALL[word] < 10)
+            ):
                 return None
             current += SMALL[word]
         elif word == "hundred" and seen and 0 < current < 100:
@@ -59,13 +65,15 @@ def is_unit(words: str) -> bool:
     return (
         bool(found)
         and not any(word.casefold() in NO_UNITS or word.casefold() in SCALES for word in found)
-        and all(len(word) > 3 or word.casefold() in SHORT_UNITS | {"per", "of", "a", "an", "the"} for word in found)
+        and all(len(word) > 3 or word.casefold() in SHORT_UNITS for word in found)
     )
 
 
 def hedged(words: str) -> bool:
     """Whether words behind a number make another answer of it, such as `or more`."""
-    return any(word.casefold() in NO_UNITS - {"and", "to", "over"} for word in re.findall(r"[A-Za-z]+", words))
+    return any(
+        word.casefold() in NO_UNITS - {"and", "to", "over"} for word in re.findall(r"[A-Za-z]+", words)
+    )
 
 
 def scaled(words: str) -> tuple[Fraction, str]:

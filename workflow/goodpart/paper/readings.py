@@ -1,4 +1,4 @@
-"""The two readings of completions side by side: what a careful person means, and the benchmark's own harness."""
+"""The two readings of completions side by side: a careful person's, and the benchmark's own harness."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 TITLE = "## Two readings"
 HOW = """
-Every completion is judged twice. *Default*: what a careful person means, which the tables take. *Strict*: the
-benchmark's own harness, which judges the text as it stands (docs/benchmarks.md says how the two differ). Accuracy
+Every completion is judged twice. *Default*: as a careful person would; the tables take it. *Strict*: as the
+benchmark's own harness does, by the text as it stands (docs/benchmarks.md says how the two differ). Accuracy
 is in percent; *difference* is default less strict, in percentage points.
 """
 HEADER = [

@@ -85,8 +85,8 @@ def cell(
 ) -> dict[str, Any]:
     """Counts and ratios of one cell against its full-depth cell (the same tables for full depth).
 
-    Tables: scores (item_id, sample, correct, status, strict) and generations (item_id, sample, token_ids, ended,
-    truncated, forward_passes, kl), rows of the same completions in the same order, an item's samples
+    Tables: scores (item_id, sample, correct, status, strict) and generations (item_id, sample, token_ids,
+    ended, truncated, forward_passes, kl), rows of the same completions in the same order, an item's samples
     together; GoodpartError if they are not.
     """
     ids = scores.select(COMPLETION)

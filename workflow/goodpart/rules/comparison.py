@@ -63,7 +63,9 @@ def to_csv(made: list[dict[str, Any]]) -> str:
     return out.getvalue()
 
 
-def to_markdown(made: list[dict[str, Any]], settings: dict[str, Any], ours: Sequence[dict[str, Any]] = ()) -> str:
+def to_markdown(
+    made: list[dict[str, Any]], settings: dict[str, Any], ours: Sequence[dict[str, Any]] = ()
+) -> str:
     """The comparison for reading: what it can say, the claims, the cells table by table, the two readings.
 
     ours: rows of cells.parquet.
