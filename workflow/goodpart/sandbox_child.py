@@ -8,7 +8,7 @@ therefore taken from its pipe before the program starts, and held where no frame
 leads: as an argument that `map` has drawn and not yet passed on, while its next argument, the program, is
 executed. `send` is called with it only after that, and an exception drops it. Started as
 `python -I -S -c SOURCE`; arguments: descriptor of a socket for the verdict and of the pipe with the nonce,
-CPU seconds, bytes of memory, processes, uid to become or -1.
+CPU seconds, bytes of memory, processes, uid to become or -1, and folders of further packages.
 """
 
 import _socket
@@ -41,6 +41,9 @@ def main() -> None:
         hard = resource.getrlimit(name)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(name, (value, value))
+    if packages := sys.argv[7:]:
+        sys.path += packages
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"  # each thread reserves address space
     sys.argv[1:] = []
     if pid := os.fork():
         wait_for(pid)

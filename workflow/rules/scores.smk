@@ -21,7 +21,8 @@ rule scores:
         sandbox=config["scoring"]["sandbox"],
         cpu=config["scoring"]["cpu_seconds"],
         wall=config["scoring"]["wall_seconds"],
+        numpy="--numpy" if config["scoring"].get("numpy") else "",
     shell:
         "python -m goodpart.rules.scores --kind {params.kind} --style {params.style} --items {input.item_files:q}"
         " --generations {input.generations:q} --sandbox {params.sandbox} --cpu-seconds {params.cpu}"
-        " --wall-seconds {params.wall} --threads {threads} --output {output:q} --log {log:q}"
+        " --wall-seconds {params.wall} {params.numpy} --threads {threads} --output {output:q} --log {log:q}"

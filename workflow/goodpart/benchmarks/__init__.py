@@ -44,6 +44,9 @@ THINKING = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 THOUGHT = re.compile(rf"\A.*(?:</(?:{TAGS})>|\[/THINK\]|<\|end_of_thought\|>)", re.DOTALL | re.IGNORECASE)
+NUMBERED = re.compile(
+    r"^\W*[0-9]+[.)]|\bstep\s*[0-9]+", re.IGNORECASE | re.MULTILINE
+)  # of a list or a heading
 SETTLED = 100  # characters before a stop string, from which on a completion is under way
 
 
@@ -131,7 +134,8 @@ def before_next(completion: str, label: str, answered: Callable[[str], bool]) ->
         inside = any(before.count(quote) % 2 for quote in ("```", '"""', "'''"))
         if inside or re.search(r"[A-Za-z][ \t]*$", line):
             continue
-        if answered(before) or len(before.strip()) > SETTLED or re.search(r"[0-9]", before):
+        above = NUMBERED.sub("", before[: len(before) - len(line)])
+        if answered(before) or len(above.strip()) > SETTLED or re.search(r"[0-9]", above):
             return before
     return completion
 

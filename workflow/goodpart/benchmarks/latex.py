@@ -55,14 +55,17 @@ NUMERAL = re.compile(
 IN_BRACES = re.compile(r"(?<!\\)\{[0-9]{1,3}(?:,[0-9]{3})+\}")
 WORDED_UNIT = re.compile(r"\\(?:text[a-z]*|mbox)\s*\{\s*([-+]?[0-9][0-9.,]*)(\s[A-Za-z][A-Za-z. ]*)\}")
 PLAIN_UNIT = re.compile(  # behind a value without letters of its own
-    r"((?:\\[a-z]+(?=\s*[{\d(])|[^A-Za-z\\]|\\[$%,;:! ]|\\pi(?![a-z]))*[0-9})i](?:\\pi)?\s*)"
+    r"((?:\\[a-z]+(?=\s*[{\d(])|[^A-Za-z\\]|\\[$%,;:! ]|\\pi(?![a-z]))*(?:[0-9})]|i(?![a-z]))(?:\\pi)?\s*)"
     r"([A-Za-z][A-Za-z ./-]*)"
     r"(\^\s*\{?\s*[23]\s*\}?)?\.?"
 )
 IMAGINARY = re.compile(
     r"\\(?:text|math(?:rm|it)|operatorname)\s*\{\s*(i)\s*\}|(?<=[0-9])\s*(?:\\cdot|\\times|\*)\s*(i)(?![a-zA-Z])"
 )
-MIXED = re.compile(r"([-+]?)\s*([0-9]{1,400})\s+([0-9]{1,400})\s*/\s*([0-9]{1,400})\.?")
+TEMPERATURE = re.compile(
+    r"(?<=[0-9])\s*(?:\^\s*\{?\s*\\circ\s*\}?|\u00b0|\\degree)\s*(?:\\(?:text|mathrm)\s*\{\s*)?[CF]\s*\}?$"
+)
+MIXED = re.compile(r"([-+]?)\s*([0-9]{1,400})\s+(?:and\s+)?([0-9]{1,400})\s*/\s*([0-9]{1,400})\.?")
 SLASH = re.compile(rf"([-+]?{DECIMAL})/({DECIMAL})")
 
 
@@ -163,7 +166,8 @@ def value(answer: str) -> Fraction | None:
     Reads integers and decimals with separators, fractions, mixed numbers and powers of ten, without
     currency, degrees, percent sign and a unit in `\text{}`.
     """
-    text = DEGREES.sub("", _undelimited(answer).rstrip(". "))
+    text = TEMPERATURE.sub("", _undelimited(answer).rstrip(". "))
+    text = DEGREES.sub("", text)
     text = re.sub(r"^\\?\$|\\?[%$]$", "", text.strip()).strip()
     factor = Fraction(1)
     while found := UNIT.search(text):
@@ -181,6 +185,7 @@ def value(answer: str) -> Fraction | None:
 def _number(text: str) -> Fraction | None:
     """The number that a text without its unit is."""
     text = WRAPPER.sub(r" \1 ", THOUSANDS.sub("", text)).strip()
+    text = re.sub(r"(?<=[0-9])\s+and\s+(?=\\[dt]?frac|[0-9]+\s*/)", " ", text)
     if (spoken := number_in_words(text)) is not None:
         return spoken
     if found := MIXED.fullmatch(text):

@@ -41,8 +41,7 @@ HEDGE = r"[0-9}]\s*(?:\\text[a-z]*\s*\{\s*)?(?:or|to|and)\s+(?:more|less|fewer)\
 GLUE = 60  # characters between boxes of one answer
 TIGHT = re.compile(r"[\s$.()\[\]\\]*(?:,|;|and|or|,\s*and|,\s*or)[\s$()\[\]\\]*")
 RETRACTION = re.compile(
-    r"\b(?:wait|actually|no|not|wrong|incorrect|mistake|instead|rather|correct(?:ed|ion)?|check|error|oops|sorry)\b"
-    r"|\n\s*\n",
+    r"\b(?:wait|actually|no|not|wrong|incorrect|mistake|instead|rather|correct(?:ed|ion)?|check|error|oops|sorry)\b",
     re.IGNORECASE,
 )
 MOST_VALUES = 8

@@ -12,7 +12,17 @@ from goodpart.benchmarks.notations import LONGEST, parts
 INFINITE = r"\infty"
 VARIABLE = r"(?:[a-zA-Z]|\\(?:theta|alpha|beta|lambda|phi))"
 COMPARE = r"(\\[lg][et](?![a-zA-Z])|<|>)"
-UNION = re.compile(r"\\cup(?![a-zA-Z])|\\l?or(?![a-zA-Z])|\\vee(?![a-zA-Z])|\\text\{\s*or\s*\}|\bor\b|\bU\b")
+UNION = re.compile(
+    r"\\cup(?![a-zA-Z])|\\l?or(?![a-zA-Z])|\\vee(?![a-zA-Z])|\\text\{\s*or\s*\}|\bor\b|\bU\b|;"
+)
+BUILDER = re.compile(
+    rf"^\\\{{\s*({VARIABLE})(?:\s*\\in\s*\\mathbb\{{?R\}}?)?\s*(?:\||:|\\mid)(.*)\\\}}$", re.DOTALL
+)
+EXCEPT = re.compile(
+    r"(?:\\text\{)?\s*(?:all\s+)?(?:real numbers|reals)(?:\s+[a-z])?\s+(?:except|other than|excluding|but)\s*"
+    r"(?:for\s*)?\}?\s*(?:[a-z]\s*=\s*)?(-?[0-9][^a-z]*)$",
+    re.IGNORECASE,
+)
 BOTH = re.compile(r"\\land(?![a-zA-Z])|\\wedge(?![a-zA-Z])|\\text\{\s*and\s*\}|\band\b")
 
 
@@ -40,10 +50,9 @@ def as_set(answer: str) -> tuple[list[Interval], bool] | None:
     text = re.sub(r"\\(?:left|right|big[lr]?|Big[lr]?|quad|qquad)(?![a-zA-Z])|\\[!,;: ]", " ", answer)
     text = re.sub(r"\\text\{\s*(or|and)\s*\}", r" \1 ", text).strip().rstrip(".")
     text = re.sub(r"\\lt(?![a-zA-Z])", "<", re.sub(r"\\gt(?![a-zA-Z])", ">", text))
-    sure = False
-    if found := re.fullmatch(
-        rf"\\\{{\s*({VARIABLE})(?:\s*\\in\s*\\mathbb\{{?R\}}?)?\s*(?:\||:|\\mid)(.*)\\\}}", text
-    ):
+    text = EXCEPT.sub(r"\\mathbb{R} \\setminus \\{ \1 \\}", text)
+    sure = "setminus" in text or "notin" in text
+    if (found := BUILDER.match(text)) and r"\}" not in found[2]:
         text, sure = found[2].strip(), True
     if found := re.match(rf"({VARIABLE})\s*\\in(?![a-zA-Z])\s*", text):
         text, sure = text[found.end() :], True
@@ -68,6 +77,17 @@ def _mixed(intervals: list[Interval]) -> bool:
 
 
 def _piece(text: str) -> list[Interval] | None:
+    """The intervals of one part of a union."""
+    text = BUILDER.sub(r"\2", text).strip()
+    if found := re.match(rf"{VARIABLE}\s*\\(in|notin)(?![a-zA-Z])\s*", text):
+        inside = _piece(text[found.end() :])
+        return inside if found[1] == "in" or inside is None else _outside(inside)
+    if found := re.fullmatch(rf"\|\s*{VARIABLE}\s*\|\s*{COMPARE}\s*(.+)", text):
+        closed, end = found[1] not in "<>", found[2].strip()
+        within = Interval(f"-{end}", closed, end, closed)
+        if found[1] in ("<", "\\le"):
+            return [within]
+        return _outside([Interval(f"-{end}", not closed, end, not closed)])
     if found := re.fullmatch(
         r"(?:\\mathbb\{?R\}?|\(-\\infty\s*,\s*\+?\\infty\s*\))\s*(?:(?:\\setminus|\\backslash|-)\s*\\\{(.*)\\\})?",
         text,
@@ -97,6 +117,17 @@ def _piece(text: str) -> list[Interval] | None:
             return [Interval(a.low, a.low_closed, b.high, b.high_closed)]
         return None
     return known if not BOTH.search(text) else None
+
+
+def _outside(inside: list[Interval]) -> list[Interval] | None:
+    """All numbers but those of one bounded interval."""
+    if len(inside) != 1 or INFINITE in inside[0].low + inside[0].high:
+        return None
+    one = inside[0]
+    return [
+        Interval("-" + INFINITE, False, one.low, not one.low_closed),
+        Interval(one.high, not one.high_closed, INFINITE, False),
+    ]
 
 
 def _without(points: list[str]) -> list[Interval]:
@@ -135,7 +166,8 @@ def same_set(a: list[Interval], b: list[Interval], equal: Callable[[str, str], b
     left = list(b)
 
     def ends(x: str, y: str) -> bool:
-        return x == y if INFINITE in x + y else equal(x, y)
+        a, b = (re.sub(r"[\s+]", "", end) for end in (x, y))
+        return a == b if INFINITE in a + b else equal(x, y)
 
     for one in a:
         i = next(

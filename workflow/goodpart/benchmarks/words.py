@@ -12,13 +12,14 @@ ONES = (
 TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 SMALL = dict(zip(ONES, range(20), strict=True)) | {word: 10 * i for i, word in enumerate(TENS, 2)}
 SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+LETTERS = {"k": 10**3, "K": 10**3, "M": 10**6, "mn": 10**6, "B": 10**9, "bn": 10**9}
 PARTS = {"tenth": 10, "hundredth": 100, "thousandth": 1000, "millionth": 10**6}
 SHARES = {"half": 2, "halves": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8}
 BASES = SMALL | {"binary": 2, "octal": 8, "decimal": 10, "hexadecimal": 16}
 SHORT_UNITS = frozenset(
     "cm mm km dm m ft in yd mi kg g mg lb lbs oz t l ml s ms h hr hrs min sec am pm mph kph kmh rpm hz pt "
-    "pts yds sq cu day days man men cup cups egg eggs box cat cats dog dogs pie pies way ways per of a an "
-    "the".split()
+    "pts usd eur gbp deg yds sq cu day days man men cup cups egg eggs box cat cats dog dogs pie pies way "
+    "ways per of a an the".split()
 )
 # Words behind a number that make another answer of it.
 NO_UNITS = frozenset(
@@ -80,6 +81,8 @@ def scaled(words: str) -> tuple[Fraction, str]:
     """The factor that the first words behind a number are, and the words that remain: `million dollars`."""
     factor = Fraction(1)
     found = words.split()
+    if found and found[0] in LETTERS:
+        factor *= LETTERS[found.pop(0)]
     while found and (word := found[0].casefold().strip(".,")) in SCALES:
         factor *= SCALES[word]
         found.pop(0)

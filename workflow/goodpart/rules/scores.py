@@ -71,7 +71,9 @@ def main(arguments: argparse.Namespace) -> None:
     module = benchmark_module(arguments.kind)
     sandbox = None
     if module.SANDBOX:
-        sandbox = usable_sandbox(Sandbox(arguments.sandbox, arguments.cpu_seconds, arguments.wall_seconds))
+        sandbox = usable_sandbox(
+            Sandbox(arguments.sandbox, arguments.cpu_seconds, arguments.wall_seconds, arguments.numpy)
+        )
     items = read_table(arguments.items, ["item_id", "reference"]).to_pylist()
     references = {item["item_id"]: json.loads(item["reference"]) for item in items}
     generations = read_tables(arguments.generations, ["item_id", "sample", "completion"]).to_pylist()
@@ -94,5 +96,6 @@ if __name__ == "__main__":
     options.add_argument("--sandbox", choices=["bubblewrap", "none"], required=True)
     options.add_argument("--cpu-seconds", type=float, required=True)
     options.add_argument("--wall-seconds", type=float, required=True)
+    options.add_argument("--numpy", action="store_true", help="let programs import numpy")
     options.add_argument("--output", type=Path, required=True)
     run(main, options.parse_args())
