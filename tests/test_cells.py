@@ -117,3 +117,18 @@ def test_completions_of_other_settings_than_full_depths_are_refused(tmp_path):
     assert made_alike(tmp_path, {**PLACE, "policy": "similarity", "k": 2}, [[0, 3]])["seed"] == 0
     with pytest.raises(GoodpartError, match=r"k4/0-3\.parquet: made with another decode than .*full/k0"):
         made_alike(tmp_path, {**PLACE, "policy": "similarity", "k": 4}, [[0, 3]])
+
+
+def test_the_strict_reading_and_cut_completions_are_counted():
+    base = scores([1, 1, 0, 0]), made([[1], [2], [3], [4]], ended=[1, 0, 1, 1])
+    mine = scores([1, 0, 0, 0]), made([[1], [2], [3], [4]], ended=[0, 0, 1, 1])
+    strict = [pa.array(values) for values in ([True, True, True, False], [True, True, False, False])]
+    base, mine = (
+        (table.append_column("strict", column), rest)
+        for (table, rest), column in zip((base, mine), strict, strict=True)
+    )
+    found = cell(*mine, *base, 0.95, 100)
+    assert (found["strict"], found["strict_accuracy"]) == (2, 0.5)
+    assert found["strict_retention"] == pytest.approx(200 / 3)
+    assert (found["accuracy"], found["retention"]) == (0.25, 50)
+    assert (found["truncated"], found["full_truncated"]) == (2, 1)

@@ -153,3 +153,19 @@ def test_claims_on_adjacency_rest_on_pairs(tmp_path):
     }
     rows, _ = compared(tmp_path, cells, settings)
     assert rows["C13"]["here_verdict"] == "true"
+
+
+def test_both_readings_stand_side_by_side(tmp_path):
+    rows = [
+        cell_row(
+            0, benchmark="sums", status="scored", accuracy=0.75, strict_accuracy=0.5, strict_retention=100.0
+        ),
+        cell_row(
+            2, benchmark="sums", status="scored", accuracy=0.5, strict_accuracy=0.5, strict_retention=None
+        ),
+    ]
+    _, text = compared(tmp_path, rows, {**settings_of(["sums"], "sums"), "models": {}})
+    table = text.split("## Two readings")[1]
+    assert "| 75.0 | 50.0 | +25.0 |" in table
+    assert "| 50.0 | 50.0 | +0.0 |" in table
+    assert "| n/a |" in table

@@ -79,6 +79,33 @@ def test_reasons(sandbox):
     assert "by itself, or by a limit" in sandbox.run("import os\nos.kill(os.getpid(), 9)").reason
 
 
+@pytest.mark.parametrize("kind", ["bubblewrap", "none"])
+def test_numpy_is_an_option_and_read_only(sandbox, kind):
+    wide = Sandbox(kind, numpy=True)
+    assert wide.run("import numpy as np\nassert np.linalg.norm([3.0, 4.0]) == 5").passed
+    assert not Sandbox(kind).run("import numpy").passed
+    assert not wide.run("import pyarrow").passed
+    if kind == "bubblewrap":
+        assert not wide.run("import numpy\nopen(numpy.__path__[0] + '/x', 'w')").passed
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "from dataclasses import dataclass\n@dataclass\nclass N:\n    n: 'N | None' = None\nassert N(N()).n",
+        "import pickle\nclass A: pass\nassert isinstance(pickle.loads(pickle.dumps(A())), A)",
+        "import sys\nx = 1\nassert sys.modules[__name__].x == 1",
+        "import typing\nclass T:\n    a: 'T'\nassert typing.get_type_hints(T) == {'a': T}",
+        "import enum, copy\nclass E(enum.Enum):\n    A = 1\nassert copy.deepcopy(E.A) is E.A",
+        "from typing import NamedTuple\nclass P(NamedTuple):\n    x: 'P'\nimport copy\ncopy.copy(P(1))",
+        "assert __name__ != '__main__'",
+    ],
+)
+def test_programs_find_their_own_module(sandbox, program):
+    assert sandbox.run(program).passed
+    assert not sandbox.run(program + "\nassert False").passed
+
+
 FORGERIES = {
     "every descriptor": """
 import os

@@ -111,3 +111,22 @@ def test_names_of_ones_own_break_no_table():
     table = retention_table(CELLS, "similarity", {"llada": None}, labels)
     assert "A\\|B & 5 % #1" in to_markdown(table, None, 0.95)
     assert r"A|B \& 5 \% \#1" in to_latex(table, None, 0.95)
+
+
+def test_cut_completions_are_marked_in_print_alone():
+    cut = [
+        cell("llada", 0, truncated=4, full_truncated=4, samples=1),
+        cell("llada", 2, truncated=0, full_truncated=4, samples=1, low=50.0, high=99.0),
+        cell("mine", 0, truncated=3, full_truncated=3, samples=1),
+        cell("mine", 2, truncated=4, full_truncated=3, samples=1, got_k=1),
+    ]
+    table = retention_table(cut, "similarity", {"llada": "LLaDA-Instruct", "mine": None}, {"b": "Bench"})
+    text = to_markdown(table, None, 0.95)
+    assert "100.0 (0.50) !" in text
+    assert "(50 to 99) \\* ! |" in text
+    assert "| 100.0 (0.50) |" in text  # 3 of 32 are less than a tenth
+    assert "\\+ [1] !" in text
+    assert "were cut off by the length limit" in text
+    assert "$^{*}$ !" in to_latex(table, None, 0.95)
+    assert "!" not in to_csv(table, None)
+    assert "cut off" not in to_markdown(TABLE, None, 0.95)

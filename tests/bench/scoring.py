@@ -1,9 +1,13 @@
-"""Speed of the scorers on the public data: `python tests/bench/scoring.py FOLDER [part ...]`.
+"""Speed and accuracy of the scorers: `python tests/bench/scoring.py FOLDER [part ...] [--oracles FOLDER]`.
 
-FOLDER has the data files with the names in docs/benchmarks.md. Each part scores the reference solutions,
-prints how many are correct, and compares times: gsm8k with a second run (noise); math500, with rewritten
-answers whose strings differ, with a new process per comparison (a sample); code in the sandbox with a bare
-interpreter, one program at a time, and with all processors.
+FOLDER holds the data files as docs/benchmarks.md names them. Each part scores the reference solutions, says
+how many are correct, and compares, side by side: gsm8k with itself a second time (noise); math500, whose
+answers are rewritten so that strings differ, with a new process for every comparison (a sample); code in the
+sandbox with a bare interpreter, one at a time, and with all processors.
+
+The part `accuracy` prints precision (of the completions scored as correct, how many are) and recall (of the
+correct completions, how many are scored so) by benchmark, in both readings: of the cases in tests/, and with
+--oracles of the binding rows of a folder of labelled completions (docs/benchmarks.md has their format).
 """
 
 import argparse
@@ -15,11 +19,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from goodpart.benchmarks import equivalence
-from goodpart.benchmarks.code import run_program
+from goodpart.benchmarks import benchmark_module, equivalence, judge
+from goodpart.benchmarks.code import run_programs
 from goodpart.runtime import processors
 from goodpart.sandbox import Sandbox
-from goodpart.verify.oracles import public
+from goodpart.verify.oracles import BINDING, DATA, STOP_STYLE, public, read, reference_of
 
 BARE = "import sys\nexec(compile(sys.stdin.read(), 'p', 'exec'), {'__name__': 'p'})"
 
@@ -76,8 +80,8 @@ def code(name: str, folder: Path, threads: int) -> None:
     wrong = [row["task_id"] for row, v in zip(rows, verdicts, strict=True) if not v.correct]
     print(f"{name}: {len(rows) - len(wrong)} of {len(rows)} correct, in {both:.1f} s; wrong: {wrong}")
     programs = programs_of(module, pairs)[:100]
-    one, _ = timed(lambda program: run_program(program, "", sandbox), programs, 1)
-    many, _ = timed(lambda program: run_program(program, "", sandbox), programs, threads)
+    one, _ = timed(lambda program: run_programs([(program, "")], sandbox), programs, 1)
+    many, _ = timed(lambda program: run_programs([(program, "")], sandbox), programs, threads)
 
     def bare(program: str) -> None:
         command = [sys.executable, "-I", "-S", "-c", BARE]
@@ -102,6 +106,78 @@ def programs_of(module: Any, pairs: Sequence[tuple[dict[str, Any], str]]) -> lis
     return kept
 
 
+Case = tuple[
+    str, dict[str, Any], str, str, bool
+]  # benchmark, reference, completion, style, whether it is right
+
+
+def labelled(folder: Path, oracles: Path | None) -> dict[str, list[Case]]:
+    """Where they are from -> completions with the verdict that a careful person gives."""
+    import test_answers
+    import test_code_answers as code_cases
+
+    cases = [
+        ("math500", {"answer": gold}, f"\\boxed{{{answer}}}", "dflash", right)
+        for kind in test_answers.KINDS.values()
+        for gold, answer, right in kind
+    ]
+    cases += [
+        ("math500", {"answer": gold}, text, "dflash", right) for gold, text, right in test_answers.BOXES
+    ]
+    for body, right in ((code_cases.RIGHT, True), (code_cases.WRONG, False)):
+        for demo in code_cases.DEMOS.values():
+            cases.append(("humaneval", code_cases.TASK, code_cases.fenced(body + demo), "dflash", right))
+            cases.append(
+                ("mbpp", code_cases.MBPP_TASK, code_cases.open_fence(body + demo), "dflash_tests", right)
+            )
+        for before, form, after in code_cases.SEVERAL.values():
+            text = before + form.format(code_cases.fenced(body)) + after
+            cases.append(("humaneval", code_cases.TASK, text, "dflash", right))
+    found = {"tests": cases}
+    for file in sorted(oracles.glob("*.jsonl")) if oracles else []:
+        rows = read(file)
+        if "k" not in rows[0] and "timeout_s" not in rows[0]:
+            found[file.name] = [
+                (
+                    DATA[row["benchmark"]][0],
+                    reference_of(row, folder),
+                    row["completion"],
+                    STOP_STYLE if row["strength"] == "must_with_stop" else "dflash",
+                    row["expected_correct"],
+                )
+                for row in rows
+                if row["strength"] in BINDING and row["expected_correct"] is not None
+            ]
+    return found
+
+
+def accuracy(folder: Path, threads: int, oracles: Path | None) -> None:
+    """Precision and recall of both readings by benchmark."""
+    sandbox = Sandbox()
+    sandbox.probe()
+
+    def verdict(case: Case) -> Any:
+        kind, reference, completion, style, _ = case
+        return judge(benchmark_module(kind), reference, completion, style, sandbox)
+
+    for source, cases in labelled(folder, oracles).items():
+        _, verdicts = timed(verdict, cases, threads)
+        for kind in dict.fromkeys(case[0] for case in cases):
+            for reading in ("correct", "strict"):
+                pairs = [
+                    (bool(getattr(v, reading)), case[4])
+                    for case, v in zip(cases, verdicts, strict=True)
+                    if case[0] == kind
+                ]
+                both = sum(said and right for said, right in pairs)
+                precision = both / max(1, sum(said for said, _ in pairs))
+                recall = both / max(1, sum(right for _, right in pairs))
+                name = {"correct": "default"}.get(reading, reading)
+                print(
+                    f"{source} {kind}, {name}: precision {precision:.4f}, recall {recall:.4f}, n {len(pairs)}"
+                )
+
+
 PARTS: dict[str, Callable[[Path, int], None]] = {
     "gsm8k": gsm8k,
     "math500": math500,
@@ -114,8 +190,13 @@ PARTS: dict[str, Callable[[Path, int], None]] = {
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("folder", type=Path)
-    options.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
+    options.add_argument("parts", nargs="*", metavar="part", help=", ".join([*PARTS, "accuracy"]))
     options.add_argument("--threads", type=int, default=processors(64))
+    options.add_argument("--oracles", type=Path, help="labelled completions, for `accuracy`")
     arguments = options.parse_args()
-    for part in arguments.parts or PARTS:
-        PARTS[part](arguments.folder, arguments.threads)
+    for part in arguments.parts or [*PARTS, "accuracy"]:
+        if part == "accuracy":
+            sys.path.insert(0, str(Path(__file__).parents[1]))
+            accuracy(arguments.folder, arguments.threads, arguments.oracles)
+        else:
+            PARTS[part](arguments.folder, arguments.threads)

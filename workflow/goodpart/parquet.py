@@ -57,11 +57,16 @@ def open_parquet(path: Path) -> pq.ParquetFile:
         file = pq.ParquetFile(path)
     except FileNotFoundError:
         raise GoodpartError(f"{path}: no such file") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise GoodpartError(f"{path}: not a whole Parquet file ({error}); delete it and rerun") from error
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error) from error
     if KEY not in (file.schema_arrow.metadata or {}):
         raise GoodpartError(f"{path}: a Parquet file that this project did not write; move it away")
     return file
+
+
+def _damaged(path: Path, error: Exception) -> GoodpartError:
+    said = " ".join(str(error).split())[:200]
+    return GoodpartError(f"{path}: not a whole Parquet file ({said}); delete it and rerun")
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
@@ -76,7 +81,10 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
         missing = sorted(set(columns or []) - set(file.schema_arrow.names))
         if missing:
             raise GoodpartError(f"{path}: has no column {', '.join(missing)}; delete it and rerun")
-        return file.read(columns=columns)
+        try:
+            return file.read(columns=columns)
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(path, error) from error
 
 
 def read_tables(paths: Iterable[Path], columns: list[str] | None = None) -> pa.Table:

@@ -32,6 +32,7 @@ FIRST_UID = 0x7000_0000  # uids of nobody: each run as root takes one, so that r
 MESSAGES = getattr(socket, "SOCK_SEQPACKET", socket.SOCK_DGRAM)
 MOST_MESSAGES = 1000
 GRACE = 10.0
+PACKAGES = "/packages"  # where programs find what they may import besides the standard library
 ALWAYS = ["--die-with-parent", "--new-session", "--as-pid-1"]
 
 HELP = """model-written code cannot be run safely here: {reason}
@@ -55,14 +56,21 @@ class Sandbox:
     """Runs programs under `kind` (`bubblewrap`, or `none` for no isolation at all).
 
     `cpu_seconds` bounds the processor time of each of a program's processes, `wall_seconds` the time until
-    all of them are killed. `bwrap` is the path of the binary to use (default: the first of `bwrap_binaries`
-    that works here). Threads may share one sandbox; each run is independent of the others.
+    all of them are killed. With `numpy`, programs may import this environment's numpy. `bwrap` is the path of
+    the binary to use (default: the first of `bwrap_binaries` that works here). Threads may share one sandbox;
+    each run is independent of the others.
     """
 
     kind: str = "bubblewrap"
     cpu_seconds: float = 10.0
     wall_seconds: float = 20.0
+    numpy: bool = False
     bwrap: str | None = None
+
+    def __post_init__(self) -> None:
+        """Fail before any run where numpy is wanted and missing."""
+        if self.numpy:
+            _numpy_folders()
 
     def probe(self) -> str:
         """What programs run under, in words; GoodpartError says why they cannot run and what to do."""
@@ -77,7 +85,7 @@ class Sandbox:
         binaries = [self.bwrap] if self.bwrap else bwrap_binaries()
         reasons = []
         for binary in binaries:
-            prefix = _prefix_of(binary)
+            prefix = _prefix_of(binary, self.numpy)
             if not isinstance(prefix, str):
                 return prefix
             reasons.append(f"{binary}: {prefix}")
@@ -138,6 +146,8 @@ class Sandbox:
         uid = FIRST_UID + secrets.randbelow(1 << 24) if changes_uid else -1
         numbers = [verdict, secret, max(1, round(self.cpu_seconds)), MEMORY, PROCESSES, uid]
         python = [os.path.realpath(sys.executable), "-I", "-S", "-c", _source(), *map(str, numbers)]
+        if self.numpy:
+            python.append(PACKAGES if bwrap else str(_numpy_folders()[0].parent))
         return subprocess.Popen(
             [*bwrap, *python],
             stdin=program,
@@ -164,14 +174,14 @@ def bwrap_binaries() -> list[str]:
 
 
 @cache
-def _prefix_of(binary: str) -> tuple[list[str], bool] | str:
+def _prefix_of(binary: str, numpy: bool) -> tuple[list[str], bool] | str:
     """A command line of this binary that runs a program, and whether a process in it can change its uid.
 
     Where none does, the reason as text. Limits on processes do not bind root, so root stays in its user
     namespace and becomes nobody inside. Where root may not (a container without CAP_SYS_ADMIN), and for all
     other users, the program gets a user namespace of its own.
     """
-    view = _file_system()
+    view = _file_system(_numpy_folders() if numpy else [])
     root = os.geteuid() == 0
     nobody = ["--uid", str(NOBODY), "--gid", str(NOBODY)] if root else []
     choices = [(["--unshare-all", "--cap-drop", "ALL", *nobody], False)]
@@ -201,8 +211,21 @@ def _try(command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def _file_system() -> list[str]:
+def _numpy_folders() -> list[Path]:
+    """The folders that numpy consists of; GoodpartError where this environment has none."""
+    found = importlib.util.find_spec("numpy")
+    if found is None or not found.submodule_search_locations:
+        raise GoodpartError(
+            "scoring.numpy is set, but this environment has no numpy; install it or set false"
+        )
+    folder = Path(found.submodule_search_locations[0])
+    return [folder, *(libraries for libraries in [folder.with_name("numpy.libs")] if libraries.is_dir())]
+
+
+def _file_system(packages: list[Path]) -> list[str]:
     """What a program sees: the system's and the interpreter's folders, read-only, and little room to write.
+
+    packages: folders of packages, to be seen read-only under PACKAGES.
 
     /proc is empty: it would show the interpreter's memory, where the nonce is. So would ctypes.
     """
@@ -222,6 +245,8 @@ def _file_system() -> list[str]:
     ctypes = importlib.util.find_spec("_ctypes")
     if ctypes and ctypes.origin and os.path.isfile(ctypes.origin):
         words += ["--ro-bind", os.devnull, os.path.realpath(ctypes.origin)]
+    for folder in packages:
+        words += ["--perms", "0755", "--dir", PACKAGES, "--ro-bind", str(folder), f"{PACKAGES}/{folder.name}"]
     words += ["--perms", "0755", "--dir", "/proc", "--dev", "/dev"]
     for folder in ("/tmp", "/dev/shm"):  # noqa: S108
         words += ["--perms", "1777", "--size", str(SCRATCH), "--tmpfs", folder]

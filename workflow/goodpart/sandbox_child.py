@@ -8,7 +8,7 @@ therefore taken from its pipe before the program starts, and held where no frame
 leads: as an argument that `map` has drawn and not yet passed on, while its next argument, the program, is
 executed. `send` is called with it only after that, and an exception drops it. Started as
 `python -I -S -c SOURCE`; arguments: descriptor of a socket for the verdict and of the pipe with the nonce,
-CPU seconds, bytes of memory, processes, uid to become or -1.
+CPU seconds, bytes of memory, processes, uid to become or -1, and folders of further packages.
 """
 
 import _socket
@@ -41,6 +41,9 @@ def main() -> None:
         hard = resource.getrlimit(name)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(name, (value, value))
+    if packages := sys.argv[7:]:
+        sys.path += packages
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"  # each thread reserves address space
     sys.argv[1:] = []
     if pid := os.fork():
         wait_for(pid)
@@ -59,10 +62,12 @@ def wait_for(pid: int) -> None:
 def execute(program: bytes, verdict: int, secret: int) -> None:
     """Run the program, send the nonce or the exception, and leave."""
     send, leave, text = _socket.socket(fileno=verdict).send, os._exit, str
+    # Dataclasses, pickle and type hints look up the module that a class names; it is not `__main__`.
+    module = sys.modules["program"] = type(sys)("program")
     try:
         code = compile(program.decode("utf-8", "surrogatepass"), "<program>", "exec")
         nonce = iter(partial(os.read, secret, 64), b"")
-        run = map(bool, map(exec, [code], [{"__name__": "program"}]))  # False, the flags 0 of `send`
+        run = map(bool, map(exec, [code], [vars(module)]))  # False, the flags 0 of `send`
         list(map(send, nonce, run))
     except BaseException as error:
         try:

@@ -28,6 +28,11 @@ NOTES = (
     "=: every resample came out alike, and so the interval has no width; that is not certainty.",
     "–: below the retention threshold. not run: the cell is not part of this run.",
 )
+CUT = (
+    "!: more than a tenth of the completions, with layers skipped or at full depth, were cut off by the "
+    "length limit; retention then measures length as well."
+)
+MOST_CUT = 0.1  # of a cell's completions, before a mark says so
 SAME_LAYERS = "\\#: both rules chose the same layers, none of them adjacent."
 
 
@@ -53,7 +58,8 @@ class Table:
     @property
     def notes(self) -> list[str]:
         """What stands below it, with `{level}` to fill in."""
-        return [*NOTES, *([SAME_LAYERS] if self.same_layers else [])]
+        marks = [SAME_LAYERS] * bool(self.same_layers) + [CUT] * any(map(cut_off, self.cells.values()))
+        return [*NOTES, *marks]
 
 
 def retention_table(
@@ -114,6 +120,12 @@ def adjacency_table(
     )
 
 
+def cut_off(cell: dict[str, Any]) -> bool:
+    """Whether the length limit cut off more than a tenth of a cell's completions, or of full depth's."""
+    total = cell["n"] * (cell.get("samples") or 1)
+    return max(cell.get("truncated") or 0, cell.get("full_truncated") or 0) > MOST_CUT * total
+
+
 def state(cell: dict[str, Any] | None, threshold: float | None) -> str:
     """`scored`, `not run`, `below threshold`, or why a cell was not scored."""
     if cell is None:
@@ -152,10 +164,11 @@ def printed(cell: dict[str, Any] | None, threshold: float | None) -> str:
         return "–"
     if cell is None or how != "scored":
         return how
+    mark = " !" if cut_off(cell) else ""
     if cell["asked_k"] == 0:
-        return f"100.0 ({cell['accuracy']:.2f})" if cell["correct"] else "n/a (0.00)"
+        return (f"100.0 ({cell['accuracy']:.2f})" if cell["correct"] else "n/a (0.00)") + mark
     if cell["retention"] is None:
-        return "n/a"
+        return "n/a" + mark
     low, high = cell["low"], cell["high"]
     text = f"{cell['retention']:.1f} ({low:.0f} to {high:.0f})"
     if low == high:
@@ -164,7 +177,7 @@ def printed(cell: dict[str, Any] | None, threshold: float | None) -> str:
         text += " *"
     if cell["got_k"] < cell["asked_k"]:
         text += f" + [{cell['got_k']}]"
-    return text
+    return text + mark
 
 
 def _grid(table: Table, threshold: float | None) -> list[list[str]]:
@@ -186,7 +199,7 @@ def to_markdown(table: Table, threshold: float | None, level: float) -> str:
     """The table as GitHub's Markdown, with its notes."""
     header = table.header
     lines = [header, ["---"] * len(header), *_grid(table, threshold)]
-    marks = re.compile(r"(?<= )[*+#](?= \[|$| \+)|\|")
+    marks = re.compile(r"(?<= )[*+#](?= \[|$| \+| !)|\|")
     body = "\n".join("| " + " | ".join(marks.sub(r"\\\g<0>", cell) for cell in line) + " |" for line in lines)
     notes = "\n".join(note.format(level=100 * level) for note in table.notes)
     return f"{body}\n\n{notes}\n{_counts(table)}\n"

@@ -33,6 +33,7 @@ for suffix, policies, members in served_together():
             sandbox=config["scoring"]["sandbox"],
             cpu=config["scoring"]["cpu_seconds"],
             wall=config["scoring"]["wall_seconds"],
+            numpy="--numpy" if config["scoring"].get("numpy") else "",
         message:
             f"{{wildcards.model}}, {benchmark_names(members)}:"
             " scores with {wildcards.k} layers skipped ({wildcards.policy})"
@@ -40,4 +41,4 @@ for suffix, policies, members in served_together():
             "python -m goodpart.rules.scores --kinds {params.kinds} --styles {params.styles}"
             " --items {input.item_files:q} --generations {input.generations:q} --shards {params.shards}"
             " --sandbox {params.sandbox} --cpu-seconds {params.cpu} --wall-seconds {params.wall}"
-            " --threads {threads} --output {output:q} --log {log:q}"
+            " {params.numpy} --threads {threads} --output {output:q} --log {log:q}"

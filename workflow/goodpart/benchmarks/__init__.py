@@ -11,10 +11,14 @@ A module has
   them;
 * `cut(completion, style)`: the completion up to the stop strings of the style;
 * `reference(row)`: what scoring needs, as JSON-compatible values;
-* `score(reference, completion, sandbox)`: a `Verdict`. It ends a completion at end markers by itself.
+* `score(reference, completion, sandbox)`: a `Verdict`, as a careful person would give it. It ends a
+  completion at end markers by itself;
+* `strict_cut(completion, style)` and `strict(reference, completion, sandbox)`: cut and verdict of the
+  benchmark's own harness;
+* `gold_fault(reference)`: why no completion could be right, or None.
 
-`OPTIONAL`, `example`, `EXAMPLES` and `cut` may be left out. A user's own benchmark is one such file here
-and an entry of `benchmarks` in the configuration: see docs/benchmarks.md.
+`OPTIONAL`, `example`, `EXAMPLES`, `cut`, `strict_cut`, `strict` and `gold_fault` may be left out. A user's
+own benchmark is one such file here and an entry of `benchmarks` in the configuration: see docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -22,9 +26,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from types import ModuleType
+from typing import Any
 
 from goodpart.errors import GoodpartError
 
@@ -32,13 +37,25 @@ DFLASH_MATH = "\nPlease reason step by step, and put your final answer within \\
 DFLASH_CODE = "Write a solution to the following problem and make sure that it passes the tests:\n"
 END_MARKER = re.compile(r"<\|(?:endoftext|end_of_text|eot_id|eom_id|im_end|eos|end)\|>")
 SPECIAL = re.compile(r"<\|[^|<>\n]{1,60}\|>")
+TAGS = "think|thinking|thoughts?|reasoning|scratchpad|reflection|analysis"
+THINKING = re.compile(
+    rf"<({TAGS})>.*?(?:</\1>|\Z)|\[THINK\].*?(?:\[/THINK\]|\Z)"
+    r"|<\|begin_of_thought\|>.*?(?:<\|end_of_thought\|>|\Z)",
+    re.DOTALL | re.IGNORECASE,
+)
+THOUGHT = re.compile(rf"\A.*(?:</(?:{TAGS})>|\[/THINK\]|<\|end_of_thought\|>)", re.DOTALL | re.IGNORECASE)
+NUMBERED = re.compile(
+    r"^\W*[0-9]+[.)]|\bstep\s*[0-9]+", re.IGNORECASE | re.MULTILINE
+)  # of a list or a heading
+SETTLED = 100  # characters before a stop string, from which on a completion is under way
 
 
 @dataclass(frozen=True)
 class Verdict:
     """One scored completion. `correct` is None where scoring did not run; `status` says why.
 
-    `last_number` is the verdict of the lenient metric of that name, None where a benchmark has none.
+    `last_number` is the verdict of the lenient metric of that name, None where a benchmark has none;
+    `strict` that of the benchmark's own harness.
     """
 
     correct: bool | None
@@ -46,6 +63,7 @@ class Verdict:
     reason: str
     status: str = "scored"
     last_number: bool | None = None
+    strict: bool | None = None
 
 
 def kind_exists(kind: str) -> bool:
@@ -92,6 +110,64 @@ def before_end_markers(completion: str) -> str:
 def before_stops(completion: str, stops: Sequence[str]) -> str:
     """A completion up to the first of the stop strings."""
     return completion[: min((at for stop in stops if (at := completion.find(stop)) >= 0), default=None)]
+
+
+def gold_fault(module: ModuleType, reference: dict[str, Any]) -> str | None:
+    """Why not even a row's gold answer would be scored as correct, or None where it would."""
+    return module.gold_fault(reference) if hasattr(module, "gold_fault") else None
+
+
+def without_thinking(completion: str) -> str:
+    """A completion without what stands between thinking tags; a tag that never closes takes all behind it."""
+    return THOUGHT.sub("", THINKING.sub("", completion))
+
+
+def before_next(completion: str, label: str, answered: Callable[[str], bool]) -> str:
+    """A completion up to where the model opens a next problem, with a label such as `Question:`.
+
+    Where the completion has hardly begun, the label restates the problem; behind other words of its line it
+    is a heading; in code or a docstring it is text. None of these ends a completion.
+    """
+    for found in re.finditer(re.escape(label), completion):
+        before = completion[: found.start()]
+        line = before[before.rfind("\n") + 1 :]
+        inside = any(before.count(quote) % 2 for quote in ("```", '"""', "'''"))
+        if inside or re.search(r"[A-Za-z][ \t]*$", line):
+            continue
+        above = NUMBERED.sub("", before[: len(before) - len(line)])
+        if answered(before) or len(above.strip()) > SETTLED or re.search(r"[0-9]", above):
+            return before
+    return completion
+
+
+class _Once:
+    """A sandbox that runs each program of one completion once, for both readings."""
+
+    def __init__(self, sandbox: Any) -> None:
+        self.sandbox = sandbox
+        self.outcomes: dict[str, Any] = {}
+
+    def run(self, program: str) -> Any:
+        if program not in self.outcomes:
+            self.outcomes[program] = self.sandbox.run(program)
+        return self.outcomes[program]
+
+
+def judge(
+    module: ModuleType, reference: dict[str, Any], completion: str, style: str, sandbox: Any
+) -> Verdict:
+    """Both readings of one completion to a prompt of the style: `correct`, and the harness's own, `strict`.
+
+    `sandbox` is None where there is none, or where a benchmark needs none.
+    """
+    once = None if sandbox is None else _Once(sandbox)
+    verdict = module.score(reference, cut(module, completion, style), once)
+    if verdict.correct is None or not hasattr(module, "strict"):
+        return replace(verdict, strict=verdict.correct)
+    text = before_end_markers(completion)
+    if hasattr(module, "strict_cut"):
+        text = module.strict_cut(text, style)
+    return replace(verdict, strict=module.strict(reference, text, once))
 
 
 def cut(module: ModuleType, completion: str, style: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 from goodpart.benchmarks import Verdict, before_end_markers
@@ -18,21 +19,53 @@ NO_SANDBOX = "not run: no sandbox"
 
 
 def extract(completion: str, entry_point: str | None) -> tuple[str, bool]:
-    """The code of a completion, and whether it was fenced.
+    """The code of a completion, and whether it was fenced, as the strict reading takes it.
 
     The first fenced block that defines `entry_point`, else the first block; a block inside a list is
     moved to the left margin as a whole. A fence at the end of a line of code closes a block, too.
     `[BEGIN]` and `[DONE]`, the delimiters of Austin et al. (2021), are dropped with what follows them.
     Without fences it is the completion as it stands: a raw function body keeps its indentation.
     """
-    text = before_end_markers(completion).split("[DONE]")[0].replace("[BEGIN]", "")
+    text = _delimited(completion)
     found = FENCE.findall(text)
     if not found:
         return text, False
-    # A block that no line closes may be closed within one.
-    blocks = [block if closed else block.split(fence)[0] for fence, block, closed in found]
-    blocks = [_at_margin(block, entry_point) for block in blocks]
+    blocks = [_at_margin(_inside(*block), entry_point) for block in found]
     return next((block for block in blocks if _defines(block, entry_point)), blocks[0]), True
+
+
+def blocks_of(completion: str, entry_point: str) -> list[tuple[str, bool, str, bool]]:
+    """All parts of a completion that may hold code: (text, fenced?, the prose before it, closed?).
+
+    In order; text outside of fences is a part of its own, so that one fence alone hides nothing.
+    """
+    text = _delimited(completion)
+    parts: list[tuple[str, bool, str, bool]] = []
+    at = 0
+    for found in FENCE.finditer(text):
+        lead = text[at : found.start()]
+        closed = bool(found[3]) or found.end() < len(text)
+        parts.append((_at_margin(lead, entry_point), False, "", True))
+        parts.append((_code(found, entry_point), True, lead, closed))
+        at = found.end()
+    parts.append((_at_margin(text[at:], entry_point), False, "", False))
+    return [part for part in parts if part[0].strip()]
+
+
+def _code(found: re.Match[str], entry_point: str) -> str:
+    """A block at the margin, unless it is a function's body."""
+    block = _at_margin(_inside(found[1], found[2], found[3]), entry_point)
+    moved = textwrap.dedent(block)
+    return block if re.search(r"^(?:return|yield)\b", moved, re.MULTILINE) else moved
+
+
+def _delimited(completion: str) -> str:
+    return before_end_markers(completion).split("[DONE]")[0].replace("[BEGIN]", "")
+
+
+def _inside(fence: str, block: str, closed: str) -> str:
+    # A block that no line closes may be closed within one.
+    return block if closed else block.split(fence)[0]
 
 
 def _defines(block: str, name: str | None, margin: str = "") -> bool:
@@ -50,9 +83,17 @@ def _at_margin(block: str, name: str | None) -> str:
     return block
 
 
-def run_program(program: str, extracted: str, sandbox: Any) -> Verdict:
-    """Execute a program in the sandbox; correct when it runs to its end."""
+def run_programs(programs: Sequence[tuple[str, str]], sandbox: Any) -> Verdict:
+    """Execute programs, each with the code that it holds, until one runs to its end; correct if any does.
+
+    The verdict shows the code and the reason of the one that passed, else of the last one.
+    """
+    verdict = Verdict(None, programs[0][1], "the sandbox is not available", NO_SANDBOX)
     if sandbox is None:
-        return Verdict(None, extracted, "the sandbox is not available", NO_SANDBOX)
-    outcome = sandbox.run(program)
-    return Verdict(outcome.passed, extracted, outcome.reason)
+        return verdict
+    for program, code in dict(programs).items():
+        outcome = sandbox.run(program)
+        verdict = Verdict(outcome.passed, code, outcome.reason)
+        if outcome.passed:
+            break
+    return verdict

@@ -14,7 +14,15 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from goodpart.benchmarks import Verdict, before_end_markers, before_stops, few_shot, mathematics_prompt
+from goodpart.benchmarks import (
+    Verdict,
+    before_end_markers,
+    before_next,
+    before_stops,
+    few_shot,
+    mathematics_prompt,
+    without_thinking,
+)
 from goodpart.benchmarks.latex import DEGREES, last_box, last_boxed
 
 FIELDS = ("question", "answer")
@@ -42,9 +50,17 @@ CHANGING = re.compile(  # what makes of a number another one, or none
     r"|over|overline|sum|prod|int|lim|[bp]?mod)(?![a-zA-Z])"
     r"|[\u00b1\u2213\u00d7\u00f7\u221a\u03c0\u221e\u2260]|[0-9)]\s*(?:[+^]|[*/]\s*[nxyz](?![a-zA-Z]))|[0-9][nxyz](?![a-zA-Z])"
 )
+RESTATED = re.compile(  # 160 minutes (2 hours 40 minutes)
+    r"(?<=[a-z])\s*\((?![^()]*\b(?:or|to|not|and/or)\b)(?=[^()]*[0-9])(?=[^()]*[a-z])[^()]*\)[\s.*$]*$",
+    re.IGNORECASE,
+)
 NEGATIVE = re.compile(r"\b(?:minus|negative)\s+(?=\.?[0-9])", re.IGNORECASE)
 SCALES = {"hundred": 100, "k": 10**3, "thousand": 10**3, "million": 10**6, "billion": 10**9}
-SCALE = re.compile(rf"[\s-]?({'|'.join(SCALES)})(?![a-z0-9])", re.IGNORECASE)
+SCALES |= {"trillion": 10**12, "m": 10**6, "b": 10**9, "mn": 10**6, "bn": 10**9, "mil": 10**6}
+SCALE = re.compile(
+    r"[\s-]?(k|hundred|thousand|million|billion|trillion|mil|mn|bn|(?-i:(?<=[0-9])[MB]))(?![a-z0-9])",
+    re.IGNORECASE,
+)
 DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|(?<![A-Za-z])\.[0-9]+"
 POWER = r"[eE][-+]?[0-9]"
 NUMBER = re.compile(rf"(?<![A-Za-z0-9.])[-+\u2212]?(?:{DIGITS})(?:{POWER}{{1,3}})?(?!\.?[0-9]|{POWER})")
@@ -58,7 +74,17 @@ def item_id(row: dict[str, Any], split: str, index: int) -> str:
 
 def cut(completion: str, style: str) -> str:
     """Without the problems that a model adds behind its answer to a few-shot prompt."""
+    return before_next(completion, "Question:", _answered) if style == "paper" else completion
+
+
+def strict_cut(completion: str, style: str) -> str:
+    """Up to the stop string of the few-shot style."""
     return before_stops(completion, ("Question:",)) if style == "paper" else completion
+
+
+def _answered(before: str) -> bool:
+    found = anchored(before)
+    return found is not None and number(found) is not None
 
 
 def example(row: dict[str, Any], style: str) -> str:
@@ -84,6 +110,8 @@ def reference(row: dict[str, Any]) -> dict[str, Any]:
 def score(reference: dict[str, Any], completion: str, sandbox: Any = None) -> Verdict:
     """Compare the anchored answer with the gold number, exactly."""
     completion = before_end_markers(completion)
+    after = without_thinking(completion)
+    completion = after if anchored(after) is not None else completion
     gold = number(reference["answer"])
     text = anchored(completion)
     if text is None:
@@ -95,6 +123,19 @@ def score(reference: dict[str, Any], completion: str, sandbox: Any = None) -> Ve
         return Verdict(False, text.strip()[:80], "the anchored answer is not one number", last_number=False)
     reason = "equal" if same else f"not equal to {reference['answer']}"
     return Verdict(same, str(found)[:80], reason, last_number=same)
+
+
+def strict(reference: dict[str, Any], completion: str, sandbox: Any = None) -> bool:
+    """The documented anchor alone, without any care for thinking or for the problem restated."""
+    text = anchored(before_end_markers(completion))
+    found = None if text is None else number(text)
+    return found is not None and found == number(reference["answer"])
+
+
+def gold_fault(reference: dict[str, Any]) -> str | None:
+    """Why no completion could be right: a gold answer that is not one number."""
+    answer = reference["answer"]
+    return None if number(answer) is not None else f"its answer {answer!r} is not one number"
 
 
 def anchored(completion: str) -> str | None:
@@ -144,7 +185,7 @@ def number(text: str) -> Decimal | Fraction | None:
     powers of ten. None when there is no number or more than one, when an operator, a function or a variable
     makes another of it, and for digits of other scripts, superscripts and fractions of one character.
     """
-    text = EXPONENT_OF_UNIT.sub(r"\1", text.rsplit("=", 1)[-1])
+    text = EXPONENT_OF_UNIT.sub(r"\1", RESTATED.sub("", text.rsplit("=", 1)[-1]))
     if any(c.isnumeric() and not c.isascii() for c in text):
         return None  # 18\u00b2 and 18\u00bd are not 18
     text = FRACTION.sub(r" \1/\2 ", THOUSANDS.sub("", text))

@@ -5,20 +5,34 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from goodpart.benchmarks.notations import plain_latex
+from goodpart.benchmarks.words import base, hedged, is_unit, number_in_words, scaled
+
 TOKEN = re.compile(r"(\\+(?:boxed|fbox)\s*\{)|\\.|([{}])", re.DOTALL)
 BARE = re.compile(r"\\boxed\s+([^\s{}$\\]*[^\s{}$\\.,;])")
 
+PLACEHOLDER = re.compile(  # of an answer: nothing, dots, `your answer`
+    r"(?:\\(?:text|math)[a-z]*\s*\{|\\[,;: !]|\\(?:ldots|dots|cdots|square|Box|_|q?quad)(?![a-zA-Z])|\.{2,}"
+    r"|[\s~_?\u2026]"
+    r"|(?:the|your|my|an?|insert|final|correct|numerical|numeric|simplified|answer|result|number|value|solution|here)\b"
+    r"|\})*",
+    re.IGNORECASE,
+)
 BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 DEPTH = 8  # of braces and fonts around an answer
 WRAPPER = re.compile(r"\\(?:text|math|mbox|bold|operatorname)[a-z]*\s*\{([^{}]*)\}")
-UNIT = re.compile(r"\\(?:text|math|mbox)[a-z]*\s*\{[^{}0-9]*\}(?:\s*\^\s*\{?\s*[0-9]\s*\}?)?$")
+NAMED = r"\\(?:text|math(?!bb)|mbox)[a-z]*\s*\{([^{}0-9]*)\}(?:\s*\^\s*\{?\s*-?[0-9]\s*\}?)?"
+UNIT = re.compile(rf"(?:{NAMED}|\\[dt]?frac\s*\{{\s*{NAMED}\s*\}}\s*\{{\s*{NAMED}\s*\}})[\s./]*$")
+JOINED = re.compile(r"(?:/|\\cdot|\\times|\\,)\s*$")  # two units
 DEGREES = re.compile(
     r"\^\s*(?:\\circ|\{\s*\\circ\s*\}|\{?\s*\\(?:text|mathrm)\s*\{\s*o\s*\}(?:\s*\})?)|\\(?:text)?degree|\u00b0"
 )
 THOUSANDS = re.compile(r"(?<=[0-9])(?:,\\!\s*|\{,\}|\\,)(?=[0-9]{3}(?![0-9]))")
 COMMAS = re.compile(r"[-+]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 DECIMAL = r"(?:[0-9]{1,4000}(?:\.[0-9]{0,4000})?|\.[0-9]{1,4000})"
-POWER = re.compile(rf"([-+]?{DECIMAL})(?:\\times|\\cdot|\u00d7)10\^(?:\{{([-+]?[0-9]{{1,3}})\}}|([0-9]))")
+POWER = re.compile(
+    rf"([-+]?{DECIMAL})(?:\\times|\\cdot|\*)10\^(?:\{{([-+]?[0-9]{{1,3}})\}}|(-?[0-9]{{1,2}}))"
+)
 PART = rf"(?:\{{([-+]?{DECIMAL})\}}|([0-9]))"
 FRACTION = re.compile(rf"([-+]?)([0-9]{{0,400}})\\frac{PART}{PART}")
 LOOK = re.compile(  # how it looks, or how much room it takes
@@ -30,12 +44,28 @@ FONT = re.compile(
     r"\\(?:math(?:bf|rm|sf|it|tt|normal)|bm|bold(?:symbol)?|underline|ensuremath|emph)\s*(?=\{)"
 )
 ROW_SPACE = re.compile(r"\\\\\s*\[\s*-?[0-9.]+\s*(?:mm|cm|pt|ex|em|in)\s*\]")
-SPACE = re.compile(r"(?<![\\0-9])\\[,;: ]|(?<=[0-9])\\[,;: ](?![0-9])|~")  # between digits it may group them
+SPACE = re.compile(r"(?<!\\)\\[,;: ]|~")
+GROUPED = re.compile(  # digits that spaces group by threes
+    r"(?<![0-9.,])(?<![0-9]\\[,;: ])([0-9]{1,3}(?:\\[,;: ][0-9]{3})+)(?![0-9/]|\\[,;: ][0-9])"
+)
+NUMERAL = re.compile(
+    r"(-?[0-9][0-9A-F]*)\s*(?:_\s*(?:base[ _-]*)?([0-9]+|[a-z]+)|_?\s*(?:in\s*)?base[ _-]*([0-9]+|[a-z]+)"
+    r"|(binary|octal|decimal|hexadecimal))?"
+)
 IN_BRACES = re.compile(r"(?<!\\)\{[0-9]{1,3}(?:,[0-9]{3})+\}")
 WORDED_UNIT = re.compile(r"\\(?:text[a-z]*|mbox)\s*\{\s*([-+]?[0-9][0-9.,]*)(\s[A-Za-z][A-Za-z. ]*)\}")
+PLAIN_UNIT = re.compile(  # behind a value without letters of its own
+    r"((?:\\[a-z]+(?=\s*[{\d(])|[^A-Za-z\\]|\\[$%,;:! ]|\\pi(?![a-z]))*(?:[0-9})]|i(?![a-z]))(?:\\pi)?\s*)"
+    r"([A-Za-z][A-Za-z ./-]*)"
+    r"(\^\s*\{?\s*[23]\s*\}?)?\.?"
+)
 IMAGINARY = re.compile(
     r"\\(?:text|math(?:rm|it)|operatorname)\s*\{\s*(i)\s*\}|(?<=[0-9])\s*(?:\\cdot|\\times|\*)\s*(i)(?![a-zA-Z])"
 )
+TEMPERATURE = re.compile(
+    r"(?<=[0-9])\s*(?:\^\s*\{?\s*\\circ\s*\}?|\u00b0|\\degree)\s*(?:\\(?:text|mathrm)\s*\{\s*)?[CF]\s*\}?$"
+)
+MIXED = re.compile(r"([-+]?)\s*([0-9]{1,400})\s+(?:and\s+)?([0-9]{1,400})\s*/\s*([0-9]{1,400})\.?")
 SLASH = re.compile(rf"([-+]?{DECIMAL})/({DECIMAL})")
 
 
@@ -43,7 +73,8 @@ def last_boxed(text: str) -> str | None:
     r"""Content of the last `\boxed{...}` or `\fbox{...}` whose braces balance, or None.
 
     Of boxes inside one another it is the outer one's content without the commands of the inner ones.
-    `\boxed 42`, as in old solutions, counts where there is no such box.
+    `\boxed 42`, as in old solutions, counts where there is no such box. A box that is empty or holds a
+    placeholder, as in a remark about boxes, counts only where there is no other.
     """
     found = last_box(text)
     return found[1] if found else None
@@ -51,30 +82,40 @@ def last_boxed(text: str) -> str | None:
 
 def last_box(text: str) -> tuple[int, str] | None:
     """Where the last box's content begins, and the content as `last_boxed` gives it; None without a box."""
+    found = boxes(text)
+    if not found:
+        bare = list(BARE.finditer(text))
+        return (bare[-1].start(1), bare[-1][1]) if bare else None
+    start, _, content = next((box for box in reversed(found) if not PLACEHOLDER.fullmatch(box[2])), found[-1])
+    return start, content
+
+
+def boxes(text: str) -> list[tuple[int, int, str]]:
+    """All boxes outside of others: where the content begins and ends, and the content, in order."""
     open_braces: list[int | None] = []  # where a box's content starts; None for a brace of no box
-    last: tuple[int, int] | None = None
-    for found in TOKEN.finditer(text):
-        box, brace = found.groups()
+    found: list[tuple[int, int]] = []
+    for token in TOKEN.finditer(text):
+        box, brace = token.groups()
         if box:
-            open_braces.append(found.end())
+            open_braces.append(token.end())
         elif brace == "{":
             open_braces.append(None)
         elif brace and open_braces:
             start = open_braces.pop()
             if start is not None:
-                last = start, found.start()
-    if last is None:
-        bare = list(BARE.finditer(text))
-        return (bare[-1].start(1), bare[-1][1]) if bare else None
-    return last[0], re.sub(r"\\(?:boxed|fbox)\s*(?=\{)", "", text[last[0] : last[1]])
+                while found and found[-1][0] > start:
+                    found.pop()
+                found.append((start, token.start()))
+    return [(a, b, re.sub(r"\\(?:boxed|fbox)\s*(?=\{)", "", text[a:b])) for a, b in found]
 
 
 def cleaned(answer: str) -> str:
     """An answer without what changes its look only: outer braces and fonts, sizes, colours, spaces."""
-    text = re.sub(r"\s+", " ", answer.replace("\0", "").replace("\u2212", "-"))
+    text = re.sub(r"\s+", " ", plain_latex(answer.replace("\0", "")))
     text = IN_BRACES.sub(lambda found: found[0].replace(",", ""), THOUSANDS.sub("", text))
     text = LOOK.sub(" ", ROW_SPACE.sub(lambda _: "\\\\", text))
     text = re.sub(r"\\big(cup|cap)(?![a-zA-Z])", r"\\\1", text)
+    text = GROUPED.sub(lambda found: re.sub(r"\\[,;: ]", "", found[1]), text)
     text = IMAGINARY.sub("i", SPACE.sub(" ", text))
     for _ in range(DEPTH):
         text = _delimited(text).rstrip(" \t\r\n,;:\\")
@@ -83,7 +124,11 @@ def cleaned(answer: str) -> str:
             break
         text = inner
     found = WORDED_UNIT.fullmatch(text)
-    return rf"{found[1]}\text{{{found[2]}}}" if found else text
+    text = rf"{found[1]}\text{{{found[2]}}}" if found else text
+    found = PLAIN_UNIT.fullmatch(re.sub(r"\bper\s?cent\b", r"\%", text))
+    if found and (is_unit(rest := scaled(found[2])[1]) or not rest.strip(" .")):
+        return rf"{found[1].strip()}\text{{ {found[2].strip(' .')}}}{found[3] or ''}"
+    return re.sub(r"(?<=[0-9])\s*(?:\\text\{\s*)?per\s?cent\s*\}?$", r"\%", text)
 
 
 def _inside(text: str, before: str) -> str | None:
@@ -121,10 +166,35 @@ def value(answer: str) -> Fraction | None:
     Reads integers and decimals with separators, fractions, mixed numbers and powers of ten, without
     currency, degrees, percent sign and a unit in `\text{}`.
     """
-    text = DEGREES.sub("", _undelimited(answer).rstrip(". "))
+    text = TEMPERATURE.sub("", _undelimited(answer).rstrip(". "))
+    text = DEGREES.sub("", text)
     text = re.sub(r"^\\?\$|\\?[%$]$", "", text.strip()).strip()
-    text = UNIT.sub("", text).strip()
+    factor = Fraction(1)
+    while found := UNIT.search(text):
+        words = " ".join(filter(None, found.groups()))
+        if found.start() == 0:
+            break
+        if hedged(words):
+            return None
+        factor *= scaled(words)[0]
+        text = JOINED.sub("", text[: found.start()].strip()).strip()
+    number = _number(text)
+    return None if number is None else factor * number
+
+
+def _number(text: str) -> Fraction | None:
+    """The number that a text without its unit is."""
     text = WRAPPER.sub(r" \1 ", THOUSANDS.sub("", text)).strip()
+    text = re.sub(r"(?<=[0-9])\s+and\s+(?=\\[dt]?frac|[0-9]+\s*/)", " ", text)
+    if (spoken := number_in_words(text)) is not None:
+        return spoken
+    if found := MIXED.fullmatch(text):
+        sign, whole, above, below = found.groups()
+        return (
+            (-1 if sign == "-" else 1) * (int(whole) + Fraction(int(above), int(below)))
+            if int(below)
+            else None
+        )
     if re.search(r"[0-9]\s+[0-9]|[0-9],\s", text):
         return None  # a list, or two numbers
     text = re.sub(r"\\[dtc]frac", r"\\frac", re.sub(r"\\left|\\right|\\[!,;: ]|\s", "", text))
@@ -151,10 +221,11 @@ def _ratio(above: str, below: str) -> Fraction | None:
 
 
 def numeral(answer: str) -> tuple[str, str | None] | None:
-    """Digits and base of a numeral such as `52_8`; the base is None where the answer is digits alone."""
-    text = re.sub(r"\\left|\\right|[\s(){}]", "", _unwrapped(answer, r"\1")).removesuffix(".")
-    found = re.fullmatch(r"(-?[0-9][0-9A-F]*)(?:_(?:base)?([0-9a-z]+))?", text)
-    return (found[1], found[2]) if found else None
+    r"""Digits and base of a numeral such as `52_8` or `52 \text{ (base eight)}`; the base may be None."""
+    text = re.sub(r"\\left|\\right|[(){}]", " ", _unwrapped(answer, r" \1 ")).strip(" .")
+    found = NUMERAL.fullmatch(re.sub(r"\\[!,;: ]|(?<![A-Za-z])\s+|\s+(?![A-Za-z])", "", text))
+    named = next(filter(None, found.groups()[1:]), None) if found else None
+    return (found[1], base(named) if named else None) if found else None
 
 
 def word(answer: str) -> str | None:

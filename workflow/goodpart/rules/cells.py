@@ -54,6 +54,10 @@ SCHEMA = pa.schema(
         ("never_ended", pa.int32()),  # completions without an end marker
         ("kl_items", pa.int32()),  # items that kl is the mean of
         ("layers", pa.list_(pa.int32())),  # that were skipped; null where they differ by prompt or phase
+        ("strict", pa.int32()),  # correct in the strict reading, that of the benchmark's own harness
+        ("strict_accuracy", pa.float64()),
+        ("strict_retention", pa.float64()),
+        ("full_truncated", pa.int32()),  # completions of the full-depth cell that were cut off
     ]
 )
 ALIKE = ("model", "revision", "dtype", "decode", "seed")  # metadata of a cell's completions and full depth's
@@ -81,8 +85,8 @@ def cell(
 ) -> dict[str, Any]:
     """Counts and ratios of one cell against its full-depth cell (the same tables for full depth).
 
-    Tables: scores (item_id, sample, correct, status) and generations (item_id, sample, token_ids, ended,
-    truncated, forward_passes, kl), rows of the same completions in the same order, an item's samples
+    Tables: scores (item_id, sample, correct, status, strict) and generations (item_id, sample, token_ids,
+    ended, truncated, forward_passes, kl), rows of the same completions in the same order, an item's samples
     together; GoodpartError if they are not.
     """
     ids = scores.select(COMPLETION)
@@ -96,6 +100,7 @@ def cell(
         "samples": samples,
         "forward_passes": pc.sum(made["forward_passes"]).as_py(),
         "truncated": pc.sum(made["truncated"]).as_py(),
+        "full_truncated": pc.sum(base_made["truncated"]).as_py(),
         "never_ended": pc.sum(pc.invert(made["ended"])).as_py(),
         "equivalence": float(same_lists(made["token_ids"], base_made["token_ids"]).mean()),
         "kl": pc.mean(measured).as_py(),
@@ -110,6 +115,10 @@ def cell(
     mean, base_mean = right.mean(1), base.mean(1)
     low, high = retention_interval(base_mean, mean, level, draws)
     retention = 100 * right.sum() / base.sum() if base.any() else math.nan
+    strict, strict_base = (
+        int(pc.sum(table["strict"]).as_py() or 0) if "strict" in table.column_names else None
+        for table in (scores, base_scores)
+    )
     solved = Counter(right.sum(1).astype(int).tolist())  # correct samples -> items with so many
     return {
         **facts,
@@ -122,6 +131,9 @@ def cell(
             float(sum(items * pass_at_k(samples, c, k) for c, items in solved.items()) / n)
             for k in range(1, samples + 1)
         ],
+        "strict": strict,
+        "strict_accuracy": None if strict is None else strict / len(ids),
+        "strict_retention": 100 * strict / strict_base if strict is not None and strict_base else None,
         "p_value": mcnemar(base_mean, mean) if samples == 1 else None,
         "status": "scored",
     }
@@ -160,7 +172,7 @@ def tables(results: Path, where: dict[str, Any], shards: list[list[int]]) -> tup
     """Scores and generations of one cell; `where` fills the wildcards of its paths."""
     made = [results / paths.GENERATIONS.format(**where, first=a, last=b) for a, b in shards]
     return (
-        read_table(results / paths.SCORES.format(**where), [*COMPLETION, "correct", "status"]),
+        read_table(results / paths.SCORES.format(**where), [*COMPLETION, "correct", "status", "strict"]),
         read_tables(made, GENERATED),
     )
 

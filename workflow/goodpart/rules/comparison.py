@@ -6,10 +6,12 @@ import argparse
 import csv
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from goodpart.pages import write_forms
+from goodpart.paper import readings
 from goodpart.paper.claims import read_claims
 from goodpart.paper.evidence import Evidence, Retentions, our_cells, paper_cells
 from goodpart.paper.measured import read_profile, read_selected, speed_ups
@@ -61,8 +63,13 @@ def to_csv(made: list[dict[str, Any]]) -> str:
     return out.getvalue()
 
 
-def to_markdown(made: list[dict[str, Any]], settings: dict[str, Any]) -> str:
-    """The comparison for reading: what it can say, the claims, then the cells table by table."""
+def to_markdown(
+    made: list[dict[str, Any]], settings: dict[str, Any], ours: Sequence[dict[str, Any]] = ()
+) -> str:
+    """The comparison for reading: what it can say, the claims, the cells table by table, the two readings.
+
+    ours: rows of cells.parquet.
+    """
     cells = [row for row in made if row["kind"] == "cell"]
     claims = [row for row in made if row["kind"] == "claim"]
     which = others(settings)
@@ -110,6 +117,8 @@ def to_markdown(made: list[dict[str, Any]], settings: dict[str, Any]) -> str:
                 if row["table"] == table
             ],
         )
+    if read_twice := readings.reading_rows(ours):
+        lines += ["", readings.TITLE, readings.HOW, *_grid(readings.HEADER, read_twice)]
     return "\n".join(lines) + "\n"
 
 
@@ -162,7 +171,7 @@ def main(arguments: argparse.Namespace) -> None:
     )
     claims = read_claims(arguments.paper_claims)
     made = rows(printed, claims, Evidence(Retentions(printed, level)), evidence)
-    texts = {".csv": to_csv(made), ".md": to_markdown(made, settings)}
+    texts = {".csv": to_csv(made), ".md": to_markdown(made, settings, cells)}
     write_forms(texts, arguments.output)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from goodpart.benchmarks import benchmark_module
+from goodpart.benchmarks import benchmark_module, gold_fault
 from goodpart.downloads import downloaded
 from goodpart.errors import GoodpartError
 from goodpart.parquet import provenance, write_rows
@@ -96,11 +96,16 @@ def checked_rows(source: dict[str, Any], module: ModuleType) -> list[dict[str, A
         rows = [row for row in rows if first <= int(row["task_id"]) <= last]
     for number, row in enumerate(rows):
         try:
-            module.reference(row)
+            fault = gold_fault(module, module.reference(row))
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise GoodpartError(
                 f"{what}: row {number} cannot be scored ({type(error).__name__}: {error}): another data set?"
             ) from None
+        if fault:
+            raise GoodpartError(
+                f"{what}: row {number} cannot be scored, for its own gold answer would be wrong: {fault}; "
+                "correct the row or leave it out"
+            )
     if source.get("rows") not in (None, len(rows)):
         raise GoodpartError(
             f"{what}: {len(rows)} rows where {source['rows']} are expected; get the right file, or correct "

@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
 
 from goodpart import sources
-from goodpart.benchmarks import benchmark_module, cut
+from goodpart.benchmarks import benchmark_module, judge
 from goodpart.errors import GoodpartError
 from goodpart.files import sha256
 from goodpart.kept_copies import keep, restore
@@ -30,6 +32,7 @@ SCHEMA = pa.schema(
         ("reason", pa.string()),
         ("status", pa.string()),
         ("last_number", pa.bool_()),  # a lenient metric of GSM8K: any last number counts as the answer
+        ("strict", pa.bool_()),  # the verdict of the benchmark's own harness
     ]
 )
 
@@ -44,6 +47,30 @@ def usable_sandbox(sandbox: Sandbox) -> Sandbox | None:
     return sandbox
 
 
+def score_rows(
+    module: ModuleType,
+    references: dict[str, dict[str, Any]],
+    completions: Sequence[dict[str, Any]],
+    style: str,
+    sandbox: Sandbox | None,
+    threads: int,
+) -> list[dict[str, Any]]:
+    """Rows of SCHEMA for completions (item_id, sample, completion), in order, `threads` at a time.
+
+    references: item_id -> what its benchmark's module scores with.
+    """
+    # Threads only wait here: programs and hard comparisons run in processes of their own.
+    with ThreadPoolExecutor(processors(threads)) as pool:
+        waiting = [
+            pool.submit(judge, module, references[row["item_id"]], row["completion"], style, sandbox)
+            for row in completions
+        ]
+        return [
+            {"item_id": row["item_id"], "sample": row["sample"], **vars(verdict.result())}
+            for row, verdict in progress(list(zip(completions, waiting, strict=True)), "scores")
+        ]
+
+
 def score(
     arguments: argparse.Namespace, kind: str, style: str, items_file: Path, generations: list[Path]
 ) -> list[dict[str, Any]]:
@@ -51,25 +78,16 @@ def score(
     module = benchmark_module(kind)
     sandbox = None
     if module.SANDBOX:
-        sandbox = usable_sandbox(Sandbox(arguments.sandbox, arguments.cpu_seconds, arguments.wall_seconds))
+        sandbox = usable_sandbox(
+            Sandbox(arguments.sandbox, arguments.cpu_seconds, arguments.wall_seconds, arguments.numpy)
+        )
     items = read_table(items_file, ["item_id", "reference"]).to_pylist()
     references = {item["item_id"]: json.loads(item["reference"]) for item in items}
     completions = read_tables(generations, ["item_id", "sample", "completion"]).to_pylist()
     for row in completions:
         if row["item_id"] not in references:
             raise GoodpartError(f"{row['item_id']}: generated, but not among {items_file}; rerun")
-    rows = []
-    # Threads only wait here: programs and hard comparisons run in processes of their own.
-    with ThreadPoolExecutor(processors(arguments.threads)) as pool:
-        waiting = [
-            pool.submit(
-                module.score, references[row["item_id"]], cut(module, row["completion"], style), sandbox
-            )
-            for row in completions
-        ]
-        for row, verdict in progress(list(zip(completions, waiting, strict=True)), "scores"):
-            rows.append({"item_id": row["item_id"], "sample": row["sample"], **vars(verdict.result())})
-    return rows
+    return score_rows(module, references, completions, style, sandbox, arguments.threads)
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -83,7 +101,7 @@ def main(arguments: argparse.Namespace) -> None:
         facts = {
             "kind": kind,
             "style": style,
-            "sandbox": [arguments.sandbox, arguments.cpu_seconds, arguments.wall_seconds]
+            "sandbox": [arguments.sandbox, arguments.cpu_seconds, arguments.wall_seconds, arguments.numpy]
             if benchmark_module(kind).SANDBOX
             else None,
             "files": [sha256(file) for file in (items_file, *generations)],
@@ -97,8 +115,9 @@ def main(arguments: argparse.Namespace) -> None:
         states = Counter(row["status"] for row in rows)
         if set(states) == {"scored"}:
             keep(output)
-        right = sum(bool(row["correct"]) for row in rows)
-        logger.info("%s: %d of %d correct", output, right, states.pop("scored", 0))
+        right = [sum(bool(row[reading]) for row in rows) for reading in ("correct", "strict")]
+        scored = states.pop("scored", 0)
+        logger.info("%s: %d correct, %d in the strict reading, of %d", output, *right, scored)
         for status, number in states.items():
             logger.info("%s: %d completions %s", output, number, status)
 
@@ -121,5 +140,6 @@ if __name__ == "__main__":
     options.add_argument("--sandbox", choices=["bubblewrap", "none"], required=True)
     options.add_argument("--cpu-seconds", type=float, required=True)
     options.add_argument("--wall-seconds", type=float, required=True)
+    options.add_argument("--numpy", action="store_true", help="let programs import numpy")
     options.add_argument("--output", type=Path, nargs="+", required=True, help="one file a benchmark")
     run(main, options.parse_args())
