@@ -58,7 +58,7 @@ rule all:
         else [],
         lambda wildcards: similarity_figures(),
         figure_files("comparison", ["csv", "md"]),
-        quality_latency_files(),
+        quality_latency_files,
         pages(["table1", "table2", "table3", "comparison", "run"]),
 
 

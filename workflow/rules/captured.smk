@@ -1,8 +1,10 @@
 # What is captured of a decoding, and which figures show it.
+from goodpart.config.capture import gigabytes
+
 CAPTURE = config["capture"]
 STORED = min(CAPTURE["stored"], CAPTURE["prompts"])
 STREAMED = CAPTURE["prompts"] > STORED
-WINDOWS = capture_config.windows(config)
+WINDOWS = CONFIGURATION.windows
 # Figures of hidden states: their statistic, their windows, and the one family that they show, if it is one.
 SIMILARITY_FIGURES = {
     "figure3": ("tokens", ["full"], None),
@@ -23,7 +25,7 @@ FIGURE_SUFFIXES = ["pdf", "png", "csv", "md"]
 
 if workflow.is_main_process and not config["redraw"]:
     print(
-        f"hidden states to store: {capture_config.gigabytes(config):.3g} GB at most"
+        f"hidden states to store: {gigabytes(CONFIGURATION):.3g} GB at most"
         f" (capture.max_gb: {CAPTURE['max_gb']})",
         file=sys.stderr,
     )
@@ -63,7 +65,7 @@ def figure_selection(windows, names):
     chosen = {}
     for window in windows:
         lengths = [
-            decode_config.decode_settings(config, WINDOWS[window], m["family"], CALIBRATION[0])
+            settings_of.decode_settings(CONFIGURATION, WINDOWS[window], m["family"], CALIBRATION[0])
             for m in models.values()
         ]
         tokens = max(settings["max_new_tokens"] for settings in lengths)

@@ -17,24 +17,20 @@ os.environ.update(
 )
 
 from goodpart import config as settings_of
-from goodpart import (
-    benchmark_sources,
-    capture_config,
-    cluster,
-    decode_config,
-    downloads,
-    latency_config,
-    paths,
-    policy_config,
-    records,
-    sources,
-)
+from goodpart import cluster, downloads, paths, records, sources
+from goodpart.config.benchmarks import worked_examples as examples_of
+from goodpart.config.policies import phase_mistakes
 from goodpart.errors import GoodpartError
 from goodpart.policies import policy_module, varies
 from goodpart.runtime import processors
 
 try:
-    settings_of.check(config)
+    if workflow.is_main_process:  # jobs of this run are given files that it has read
+        settings_of.refuse_duplicates(workflow.configfiles)
+    settings_of.mark_texts(config, workflow.config_settings.config)
+    # Mistakes of `latency` stop only what asks for that study.
+    CONFIGURATION = settings_of.check(config, latency=False)
+    LATENCY_MISTAKES = list(settings_of.latency_mistakes(CONFIGURATION, Path()))
 except GoodpartError as error:
     raise WorkflowError(str(error)) from None
 
@@ -44,15 +40,15 @@ MODELS, BENCHMARKS, POLICIES = (
     config["run"][kind] for kind in ("models", "benchmarks", "policies")
 )
 DECODE = config["run"]["decode"]
-TABLE_POLICY = config["table"].get("policy", POLICIES[0])
+TABLE_POLICY = CONFIGURATION.table_policy
 FULL = paths.FULL_DEPTH
-CALIBRATION = capture_config.calibration_benchmarks(config)
+CALIBRATION = CONFIGURATION.calibration_benchmarks
 STUDY = config.get("controlled_study", {"models": [], "benchmarks": []})
 POLICY_STUDY = config.get("policy_study", {})
 OVERLAP = POLICY_STUDY.get("overlap")
 LATENCY = config.get("latency", {})
-LATENCY_MODELS = latency_config.latency_models(config)
-CELLS = policy_config.run_cells(config)
+LATENCY_MODELS = CONFIGURATION.latency_models
+CELLS = settings_of.run_cells(CONFIGURATION)
 TINY = config.get("tiny_models", {"recipes": {}})
 
 # Categories of the report, and the figures and tables in each.
@@ -108,8 +104,16 @@ def pages(names):
     return [result(paths.PAGE, page=name) for name in names]
 
 
-def quality_latency_files():
+def require_latency(wildcards=None):
+    """Stop what asks for the quality-latency study where its configuration has mistakes; no files."""
+    if LATENCY_MISTAKES:
+        raise WorkflowError("\n".join(["the configuration is not valid:", *LATENCY_MISTAKES]))
+    return []
+
+
+def quality_latency_files(wildcards):
     """All of the quality-latency study, if a model of the run is in it."""
+    require_latency()
     if not LATENCY_MODELS:
         return []
     return [
@@ -196,7 +200,7 @@ def decoding(decode, model, benchmarks):
     """Decoding settings of one model for each benchmark, as JSON."""
     family = config["models"][model]["family"]
     return [
-        json.dumps(decode_config.decode_settings(config, decode, family, benchmark), sort_keys=True)
+        json.dumps(settings_of.decode_settings(CONFIGURATION, decode, family, benchmark), sort_keys=True)
         for benchmark in benchmarks
     ]
 
@@ -208,14 +212,14 @@ def columns(models):
 
 def source_files(wildcards):
     """Local files, or records of downloads, of one split of a benchmark and of its prompts' examples."""
-    examples = benchmark_sources.worked_examples(config, wildcards.benchmark) or {}
+    examples = examples_of(CONFIGURATION, wildcards.benchmark) or {}
     read = [config["benchmarks"][wildcards.benchmark][wildcards.split], examples.get("source")]
     return sorted({s.get("path") or download("dataset", s) for s in read if s})
 
 
 def worked_examples(wildcards):
     """Arguments that say which solved problems the prompts show."""
-    examples = benchmark_sources.worked_examples(config, wildcards.benchmark)
+    examples = examples_of(CONFIGURATION, wildcards.benchmark)
     return ["--examples", json.dumps(examples, sort_keys=True)] if examples else []
 
 
@@ -266,7 +270,7 @@ def measured(wildcards):
         return entry["path"].format(model=wildcards.model, k=wildcards.k)
     if needs == "divergence":
         return result(paths.SEARCH, model=wildcards.model, policy=wildcards.policy)
-    mistakes = list(policy_config.phase_mistakes(config, wildcards.policy, wildcards.model))
+    mistakes = list(phase_mistakes(CONFIGURATION, wildcards.policy, wildcards.model))
     if mistakes:
         raise WorkflowError("\n".join(mistakes))
     if entry.get("mode") == "per_prompt":
@@ -280,7 +284,7 @@ def measured(wildcards):
 
 def policy_benchmarks(policy):
     """Benchmarks whose prompts have sets of their own under a policy: all that are evaluated with it."""
-    cells = [*CELLS, *policy_config.study_cells(config)]
+    cells = [*CELLS, *settings_of.study_cells(CONFIGURATION)]
     used = [benchmark for _, benchmark, name, _ in cells if name == policy]
     used += STUDY["benchmarks"] if STUDY.get("policy") == policy else []
     return list(dict.fromkeys(used or BENCHMARKS))
@@ -310,7 +314,7 @@ def shards_of(wildcards):
     """The generated shards of one cell."""
     return [
         result(paths.GENERATIONS, first=first, last=last).format(**wildcards)
-        for first, last in settings_of.shards(config, wildcards.benchmark)
+        for first, last in CONFIGURATION.shards(wildcards.benchmark)
     ]
 
 
@@ -320,7 +324,7 @@ def cell_inputs(cells, decode=DECODE):
     for model, benchmark, policy, k in cells:
         where = {"model": model, "decode": decode, "benchmark": benchmark, "policy": policy, "k": k}
         found["scores"].append(result(paths.SCORES, **where))
-        for first, last in settings_of.shards(config, benchmark):
+        for first, last in CONFIGURATION.shards(benchmark):
             found["generations"].append(result(paths.GENERATIONS, **where, first=first, last=last))
         if k:
             found["skip_sets"].append(skip_set_file(model, policy, k))
@@ -344,7 +348,7 @@ def cells_selection(cells, decode=DECODE):
                 m: {"paper_column": columns[m], "layers": config["models"][m]["layers"]}
                 for m in models
             },
-            "benchmarks": {b: settings_of.shards(config, b) for b in benchmarks},
+            "benchmarks": {b: CONFIGURATION.shards(b) for b in benchmarks},
             "policies": {p: config["policies"][p] for p in policies if p != FULL},
             "varies": {p: varies(config["policies"][p]) for p in policies if p != FULL},
             "cells": cells,
@@ -379,7 +383,7 @@ def checked_decoding(wildcards):
     """Decoding settings that a trained checkpoint is checked with, a benchmark, as JSON."""
     family, lengths = tiny_family(wildcards), TINY["checked"]["max_new_tokens"]
     chosen = {
-        kind: {**decode_config.decode_arguments(config, DECODE, family, kind), "max_new_tokens": n}
+        kind: {**settings_of.decode_arguments(CONFIGURATION, DECODE, family, kind), "max_new_tokens": n}
         for kind, n in lengths.items()
     }
     return json.dumps(chosen, sort_keys=True)
@@ -413,7 +417,7 @@ def benchmark_groups():
     groups = {"run": BENCHMARKS}
     for group, named in (
         ("policies", [POLICY_STUDY.get("benchmark")]),
-        ("latency", [LATENCY.get("benchmark") if LATENCY_MODELS else None]),
+        ("latency", [LATENCY.get("benchmark") if LATENCY_MODELS and not LATENCY_MISTAKES else None]),
         ("study", STUDY["benchmarks"]),
     ):
         before = {None, *(b for members in groups.values() for b in members)}
@@ -443,7 +447,7 @@ def item_ranges():
     ranges = {}
     for group, policies, members in groups:
         for benchmark in members:
-            for first, last in settings_of.shards(config, benchmark):
+            for first, last in CONFIGURATION.shards(benchmark):
                 ranges.setdefault((group, policies, first, last), []).append(benchmark)
     return ranges
 
@@ -485,8 +489,8 @@ def before_first_job():
             from goodpart import estimate
 
             local = workflow.local_exec
-            print(estimate.check(config, costly, "download" in rules, local=local), file=sys.stderr)
-            for warning in estimate.unpinned(config):
+            print(estimate.check(CONFIGURATION, costly, "download" in rules, local=local), file=sys.stderr)
+            for warning in estimate.unpinned(CONFIGURATION):
                 print(f"warning: {warning}", file=sys.stderr)
     except GoodpartError as error:
         raise WorkflowError(str(error)) from None

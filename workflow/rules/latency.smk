@@ -4,6 +4,7 @@
 rule latency:
     # It takes all cores, so that nothing runs beside it, and computes on the study's `threads` of them.
     input:
+        require_latency,
         item_file=lambda wildcards: result(
             paths.ITEMS, benchmark=LATENCY["benchmark"], split="evaluation"
         ),

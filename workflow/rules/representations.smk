@@ -75,7 +75,7 @@ rule statistics:
         streamed=lambda wildcards, input: (["--streamed", input.streamed] if input.streamed else []),
     shell:
         "python -m goodpart.rules.statistics --hidden-states {input.hidden_states:q}"
-        " {params.streamed} --output {output:q} --log {log:q}"
+        " {params.streamed:q} --output {output:q} --log {log:q}"
 
 
 rule delete_hidden_states:

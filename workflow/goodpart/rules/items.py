@@ -44,7 +44,7 @@ def public_rows(source: dict[str, Any]) -> list[dict[str, Any]]:
     what = source.get("path") or source["hub"]
     try:
         if "path" in source:
-            kind = "parquet" if what.endswith(".parquet") else "json"
+            kind = "parquet" if what.lower().endswith(".parquet") else "json"
             rows = load_dataset(kind, data_files=what, split="train")
         else:
             revision = source.get("revision")
