@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from snakemake.utils import update_config
 
+from goodpart.config import Configuration
 from goodpart.errors import GoodpartError
 from goodpart.sandbox import Sandbox
 
@@ -40,6 +42,13 @@ def sandbox() -> Sandbox:
     except GoodpartError as error:
         pytest.skip(str(error).splitlines()[0])
     return made
+
+
+def changed(configuration: Configuration, changes: dict) -> Configuration:
+    """A configuration with other values, valid one by one; nothing else is checked."""
+    raw = configuration.model_dump(exclude_none=True)
+    update_config(raw, changes)
+    return Configuration.model_validate(raw)
 
 
 class Workflow:

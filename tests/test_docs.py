@@ -9,7 +9,7 @@ import yaml
 
 from conftest import ROOT
 from goodpart import estimate
-from goodpart.config import check
+from goodpart.config import check, load
 
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PACKAGE = ROOT / "workflow" / "goodpart"
@@ -83,7 +83,7 @@ def test_configurations_shown_are_valid(name, monkeypatch):
 def test_the_cost_page_shows_what_the_estimate_prints(monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.delenv(estimate.downloads.FOLDER, raising=False)
-    config = estimate.read_configuration([ROOT / "workflow" / "configs" / "paper.yaml"])
+    config = load([ROOT / "workflow" / "configs" / "paper.yaml"])
     monkeypatch.setattr(estimate, "left_to_make", whole_cell)
     printed = estimate.report(config, estimate.costs(config))
     assert printed in (ROOT / "docs" / "cost.md").read_text()
@@ -91,5 +91,5 @@ def test_the_cost_page_shows_what_the_estimate_prints(monkeypatch):
 
 def whole_cell(config, cell, root):
     """All completions of a cell, whatever is in this folder."""
-    benchmark = config["benchmarks"][cell[1]]
-    return estimate.settings_of.item_count(config, cell[1]) * benchmark["samples"]
+    benchmark = config.benchmarks[cell[1]]
+    return benchmark.item_count * benchmark.samples

@@ -200,7 +200,9 @@ def decoding(decode, model, benchmarks):
     """Decoding settings of one model for each benchmark, as JSON."""
     family = config["models"][model]["family"]
     return [
-        json.dumps(settings_of.decode_settings(CONFIGURATION, decode, family, benchmark), sort_keys=True)
+        json.dumps(
+            settings_of.decode_settings(CONFIGURATION, decode, family, benchmark), sort_keys=True
+        )
         for benchmark in benchmarks
     ]
 
@@ -383,7 +385,10 @@ def checked_decoding(wildcards):
     """Decoding settings that a trained checkpoint is checked with, a benchmark, as JSON."""
     family, lengths = tiny_family(wildcards), TINY["checked"]["max_new_tokens"]
     chosen = {
-        kind: {**settings_of.decode_arguments(CONFIGURATION, DECODE, family, kind), "max_new_tokens": n}
+        kind: {
+            **settings_of.decode_arguments(CONFIGURATION, DECODE, family, kind),
+            "max_new_tokens": n,
+        }
         for kind, n in lengths.items()
     }
     return json.dumps(chosen, sort_keys=True)
@@ -417,7 +422,10 @@ def benchmark_groups():
     groups = {"run": BENCHMARKS}
     for group, named in (
         ("policies", [POLICY_STUDY.get("benchmark")]),
-        ("latency", [LATENCY.get("benchmark") if LATENCY_MODELS and not LATENCY_MISTAKES else None]),
+        (
+            "latency",
+            [LATENCY.get("benchmark") if LATENCY_MODELS and not LATENCY_MISTAKES else None],
+        ),
         ("study", STUDY["benchmarks"]),
     ):
         before = {None, *(b for members in groups.values() for b in members)}
@@ -489,7 +497,10 @@ def before_first_job():
             from goodpart import estimate
 
             local = workflow.local_exec
-            print(estimate.check(CONFIGURATION, costly, "download" in rules, local=local), file=sys.stderr)
+            print(
+                estimate.check(CONFIGURATION, costly, "download" in rules, local=local),
+                file=sys.stderr,
+            )
             for warning in estimate.unpinned(CONFIGURATION):
                 print(f"warning: {warning}", file=sys.stderr)
     except GoodpartError as error:

@@ -75,7 +75,9 @@ rule skip_search:
         threads=compute_threads,
         model=lambda wildcards: model_entry(wildcards.model),
         settings=policy_entry,
-        ks=lambda wildcards: settings_of.searched_ks(CONFIGURATION, wildcards.policy, wildcards.model),
+        ks=lambda wildcards: settings_of.searched_ks(
+            CONFIGURATION, wildcards.policy, wildcards.model
+        ),
         batch_size=lambda wildcards: config["models"][wildcards.model]["batch_size"],
     shell:
         "python -m goodpart.rules.skip_search --model {params.model:q} --settings {params.settings:q}"

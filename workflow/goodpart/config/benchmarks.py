@@ -1,4 +1,4 @@
-"""Mistakes in benchmarks: their module, where their rows come from, and the solved examples of their prompts."""
+"""Mistakes in benchmarks: their module, the sources of their rows, the solved examples of their prompts."""
 
 from __future__ import annotations
 

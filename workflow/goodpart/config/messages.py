@@ -68,7 +68,7 @@ def _path(loc: tuple[int | str, ...], raw: Any) -> list[str]:
     path: list[str] = []
     names = loc[:-2] if loc[-1:] == ("[key]",) else loc
     for step in names:
-        if isinstance(raw, Mapping) and step in raw or isinstance(raw, list) and isinstance(step, int):
+        if (isinstance(raw, Mapping) and step in raw) or (isinstance(raw, list) and isinstance(step, int)):
             raw = raw[step]
         elif step is not names[-1]:
             continue

@@ -53,7 +53,7 @@ def entry_mistakes(name: str, entry: Policy, configuration: Configuration) -> It
     if kind == "file" and entry.path is None:
         yield f"{at}.path: is missing; name the file of the skip set, as my-sets/{{model}}-k{{k}}.json"
     elif kind == "file" and not entry.path.lower().endswith((".json", ".parquet")):
-        yield f"{at}.path: {entry.path} is neither JSON nor Parquet; give a file that ends in .json or .parquet"
+        yield f"{at}.path: {entry.path} ends in neither .json nor .parquet; give a file that does"
     if entry.mode == "per_prompt" and module.NEEDS != "similarities":
         yield f"{at}.mode: per_prompt needs a kind that chooses from similarities; {kind} does not"
     if entry.positions == "last" and module.NEEDS != "angles":

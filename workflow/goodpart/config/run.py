@@ -66,8 +66,8 @@ def _twins(configuration: Configuration) -> Iterable[str]:
             label = configuration.benchmarks[name].label or name
             if label in rows:
                 yield (
-                    f"  benchmarks.{name}.label: {label!r} is also that of {rows[label]}, which runs too; give "
-                    "it another, for its own rows in the tables"
+                    f"  benchmarks.{name}.label: {label!r} is also that of {rows[label]}, which runs too; "
+                    "give it another, for its own rows in the tables"
                 )
             rows.setdefault(label, name)
     columns: dict[str, str] = {}

@@ -8,7 +8,6 @@ from pydantic import AfterValidator, Field
 
 from goodpart.config.types import (
     Count,
-    CountFromZero,
     Counts,
     Names,
     Section,
@@ -65,7 +64,7 @@ class Latency(Section):
         list[Count],
         Field(min_length=1, json_schema_extra={"uniqueItems": True}),
         *described("a list of batch sizes, 1 or more each"),
-    ] = [1]
+    ] = Field([1])
     repeats: integer("a whole number, 2 or more", ge=2) = 5
     threads: Count = 1
 

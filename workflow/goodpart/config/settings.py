@@ -77,7 +77,7 @@ class Capture(Section):
     prompt_tokens: Count = 256
     max_gb: number("a number of gigabytes, 0 or more", ge=0) = 20
     windows: Windows | None = None
-    steps: Steps = [0]
+    steps: Steps = Field([0])
 
 
 class Generation(Section):

@@ -48,7 +48,7 @@ def policy_study_mistakes(configuration: Configuration) -> Iterable[str]:
     for kind in ("model", "benchmark"):
         name, known = getattr(study, kind), getattr(configuration, f"{kind}s")
         if name not in known:
-            yield f"  policy_study.{kind}: {name!r} is not in {kind}s; choose one that is: {nearest(name, known)}"
+            yield f"  policy_study.{kind}: {name!r} is not in {kind}s; {nearest(name, known)}"
     for key, names in (("policies", study.policies), ("overlap", [study.overlap])):
         for policy in names:
             if policy not in policies:

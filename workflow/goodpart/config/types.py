@@ -156,7 +156,7 @@ def _hub_name(name: str) -> str:
 def _revision(revision: str) -> str:
     if REVISION.fullmatch(revision):
         return revision
-    said = f"{revision!r} cannot be the name of a folder; give the commit that it points at (40 hexadecimal digits)"
+    said = f"{revision!r} is no name of a folder; give the commit that it points at (40 hexadecimal digits)"
     raise PydanticCustomError("revision", "{said}", {"said": said})
 
 
