@@ -246,7 +246,7 @@ def test_mistakes_of_the_controlled_study():
     assert "controlled_study.benchmarks: 'tiny-mbpp-129' is not in benchmarks" in said
     assert "controlled_study.policy: 'similarty' is not in policies; did you mean 'similarity'?" in said
     assert "controlled_study.layers_skipped: 15 is more than 28 layers allow" in said
-    assert "controlled_study.contrasts: 'llada-tiny-instruct' is not among its models" in said
+    assert "contrasts.0.second: 'llada-tiny-instruct' is not in controlled_study.models" in said
     config = broken()
     config["controlled_study"]["layers_skipped"] = [2, 4]
     assert "controlled_study.layers_skipped" in message(config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from goodpart.config.plugins import policy_mistake
 from goodpart.config.types import (
@@ -39,8 +39,9 @@ Device = Annotated[
 ]
 Items = Annotated[Count | Literal["all"], *described("a number of items, 1 or more, or all")]
 PolicyKs = Annotated[
-    Counts | dict[str, Counts],
-    *described("a list of numbers of layers, or such a list for each of some models"),
+    Annotated[Counts, Tag("[list]")] | Annotated[dict[str, Counts], Tag("[by model]")],
+    Discriminator(lambda ks: "[by model]" if isinstance(ks, dict) else "[list]"),
+    Field(description="a list of numbers of layers, or such a list for each of some models"),
 ]
 
 

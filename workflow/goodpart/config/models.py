@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from goodpart.config.cells import asked_ks
@@ -32,7 +32,7 @@ def model_mistakes(name: str, configuration: Configuration, root: Path, asked: l
         for k in ks:
             if k > most:
                 yield (
-                    f"  {where}.layers_skipped: {k} is more than {model.layers} layers allow under the "
+                    f"  {where}: {k} is more than {model.layers} layers allow under the "
                     f"policy {policy!r} ({most} at most); remove it"
                 )
 
@@ -65,13 +65,17 @@ def run_asks(name: str, configuration: Configuration) -> list[Asked]:
     if name in configuration.run.models:
         for policy in configuration.run.policies:
             entry = configuration.policies.get(policy)
-            where = f"policies.{policy}" if entry and entry.layers_skipped is not None else f"models.{name}"
+            own = entry.layers_skipped if entry else None
+            where = f"{f'models.{name}' if own is None else f'policies.{policy}'}.layers_skipped"
+            where += f".{name}" if isinstance(own, Mapping) else ""
             ks = asked_ks(configuration, policy, name, configuration.models[name].layers_skipped)
             asked.append((policy, where, ks))
     study = configuration.controlled_study
     if study and name in study.models:
-        asked.append((study.policy, "controlled_study", study.layers_skipped))
+        asked.append((study.policy, "controlled_study.layers_skipped", study.layers_skipped))
     policies = configuration.policy_study
     if policies and name == policies.model:
-        asked += [(policy, "policy_study", policies.layers_skipped) for policy in policies.policies]
+        asked += [
+            (policy, "policy_study.layers_skipped", policies.layers_skipped) for policy in policies.policies
+        ]
     return asked

@@ -59,7 +59,7 @@ class Latency(Section):
     benchmark: Text
     decodes: Names
     policy: Text
-    layers_skipped: Annotated[dict[str, Count], *described("a number of layers, 1 or more, for each model")]
+    layers_skipped: dict[str, integer("a number of layers, 1 or more", ge=1)]
     batch_sizes: Annotated[
         list[Count],
         Field(min_length=1, json_schema_extra={"uniqueItems": True}),

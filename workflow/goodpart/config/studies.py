@@ -33,11 +33,12 @@ def controlled_study_mistakes(configuration: Configuration) -> Iterable[str]:
             f"  controlled_study.policy: the sets of {study.policy!r} change by prompt or by step, and "
             "the study reads one fixed set; choose a static policy"
         )
-    for contrast in study.contrasts:
-        for name in (contrast.first, contrast.second):
+    for number, contrast in enumerate(study.contrasts):
+        for key in ("first", "second"):
+            name = getattr(contrast, key)
             if name not in study.models:
-                known = nearest(name, study.models)
-                yield f"  controlled_study.contrasts: {name!r} is not among its models; {known}"
+                at, known = f"  controlled_study.contrasts.{number}.{key}", nearest(name, study.models)
+                yield f"{at}: {name!r} is not in controlled_study.models; {known}"
 
 
 def policy_study_mistakes(configuration: Configuration) -> Iterable[str]:
@@ -75,7 +76,9 @@ def latency_mistakes(configuration: Configuration, root: Path) -> Iterable[str]:
         return
     for model in configuration.latency_models:
         k = study.layers_skipped.get(model, 0)
-        yield from model_mistakes(model, configuration, root, [(study.policy, "latency", [k])])
+        yield from model_mistakes(
+            model, configuration, root, [(study.policy, f"latency.layers_skipped.{model}", [k])]
+        )
     yield from entry_mistakes(study.policy, configuration.policies[study.policy], configuration)
     yield from benchmark_mistakes(study.benchmark, configuration, root, list(configuration.benchmarks))
     families = [configuration.models[model].family for model in configuration.latency_models]
