@@ -13,9 +13,10 @@ FILE = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"  # the shipp
 
 
 def schema() -> dict[str, Any]:
-    """The schema of a whole configuration file, in which nothing is required: files are merged."""
+    """The schema of a configuration file. Nothing is required in it, since files are merged."""
     made = Configuration.model_json_schema()
-    made.pop("required")
+    for part in (made, *made["$defs"].values()):
+        part.pop("required", None)
     made.pop("description")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from goodpart.benchmarks import benchmark_module, cut
+from goodpart.benchmarks import cut
+from goodpart.benchmarks.guard import Guarded
 from goodpart.errors import GoodpartError
 from goodpart.parquet import provenance, read_table, read_tables, write_rows
 from goodpart.runtime import logger, parser, processors, progress, run
@@ -40,7 +41,7 @@ def usable_sandbox(sandbox: Sandbox) -> Sandbox | None:
 
 def main(arguments: argparse.Namespace) -> None:
     """Write one row a completion."""
-    module = benchmark_module(arguments.kind)
+    module = Guarded(arguments.kind)
     sandbox = None
     if module.SANDBOX:
         sandbox = usable_sandbox(Sandbox(arguments.sandbox, arguments.cpu_seconds, arguments.wall_seconds))
