@@ -68,7 +68,7 @@ def capture_mistakes(configuration: Configuration, root: Path) -> Iterable[str]:
     if size > most:
         yield (
             f"  capture.max_gb: the stored hidden states would take {size:.1f} GB, more than {most}, with "
-            f"prompts of {configuration.capture.prompt_tokens} tokens (capture.prompt_tokens) and completions "
-            "of max_new_tokens; lower capture.stored or capture.steps (statistics still cover all "
-            "capture.prompts), or raise it"
+            f"prompts of {configuration.capture.prompt_tokens} tokens (capture.prompt_tokens) and "
+            "completions of max_new_tokens; lower capture.stored or capture.steps (statistics still cover "
+            "all capture.prompts), or raise it"
         )
