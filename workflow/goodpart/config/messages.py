@@ -70,7 +70,7 @@ def _path(loc: tuple[int | str, ...], raw: Any) -> list[str]:
     for step in names:
         if (isinstance(raw, Mapping) and step in raw) or (isinstance(raw, list) and isinstance(step, int)):
             raw = raw[step]
-        elif step is not names[-1]:
+        elif step is not names[-1] or str(step).startswith("["):  # a tag of a union
             continue
         path.append(str(step))
     return path
