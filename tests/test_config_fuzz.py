@@ -89,3 +89,22 @@ def test_an_argument_without_a_value_is_refused():
     config["decodes"]["default"]["llada"]["block_length"] = None
     with pytest.raises(GoodpartError, match=r"decodes\.default\.llada .*block_length null is no value; give"):
         check(config, ROOT)
+
+
+def test_an_unknown_key_is_named_in_every_mapping(monkeypatch):
+    """But in catalogues, where it is a new entry, and in entries that nothing asks for."""
+    monkeypatch.chdir(ROOT)
+    refused = 0
+    for place in [(), *places(CONFIG)]:
+        config = copy.deepcopy(CONFIG)
+        at = config
+        for key in place:
+            at = at[key]
+        if isinstance(at, dict):
+            at["kinnd"] = "text"
+            said = message_of(config)
+            assert not said or "kinnd" in said, (place, said)
+            assert not said or ";" in said.splitlines()[1]
+            refused += bool(said)
+            assert said or place[0] in ("decodes", "policies"), place
+    assert refused > 60

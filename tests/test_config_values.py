@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 
 import pytest
 import yaml
@@ -305,6 +306,17 @@ def test_show_prints_the_resolved_configuration(tmp_path):
     assert config["capture"]["prompts"] == 3
     assert config["models"]["qwen2.5-tiny"]["batch_size"] == 32
     assert check(config, ROOT) == load([tmp_path / "mine.yaml"], ROOT)
+
+
+def test_the_package_has_no_import_cycle():
+    from goodpart import sources
+
+    names = [f"goodpart.config.{file.stem}" for file in (ROOT / "workflow/goodpart/config").glob("*.py")]
+    names = [name for name in names if not name.endswith("__")]
+    graph = {name: sources._imports(name) & set(names) for name in names}
+    order = list(TopologicalSorter(graph).static_order())
+    assert order.index("goodpart.config.types") < order.index("goodpart.config.checks")
+    assert all(len(sources._file(name).read_text().splitlines()) <= 300 for name in names)
 
 
 def test_nothing_heavy_is_imported():

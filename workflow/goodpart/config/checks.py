@@ -15,7 +15,7 @@ from goodpart.config.configuration import Configuration, fill
 from goodpart.config.loading import read_files
 from goodpart.config.models import model_mistakes, run_asks
 from goodpart.config.policies import policy_mistakes
-from goodpart.config.run import run_mistakes
+from goodpart.config.run import run_mistakes, tiny_mistakes
 from goodpart.config.studies import (
     controlled_study_mistakes,
     figure_mistakes,
@@ -65,6 +65,7 @@ def _mistakes(configuration: Configuration, root: Path, on_evaluated: set[str]) 
     run, controlled = configuration.run, configuration.controlled_study
     policies, figures = configuration.policy_study, configuration.skip_figures
     yield from run_mistakes(configuration, root)
+    yield from tiny_mistakes(configuration)
     yield from controlled_study_mistakes(configuration)
     yield from policy_study_mistakes(configuration)
     yield from figure_mistakes(configuration)

@@ -13,12 +13,11 @@ from goodpart.config.settings import (
     Estimate,
     Generation,
     Paths,
-    Redraw,
     Scoring,
     Table,
 )
 from goodpart.config.tiny import TinyModels
-from goodpart.config.types import CountFromZero, Name, Section
+from goodpart.config.types import CountFromZero, Flag, Name, Section
 
 
 class Configuration(Section):
@@ -28,7 +27,7 @@ class Configuration(Section):
     downloads: Downloads = Downloads()
     estimate: Estimate = Estimate()
     seed: CountFromZero = 0
-    redraw: Redraw = False
+    redraw: Flag = False
     run: Run
     models: dict[Name, Model]
     benchmarks: dict[Name, Benchmark]

@@ -49,6 +49,16 @@ def run_mistakes(configuration: Configuration, root: Path) -> Iterable[str]:
     yield from preset_mistakes(configuration, run.decode, families, benchmarks)
 
 
+def tiny_mistakes(configuration: Configuration) -> Iterable[str]:
+    """Recipes that start from weights that no recipe makes."""
+    recipes = configuration.tiny_models.recipes if configuration.tiny_models else {}
+    for name, recipe in recipes.items():
+        if recipe.initial is not None and (recipe.initial not in recipes or recipe.initial == name):
+            others = [other for other in recipes if other != name]
+            known = nearest(recipe.initial, others)
+            yield f"  tiny_models.recipes.{name}.initial: {recipe.initial!r} is no other recipe; {known}"
+
+
 def _kind_mistakes(configuration: Configuration) -> Iterable[str]:
     """Kinds of benchmarks that presets name and that do not exist."""
     for preset, families in configuration.decodes.items():

@@ -10,7 +10,6 @@ from goodpart.config.types import (
     Count,
     CountFromZero,
     Counts,
-    Flag,
     Folder,
     Names,
     Positive,
@@ -29,9 +28,6 @@ Steps = Annotated[
 ]
 Percent = Annotated[
     number("a number", ge=0, le=100) | None, *described("a retention in percent, 0 to 100, or null")
-]
-Redraw = Annotated[
-    Flag, *described("true or false (on the command line, with a capital letter: --config redraw=True)")
 ]
 
 

@@ -97,6 +97,10 @@ def _latency_names(configuration: Configuration) -> Iterable[str]:
         for name in named:
             if name not in known:
                 yield f"  latency.{key}: {name!r} is unknown; use one of: {', '.join(known)}"
+    for model in study.layers_skipped:
+        if model not in configuration.models:
+            known = nearest(model, configuration.models)
+            yield f"  latency.layers_skipped.{model}: there is no such model; {known}"
     if study.policy in configuration.policies and configuration.policies[study.policy].varies:
         yield (
             f"  latency.policy: the sets of {study.policy!r} change by prompt or by step, and one fixed "
