@@ -38,8 +38,9 @@ def read_files(files: Iterable[Path]) -> dict[str, Any]:
 
 
 def refuse_duplicates(files: Iterable[str | Path]) -> None:
-    """GoodpartError that names every key that a file gives twice in one mapping, with both lines."""
-    mistakes = [line for file in dict.fromkeys(map(str, files)) for line in duplicates(Path(file))]
+    """GoodpartError that names every key that a local file gives twice in one mapping, with both lines."""
+    local = [Path(file) for file in dict.fromkeys(map(str, files)) if Path(file).is_file()]
+    mistakes = [line for file in local for line in duplicates(file)]
     stop_on("a key is given twice, and YAML keeps only the last:", mistakes)
 
 
