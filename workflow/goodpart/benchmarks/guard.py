@@ -25,7 +25,7 @@ class Guarded:
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self.module, name)
-        return self._guard(name, value) if callable(value) and name in (*RESULTS, "reference") else value
+        return self._guard(name, value) if callable(value) else value
 
     def _guard(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -40,11 +40,11 @@ class Guarded:
                 line = traceback.extract_tb(error.__traceback__)[-1].lineno
                 raise GoodpartError(
                     f"{self.file}: {name} raised {type(error).__name__}: {error} (line {line}) for "
-                    f"{reprlib.repr(arguments[0])}; correct the function"
+                    f"{reprlib.repr(arguments)}; correct the function"
                 ) from error
-            if not isinstance(result, RESULTS[name]):
+            if not isinstance(result, RESULTS.get(name, object)):
                 raise GoodpartError(
-                    f"{self.file}: {name} returned {reprlib.repr(result)} for {reprlib.repr(arguments[0])}; "
+                    f"{self.file}: {name} returned {reprlib.repr(result)} for {reprlib.repr(arguments)}; "
                     f"return a {RESULTS[name].__name__}"
                 )
             return result
