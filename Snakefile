@@ -59,7 +59,7 @@ rule all:
         else [],
         lambda wildcards: similarity_figures(),
         figure_files("comparison", ["csv", "md"]),
-        quality_latency_files(),
+        quality_latency_files,
         result(paths.PAGE, page="run"),
 
 

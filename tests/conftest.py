@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from snakemake.utils import update_config
 
+from goodpart.config import Configuration
 from goodpart.errors import GoodpartError
 from goodpart.sandbox import Sandbox
 
@@ -53,6 +55,13 @@ def working(sandbox: Sandbox) -> Sandbox:
     except GoodpartError as error:
         pytest.skip(str(error).splitlines()[0])
     return sandbox
+
+
+def changed(configuration: Configuration, changes: dict) -> Configuration:
+    """A configuration with other values, valid one by one; nothing else is checked."""
+    raw = configuration.model_dump(exclude_none=True)
+    update_config(raw, changes)
+    return Configuration.model_validate(raw)
 
 
 class Workflow:

@@ -6,8 +6,10 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from goodpart import capture_config
+from goodpart.capture_plan import cache_bytes
+from goodpart.config import capture as capture_config
 from goodpart.config import check
+from goodpart.config.catalogue import Model
 from goodpart.errors import GoodpartError
 from goodpart.hidden_cache import CacheWriter
 
@@ -17,8 +19,11 @@ CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 def checked(**capture):
     config = copy.deepcopy(CONFIG)
     config["capture"] |= capture
-    check(config, ROOT)
-    return config
+    return check(config, ROOT)
+
+
+def size_of(config):
+    return capture_config.gigabytes(check(copy.deepcopy(config), ROOT), ROOT)
 
 
 def test_the_size_follows_from_the_configuration_alone():
@@ -26,23 +31,26 @@ def test_the_size_follows_from_the_configuration_alone():
     config = copy.deepcopy(CONFIG)
     config["run"]["models"] = ["qwen2.5-tiny"]
     config["capture"] |= {"stored": 1, "prompts": 8, "windows": {"limited": "default"}}
-    check(config, ROOT)
     rows = 1 * 29 * (100 + 24) + 1 * 29 * (100 + 32)
-    assert capture_config.gigabytes(config, ROOT) == pytest.approx((4 * 64 + 32) * rows / 1e9)
+    assert size_of(config) == pytest.approx((4 * 64 + 32) * rows / 1e9)
     config["models"]["qwen2.5-tiny"]["dtype"] = "bfloat16"
-    assert capture_config.gigabytes(config, ROOT) == pytest.approx((1.5 * 64 + 32) * rows / 1e9)
+    assert size_of(config) == pytest.approx((1.5 * 64 + 32) * rows / 1e9)
     config["run"]["models"] = ["llada-tiny-instruct"]
     five = 5 * 33 * (100 + 24) + 5 * 33 * (100 + 32)
-    assert capture_config.gigabytes(config, ROOT) == pytest.approx((4 * 64 + 32) * five / 1e9)
+    assert size_of(config) == pytest.approx((4 * 64 + 32) * five / 1e9)
     config["capture"]["steps"] = "all"
     every = 24 * 33 * (100 + 24) + 32 * 33 * (100 + 32)
-    assert capture_config.gigabytes(config, ROOT) == pytest.approx((4 * 64 + 32) * every / 1e9)
+    assert size_of(config) == pytest.approx((4 * 64 + 32) * every / 1e9)
 
 
 def test_a_hub_model_says_its_width():
-    assert capture_config.width({"hub": "a/b", "width": 3584}) == 3584
-    assert capture_config.width({"hub": "a/b"}) == capture_config.UNKNOWN_WIDTH
-    assert capture_config.width({"path": CONFIG["models"]["llada-tiny-instruct"]["path"]}, ROOT) == 64
+    other = {"family": "qwen2", "layers": 2, "layers_skipped": [0]}
+    for place, width in (
+        ({"hub": "a/b", "width": 3584}, 3584),
+        ({"hub": "a/b"}, capture_config.UNKNOWN_WIDTH),
+        ({"path": CONFIG["models"]["llada-tiny-instruct"]["path"]}, 64),
+    ):
+        assert capture_config.width(Model(**other, **place), ROOT) == width
 
 
 def test_more_than_the_bound_is_refused_with_the_fix():
@@ -58,7 +66,7 @@ def test_what_is_only_redrawn_is_not_measured():
 
 
 def test_windows_are_presets_that_exist_and_fit():
-    assert capture_config.windows(checked()) == {"limited": "first8", "full": "default"}
+    assert checked().windows == {"limited": "first8", "full": "default"}
     with pytest.raises(GoodpartError, match=r"capture\.windows\.limited: 'first9' is not in decodes"):
         checked(windows={"limited": "first9"})
     config = copy.deepcopy(CONFIG)
@@ -80,7 +88,6 @@ def test_steps_may_be_all_a_count_or_a_list_but_nothing_else():
 def test_the_estimate_is_a_bound_of_what_is_written(tmp_path):
     import numpy as np
 
-    from goodpart.capture_plan import cache_bytes
     from goodpart.hidden_cache import StepStates
 
     rng = np.random.default_rng(0)

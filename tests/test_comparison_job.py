@@ -12,7 +12,8 @@ import yaml
 
 from conftest import ROOT
 from goodpart import paths
-from goodpart.comparison_config import comparison_settings
+from goodpart.config import Configuration
+from goodpart.config.comparison import comparison_settings
 from goodpart.errors import GoodpartError
 from goodpart.paper.evidence import LLADA, Retentions, our_cells
 from goodpart.paper.paired import paired_differences
@@ -27,7 +28,10 @@ def settings_of(benchmarks, kind="gsm8k"):
     """The default configuration's settings with one model, and `benchmarks` of a kind."""
     config = copy.deepcopy(yaml.safe_load((ROOT / "config.yaml").read_text()))
     config["run"]["benchmarks"] = benchmarks
-    config["benchmarks"] |= {b: {"kind": kind, "evaluation": {"rows": 3}} for b in benchmarks}
+    config["benchmarks"] |= {
+        b: {"kind": kind, "evaluation": {"rows": 3}, "max_new_tokens": 8} for b in benchmarks
+    }
+    config = Configuration.model_validate(config)
     return comparison_settings(config, ["llada-tiny-instruct"], "similarity", "llada-tiny-instruct")
 
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from goodpart.config import check, shards
+from goodpart.config import check
 from goodpart.errors import GoodpartError
 from goodpart.runtime import processors
 
@@ -171,8 +171,9 @@ def test_shards_keep_full_chunks_when_n_grows():
     def ranges(n):
         config = broken()
         config["generation"]["shard_size"] = 128
-        config["benchmarks"]["b"] = {"evaluation": {"rows": 1319}, "n": n}
-        return shards(config, "b")
+        config["benchmarks"]["tiny-mbpp"]["evaluation"]["rows"] = 1319
+        config["benchmarks"]["tiny-mbpp"]["n"] = n
+        return check(config, ROOT).shards("tiny-mbpp")
 
     assert ranges(128) == [(0, 127)]
     assert set(ranges(256)) > set(ranges(128))
@@ -244,9 +245,9 @@ def test_mistakes_of_the_controlled_study():
         "controlled_study.models: 'dream-tiny-bass' is not in models; did you mean 'dream-tiny-base'?" in said
     )
     assert "controlled_study.benchmarks: 'tiny-mbpp-129' is not in benchmarks" in said
-    assert "controlled_study.policy: did you mean 'similarity'?" in said
+    assert "controlled_study.policy: 'similarty' is not in policies; did you mean 'similarity'?" in said
     assert "controlled_study.layers_skipped: 15 is more than 28 layers allow" in said
-    assert "controlled_study.contrasts: 'llada-tiny-instruct' is not among its models" in said
+    assert "contrasts.0.second: 'llada-tiny-instruct' is not in controlled_study.models" in said
     config = broken()
     config["controlled_study"]["layers_skipped"] = [2, 4]
     assert "controlled_study.layers_skipped" in message(config)

@@ -17,7 +17,7 @@ from snakemake.utils import update_config
 from conftest import ROOT
 from documentation import OTHER, PAGES, SHELL, blocks, blocks_in
 from goodpart import benchmarks, estimate
-from goodpart.config import check
+from goodpart.config import check, load
 
 PACKAGE = ROOT / "workflow" / "goodpart"
 
@@ -165,7 +165,7 @@ def test_the_benchmark_shown_scores():
 def test_the_cost_page_shows_what_the_estimate_prints(monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.delenv(estimate.downloads.FOLDER, raising=False)
-    config = estimate.read_configuration([ROOT / "workflow" / "configs" / "paper.yaml"])
+    config = load([ROOT / "workflow" / "configs" / "paper.yaml"])
     monkeypatch.setattr(estimate, "left_to_make", whole_cell)
     printed = estimate.report(config, estimate.costs(config))
     assert printed in (ROOT / "docs" / "cost.md").read_text()
@@ -173,5 +173,5 @@ def test_the_cost_page_shows_what_the_estimate_prints(monkeypatch):
 
 def whole_cell(config, cell, root):
     """All completions of a cell, whatever is in this folder."""
-    benchmark = config["benchmarks"][cell[1]]
-    return estimate.settings_of.item_count(config, cell[1]) * benchmark["samples"]
+    benchmark = config.benchmarks[cell[1]]
+    return benchmark.item_count * benchmark.samples

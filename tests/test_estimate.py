@@ -1,6 +1,5 @@
 """The estimate of a run, and what it is refused for before anything starts."""
 
-import copy
 import json
 import math
 import re
@@ -8,8 +7,9 @@ from collections import namedtuple
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, changed
 from goodpart import downloads, estimate, flops, gpu, memory
+from goodpart.config import load
 from goodpart.errors import GoodpartError
 from hub import Hub, serving
 
@@ -22,8 +22,7 @@ BIG = gpu.Gpu("0", "GPU-0", "Pretend 80GB", 80 << 30, 79 << 30)
 def paper(monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv(downloads.FOLDER, "/nonexistent")
-    config = estimate.read_configuration([PAPER])
-    return copy.deepcopy(config)
+    return load([PAPER])
 
 
 def test_the_papers_models_have_their_public_sizes():
@@ -35,8 +34,7 @@ def test_the_papers_models_have_their_public_sizes():
 
 def test_hours_follow_from_operations_and_rate(paper):
     first = estimate.costs(paper)
-    paper["estimate"]["tflops"] /= 2
-    second = estimate.costs(paper)
+    second = estimate.costs(changed(paper, {"estimate": {"tflops": paper.estimate.tflops / 2}}))
     for a, b in zip(first, second, strict=True):
         if a.model.startswith("qwen"):  # bound by reading the weights
             assert math.isclose(a.hours, b.hours)
@@ -49,11 +47,11 @@ def test_hours_follow_from_operations_and_rate(paper):
 
 def test_what_is_there_is_not_counted_again(paper, tmp_path):
     before = estimate.costs(paper, ROOT)
-    paper["paths"]["results"] = str(tmp_path)
+    elsewhere = changed(paper, {"paths": {"results": str(tmp_path)}})
     where = tmp_path / "generations/qwen2.5-7b/default/gsm8k/full/k0"
     where.mkdir(parents=True)
     (where / "0-127.parquet").touch()
-    after = estimate.costs(paper, ROOT)
+    after = estimate.costs(elsewhere, ROOT)
     assert sum(c.completions for c in before) - sum(c.completions for c in after) == 128
 
 
@@ -73,10 +71,10 @@ def test_weights_of_a_host_move_once_for_a_batch(paper):
     """Half the batch, twice the hours."""
     small, said = gpu.Gpu("0", "GPU-0", "Pretend 16GB", 16 << 30, 16 << 30), []
     for size in (8, 4):
-        paper["models"]["llada-8b-instruct"]["batch_size"] = size
-        [cost] = [c for c in estimate.costs(paper) if c.model == "llada-8b-instruct"]
+        batch = changed(paper, {"models": {"llada-8b-instruct": {"batch_size": size}}})
+        [cost] = [c for c in estimate.costs(batch) if c.model == "llada-8b-instruct"]
         with pytest.raises(GoodpartError) as error:
-            estimate.check_gpu(paper, [cost], [small])
+            estimate.check_gpu(batch, [cost], [small])
         said.append(float(re.search(r"would take ([\d,]+) hours", str(error.value))[1].replace(",", "")))
     bytes_moved = cost.passes / 8 * 2 * memory.parameters(cost.shape, "llada")
     assert said[0] == pytest.approx(bytes_moved / 25e9 / 3600, abs=0.51)
@@ -87,11 +85,11 @@ def test_files_of_a_configuration_that_say_nothing_or_no_yaml(paper, tmp_path):
     file = tmp_path / "mine.yaml"
     for text in ("", "# run: {}\n"):
         file.write_text(text)
-        assert estimate.read_configuration([PAPER, file]) == paper
+        assert load([PAPER, file]) == paper
     for text, said in (("run: {models: [\n", "not valid YAML"), ("- run\n", "holds no keys with values")):
         file.write_text(text)
         with pytest.raises(GoodpartError, match=rf"mine\.yaml: {said}"):
-            estimate.read_configuration([file])
+            load([file])
 
 
 def test_a_full_disk_is_named_before_anything_starts(paper, monkeypatch):
@@ -102,19 +100,18 @@ def test_a_full_disk_is_named_before_anything_starts(paper, monkeypatch):
 
 
 def test_a_hub_that_cannot_be_reached_or_lacks_something(paper, tmp_path):
-    paper["downloads"]["endpoint"] = "http://127.0.0.1:9"
+    nowhere = changed(paper, {"downloads": {"endpoint": "http://127.0.0.1:9"}})
     with pytest.raises(GoodpartError, match="the hub cannot be reached"):
-        estimate.check(paper, ["llada-8b-instruct"], fetches=True, local=False)
+        estimate.check(nowhere, ["llada-8b-instruct"], fetches=True, local=False)
     with serving(Hub({})) as address:
-        paper["downloads"]["endpoint"] = address
+        mirror = changed(paper, {"downloads": {"endpoint": address}})
         with pytest.raises(GoodpartError, match="not on the hub, or private"):
-            estimate.check(paper, ["llada-8b-instruct"], fetches=True, local=False)
+            estimate.check(mirror, ["llada-8b-instruct"], fetches=True, local=False)
 
 
 def test_revisions_that_can_move_are_said(paper):
     assert estimate.unpinned(paper) == []
-    paper["models"]["qwen2.5-7b"]["revision"] = "main"
-    [said] = estimate.unpinned(paper)
+    [said] = estimate.unpinned(changed(paper, {"models": {"qwen2.5-7b": {"revision": "main"}}}))
     assert said.startswith("models.qwen2.5-7b.revision: 'main' can move")
 
 

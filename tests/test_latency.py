@@ -9,7 +9,6 @@ import yaml
 from conftest import ROOT
 from goodpart import config as settings_of
 from goodpart.errors import GoodpartError
-from goodpart.latency_config import latency_models
 from goodpart.quality_latency import points
 from goodpart.rules import latency
 
@@ -116,5 +115,4 @@ def test_a_preset_that_does_not_fit_is_named():
 
 def test_the_study_takes_the_models_of_the_run():
     config = {**CONFIG, "run": {**CONFIG["run"], "models": ["qwen2.5-tiny", "dream-tiny-base"]}}
-    settings_of.check(config, ROOT)
-    assert latency_models(config) == ["dream-tiny-base"]
+    assert settings_of.check(config, ROOT).latency_models == ["dream-tiny-base"]

@@ -8,15 +8,9 @@ import pytest
 from jinja2 import Template
 
 from conftest import ROOT
-from goodpart.config import check
-from goodpart.policy_config import (
-    asked_ks,
-    fill_policies,
-    phase_mistakes,
-    run_cells,
-    searched_ks,
-    study_cells,
-)
+from goodpart.config import Configuration, check, run_cells, searched_ks, study_cells
+from goodpart.config.cells import asked_ks
+from goodpart.config.policies import phase_mistakes
 from test_config import CONFIG, message
 
 
@@ -29,10 +23,8 @@ def with_policy(name="mine", in_run=True, **entry):
 
 
 def filled(config):
-    """The configuration with the defaults of its policies."""
-    config = copy.deepcopy(config)
-    fill_policies(config)
-    return config
+    """The typed configuration, checked one by one alone."""
+    return Configuration.model_validate(config)
 
 
 def test_defaults_are_those_of_the_kind():
@@ -145,7 +137,7 @@ def test_mistakes_of_the_policy_study():
     said = message(config)
     assert "policy_study.model: 'llama' is not in models" in said
     assert "policy_study.benchmark: 'arc' is not in benchmarks" in said
-    assert "policy_study: 'random-9' is not in policies; did you mean 'random-" in said
+    assert "policy_study.policies: 'random-9' is not in policies; did you mean 'random-" in said
     assert "policy_study.overlap: 'similarity' is not per_prompt" in said
     config = copy.deepcopy(CONFIG)
     config["policy_study"]["layers_skipped"] = [0, 17]
@@ -200,7 +192,7 @@ def test_each_figure_of_skipping_may_be_left_out():
 
 def test_which_cells_a_run_has():
     config = copy.deepcopy(CONFIG)
-    check(config, ROOT)
+    config = check(config, ROOT)
     cells = run_cells(config)
     assert len(cells) == len(set(cells)) == 4 * 4 + 4 * (6 + 3 + 3 + 3) + 2 * (3 + 3)
     adjacent = {(model, k) for model, _, policy, k in cells if policy == "adjacent"}
@@ -209,9 +201,9 @@ def test_which_cells_a_run_has():
     }
     assert asked_ks(config, "adjacent", "qwen2.5-tiny", [0, 2]) == []
     assert asked_ks(config, "similarity", "qwen2.5-tiny", [0, 4, 2]) == [2, 4]
-    study = config["policy_study"]
-    assert len(study_cells(config)) == 1 + 3 * len(study["policies"])
-    assert searched_ks(config, "kl_search", study["model"]) == study["layers_skipped"]
+    study = config.policy_study
+    assert len(study_cells(config)) == 1 + 3 * len(study.policies)
+    assert searched_ks(config, "kl_search", study.model) == study.layers_skipped
     assert searched_ks(config, "similarity", "dream-tiny-scratch") == [2, 4, 8]  # of the controlled study
 
 
@@ -220,12 +212,13 @@ def test_the_k_of_latency_and_of_figure_2_are_searched_too():
     config["latency"] |= {"policy": "kl_search", "layers_skipped": {"dream-tiny-base": 3}}
     config["latency"]["models"] = ["dream-tiny-base"]
     config["skip_figures"]["mechanism"] = {"model": "llada-tiny-instruct", "policy": "kl_search", "k": 5}
-    check(config, ROOT)
-    assert searched_ks(config, "kl_search", "dream-tiny-base") == [3]
-    assert searched_ks(config, "kl_search", "llada-tiny-instruct") == [2, 4, 5, 6]
+    checked = check(config, ROOT)
+    assert searched_ks(checked, "kl_search", "dream-tiny-base") == [3]
+    assert searched_ks(checked, "kl_search", "llada-tiny-instruct") == [2, 4, 5, 6]
     config["skip_figures"]["mechanism"]["model"] = "not-in-the-run"
-    assert searched_ks(config, "kl_search", config["run"]["models"][0]) == [2, 4, 5, 6]
-    assert searched_ks(config, "kl_search", "dream-tiny-instruct") == []
+    checked = Configuration.model_validate(config)
+    assert searched_ks(checked, "kl_search", config["run"]["models"][0]) == [2, 4, 5, 6]
+    assert searched_ks(checked, "kl_search", "dream-tiny-instruct") == []
 
 
 def test_the_policy_of_latency_is_checked_as_any_that_is_used():

@@ -8,10 +8,10 @@ import yaml
 
 from conftest import ROOT
 from goodpart import config as settings_of
-from goodpart.benchmark_sources import example_mistakes, worked_examples
 from goodpart.benchmarks import benchmark_module
 from goodpart.benchmarks.math500 import EXAMPLES
-from goodpart.decode_config import decode_settings
+from goodpart.config import decode_settings
+from goodpart.config.benchmarks import example_mistakes, worked_examples
 from goodpart.errors import GoodpartError
 from goodpart.parquet import read_metadata, read_table
 from goodpart.prompts import render
@@ -130,21 +130,22 @@ def paper_config(**changes):
     del config["controlled_study"]
     for name, change in changes.items():
         config["benchmarks"][name].update(change)
-    settings_of.check(config, ROOT)
     return config
 
 
 def test_examples_come_from_training_splits():
-    config = paper_config(gsm8k={"style": "paper"}, mbpp={"style": "paper", "examples": {"count": 3}})
+    raw = paper_config(gsm8k={"style": "paper"}, mbpp={"style": "paper", "examples": {"count": 3}})
+    config = settings_of.check(raw, ROOT)
     spec = worked_examples(config, "gsm8k")
     assert (spec["count"], spec["source"]["split"]) == (4, "train")
     spec = worked_examples(config, "mbpp")
     assert (spec["count"], spec["source"]["ids"]) == (3, [601, 974])
     for name in ("math500", "humaneval"):
-        config["benchmarks"][name]["style"] = "paper"
+        raw["benchmarks"][name]["style"] = "paper"
+    config = settings_of.check(raw, ROOT)
     assert worked_examples(config, "math500") == {"count": 4, "rows": None, "source": None}
     assert worked_examples(config, "humaneval") is None
-    assert worked_examples(paper_config(), "gsm8k") is None
+    assert worked_examples(settings_of.check(paper_config(), ROOT), "gsm8k") is None
 
 
 @pytest.mark.parametrize(
@@ -167,13 +168,13 @@ def test_examples_come_from_training_splits():
 def test_mistakes_in_examples_are_named(name, change, said):
     config = paper_config()
     config["benchmarks"][name].update(change)
-    assert said in "\n".join(example_mistakes(name, config, ROOT))
+    assert said in "\n".join(example_mistakes(name, settings_of.Configuration.model_validate(config), ROOT))
     with pytest.raises(GoodpartError, match=rf"benchmarks\.{name}\.examples"):
         settings_of.check(config, ROOT)
 
 
 def test_every_published_preset_fits_every_benchmark():
-    config = paper_config()
+    config = settings_of.check(paper_config(), ROOT)
     for preset, families in PAPER["decodes"].items():
         for family in families:
             for benchmark in PAPER["benchmarks"]:

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from goodpart import capture_config, downloads, flops, gpu, memory, paths
-from goodpart import config as settings_of
-from goodpart.decode_config import decode_settings
+from goodpart import downloads, flops, gpu, memory, paths
+from goodpart.config import Configuration, decode_settings, load, run_cells, sampler_settings
+from goodpart.config.capture import gigabytes
+from goodpart.config.catalogue import Model
 from goodpart.errors import GoodpartError
 from goodpart.files import read_json
-from goodpart.policy_config import run_cells
 from goodpart.runtime import parser, run
 
 PROMPT = 200  # tokens of a prompt, until the items are known
@@ -41,57 +40,52 @@ class Cost:
     download: int  # bytes that are not there yet
 
 
-def shape_of(entry: Mapping[str, Any], root: Path = Path()) -> flops.Shape | None:
+def shape_of(entry: Model, root: Path = Path()) -> flops.Shape | None:
     """A model's shape: of its checkpoint where it is on this machine, else of `shape` in its entry."""
-    if "path" in entry:
-        file = root / entry["path"] / "config.json"
-    elif found := downloads.downloaded("model", entry["hub"], entry.get("revision")):
+    if entry.path:
+        file = root / entry.path / "config.json"
+    elif found := downloads.downloaded("model", entry.hub, entry.revision):
         file = found / "config.json"
-    elif "shape" in entry:
-        file = root / entry["shape"]
+    elif entry.shape:
+        file = root / entry.shape
     else:
         return None
     return flops.Shape.of(read_json(file), str(file))
 
 
-def dtype_of(entry: Mapping[str, Any]) -> str:
-    """The dtype that a model is loaded with."""
-    return entry.get("dtype") or ("bfloat16" if entry["gpu"] else "float32")
-
-
-def left_to_make(config: Mapping[str, Any], cell: tuple[str, str, str, int], root: Path) -> int:
+def left_to_make(configuration: Configuration, cell: tuple[str, str, str, int], root: Path) -> int:
     """Completions of a cell whose files do not exist yet."""
     model, benchmark, policy, k = cell
     where = {
         "model": model,
-        "decode": config["run"]["decode"],
+        "decode": configuration.run.decode,
         "benchmark": benchmark,
         "policy": policy,
         "k": k,
     }
-    results = root / config["paths"]["results"]
+    results = root / configuration.paths.results
     items = sum(
         last + 1 - first
-        for first, last in settings_of.shards(config, benchmark)
+        for first, last in configuration.shards(benchmark)
         if not (results / paths.GENERATIONS.format(**where, first=first, last=last)).exists()
     )
-    return items * config["benchmarks"][benchmark]["samples"]
+    return items * configuration.benchmarks[benchmark].samples
 
 
-def costs(config: Mapping[str, Any], root: Path = Path()) -> list[Cost]:
+def costs(configuration: Configuration, root: Path = Path()) -> list[Cost]:
     """What is left to make of a checked configuration, one row a model."""
-    rates, found = config["estimate"], []
-    for name in config["run"]["models"]:
-        entry = config["models"][name]
-        family, shape, dtype = entry["family"], shape_of(entry, root), dtype_of(entry)
+    rates, found = configuration.estimate, []
+    for name in configuration.run.models:
+        entry = configuration.models[name]
+        family, shape, dtype = entry.family, shape_of(entry, root), entry.loaded_dtype
         completions = passes = operations = peak = 0
         seconds = 0.0
-        for cell in run_cells(config):
+        for cell in run_cells(configuration):
             if cell[0] != name:
                 continue
-            count = left_to_make(config, cell, root)
-            arguments = decode_settings(config, config["run"]["decode"], family, cell[1])
-            steps = flops.family_module(family).Settings(**arguments).total_steps
+            count = left_to_make(configuration, cell, root)
+            arguments = decode_settings(configuration, configuration.run.decode, family, cell[1])
+            steps = sampler_settings(configuration, configuration.run.decode, family, cell[1]).total_steps
             completions += count
             passes += count * steps
             if shape is None:
@@ -101,22 +95,22 @@ def costs(config: Mapping[str, Any], root: Path = Path()) -> list[Cost]:
             operations += count * each
             weights = memory.parameters(shape, family) * memory.BYTES[dtype] * (1 - cell[3] / shape.layers)
             # A pass is bound by arithmetic, or by reading the weights once for the whole batch.
-            reading = count * steps / entry["batch_size"] * weights / (rates["gb_s"] * 1e9)
-            seconds += max(count * each / (rates["tflops"] * 1e12), reading)
+            reading = count * steps / entry.batch_size * weights / (rates.gb_s * 1e9)
+            seconds += max(count * each / (rates.tflops * 1e12), reading)
             predicted = 1 if family == "qwen2" else arguments["max_new_tokens"]
             tokens = PROMPT + arguments["max_new_tokens"]
             peak = max(peak, memory.needed(shape, family, tokens, predicted, dtype))
-        there = "path" in entry or downloads.downloaded("model", entry["hub"], entry.get("revision"))
+        there = entry.path or downloads.downloaded("model", entry.hub, entry.revision)
         size = 0 if there or shape is None else 2 * memory.parameters(shape, family)
         found.append(Cost(name, shape, completions, passes, operations, seconds / 3600, peak, size))
     return found
 
 
-def report(config: Mapping[str, Any], found: list[Cost], root: Path = Path()) -> str:
+def report(configuration: Configuration, found: list[Cost], root: Path = Path()) -> str:
     """The estimate as text."""
-    rates, states = config["estimate"], capture_config.gigabytes(config, root)
+    rates, states = configuration.estimate, gigabytes(configuration, root)
     lines = [
-        f"estimate of what is left to make, at {rates['tflops']:g} TFLOP/s and {rates['gb_s']:g} GB/s a GPU, "
+        f"estimate of what is left to make, at {rates.tflops:g} TFLOP/s and {rates.gb_s:g} GB/s a GPU, "
         f"with prompts of {PROMPT} tokens and no early end:",
         f"  {'model':20} {'completions':>11} {'passes':>12} {'PFLOP':>10} {'GPU hours':>10} {'GPU GB':>7} "
         f"{'download GB':>11}",
@@ -141,58 +135,57 @@ def report(config: Mapping[str, Any], found: list[Cost], root: Path = Path()) ->
     return "\n".join(lines)
 
 
-def unpinned(config: Mapping[str, Any]) -> list[str]:
+def unpinned(configuration: Configuration) -> list[str]:
     """One warning for each model of the run whose revision can move."""
-    entries = {name: config["models"][name] for name in config["run"]["models"]}
+    entries = {name: configuration.models[name] for name in configuration.run.models}
     return [
-        f"models.{name}.revision: {entry.get('revision') or 'main'!r} can move; give a commit, as the "
+        f"models.{name}.revision: {entry.revision or 'main'!r} can move; give a commit, as the "
         "record of the download has it"
         for name, entry in entries.items()
-        if "path" not in entry and not downloads.is_pinned(entry.get("revision"))
+        if not entry.path and not downloads.is_pinned(entry.revision)
     ]
 
 
-def hub_sources(config: Mapping[str, Any]) -> list[tuple[str, str, str | None]]:
+def hub_sources(configuration: Configuration) -> list[tuple[str, str, str | None]]:
     """(kind, name, revision) of everything on the hub that the run needs and is not downloaded yet."""
-    models = [("model", config["models"][name]) for name in config["run"]["models"]]
-    benchmarks = {*config["run"]["benchmarks"], *capture_config.calibration_benchmarks(config)}
-    splits = [
-        config["benchmarks"][b].get(s) for b in sorted(benchmarks) for s in ("evaluation", "calibration")
-    ]
+    models = [("model", configuration.models[name]) for name in configuration.run.models]
+    benchmarks = {*configuration.run.benchmarks, *configuration.calibration_benchmarks}
+    named = [configuration.benchmarks[b] for b in sorted(benchmarks)]
+    splits = [split for entry in named for split in (entry.evaluation, entry.calibration)]
     entries = [*models, *(("dataset", split) for split in splits if split)]
-    wanted = [(k, e["hub"], e.get("revision")) for k, e in entries if "path" not in e]
+    wanted = [(kind, entry.hub, entry.revision) for kind, entry in entries if not entry.path]
     return [source for source in dict.fromkeys(wanted) if not downloads.downloaded(*source)]
 
 
-def check_hub(config: Mapping[str, Any], root: Path) -> None:
+def check_hub(configuration: Configuration, root: Path) -> None:
     """GoodpartError where something cannot be downloaded: network, token, name, disk."""
     size = 0
-    for kind, name, revision in hub_sources(config):
-        _, files = downloads.listing(kind, name, revision, config["downloads"].get("endpoint"))
+    for kind, name, revision in hub_sources(configuration):
+        _, files = downloads.listing(kind, name, revision, configuration.downloads.endpoint)
         size += sum(file.size or 0 for file in files)
     if size:
-        folder = root / config["downloads"]["folder"]
+        folder = root / configuration.downloads.folder
         folder.mkdir(parents=True, exist_ok=True)
         downloads.require_space(folder, size)
 
 
-def check_disk(config: Mapping[str, Any], found: Iterable[Cost], root: Path) -> None:
+def check_disk(configuration: Configuration, found: Iterable[Cost], root: Path) -> None:
     """GoodpartError where the results do not fit on their disk."""
-    folder = (root / config["paths"]["results"]).absolute()
+    folder = (root / configuration.paths.results).absolute()
     folder = next(at for at in (folder, *folder.parents) if at.exists())
-    stored = (root / config["paths"]["results"] / "hidden_states").rglob("*.parquet")
-    states = 1e9 * capture_config.gigabytes(config, root) - sum(file.stat().st_size for file in stored)
+    stored = (root / configuration.paths.results / "hidden_states").rglob("*.parquet")
+    states = 1e9 * gigabytes(configuration, root) - sum(file.stat().st_size for file in stored)
     needed = sum(cost.completions for cost in found) * COMPLETION + max(0, int(states))
     downloads.require_space(folder, needed, "paths.results")
 
 
-def check_gpu(config: Mapping[str, Any], found: Iterable[Cost], gpus: list[gpu.Gpu]) -> None:
+def check_gpu(configuration: Configuration, found: Iterable[Cost], gpus: list[gpu.Gpu]) -> None:
     """GoodpartError where a model does not fit on this machine's largest GPU, with what can be done."""
-    entries = config["models"]
+    entries = configuration.models
     wanting = [
         cost
         for cost in found
-        if cost.completions and entries[cost.model]["gpu"] and entries[cost.model].get("device") != "cpu"
+        if cost.completions and entries[cost.model].gpu and entries[cost.model].device != "cpu"
     ]
     if wanting and not gpus:
         raise GoodpartError(
@@ -203,8 +196,8 @@ def check_gpu(config: Mapping[str, Any], found: Iterable[Cost], gpus: list[gpu.G
         largest = max(gpus, key=lambda one: one.total)
         if cost.shape is not None and cost.memory > largest.total:
             entry = entries[cost.model]
-            weights = memory.parameters(cost.shape, entry["family"]) * memory.BYTES[dtype_of(entry)]
-            moved = cost.passes / entry["batch_size"] * weights / OFFLOAD / 3600
+            weights = memory.parameters(cost.shape, entry.family) * memory.BYTES[entry.loaded_dtype]
+            moved = cost.passes / entry.batch_size * weights / OFFLOAD / 3600
             raise GoodpartError(
                 f"{cost.model}: needs {cost.memory / 1e9:.1f} GB of GPU memory ({weights / 1e9:.1f} GB for "
                 f"weights), and the largest GPU here ({largest.name}) has {largest.total / 1e9:.1f} GB. No: "
@@ -215,54 +208,31 @@ def check_gpu(config: Mapping[str, Any], found: Iterable[Cost], gpus: list[gpu.G
 
 
 def check(
-    config: Mapping[str, Any], models: Collection[str], fetches: bool, local: bool, root: Path = Path()
+    configuration: Configuration, models: Collection[str], fetches: bool, local: bool, root: Path = Path()
 ) -> str:
     """The estimate, once everything suffices.
 
     `models`: those that will be loaded; `fetches`: whether something is to be downloaded; `local`: jobs run
     on this machine. Raises GoodpartError that names what is missing.
     """
-    found = costs(config, root)
-    check_disk(config, found, root)
+    found = costs(configuration, root)
+    check_disk(configuration, found, root)
     if local:
-        check_gpu(config, [cost for cost in found if cost.model in models], gpu.installed())
+        check_gpu(configuration, [cost for cost in found if cost.model in models], gpu.installed())
     if fetches:
-        check_hub(config, root)
-    return report(config, found, root)
-
-
-def read_configuration(files: Iterable[Path]) -> dict[str, Any]:
-    """config.yaml, with files merged into it as `--configfile` does; an empty file changes nothing.
-
-    Raises GoodpartError for a file that is missing or no mapping in YAML, and where the whole is not valid.
-    """
-    import yaml
-    from snakemake.utils import update_config
-
-    config: dict[str, Any] = {}
-    for file in (Path("config.yaml"), *files):
-        if not file.is_file():
-            raise GoodpartError(f"{file}: no such file; run this in the folder of config.yaml")
-        try:
-            read = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise GoodpartError(f"{file}: not valid YAML ({error}); correct it") from error
-        if not isinstance(read, dict):
-            raise GoodpartError(f"{file}: holds no keys with values; write them as config.yaml does")
-        update_config(config, read)
-    settings_of.check(config)
-    return config
+        check_hub(configuration, root)
+    return report(configuration, found, root)
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Print the estimate of a configuration."""
-    config = read_configuration(arguments.config)
-    os.environ.setdefault(downloads.FOLDER, str(Path(config["downloads"]["folder"]).absolute()))
+    configuration = load(arguments.config)
+    os.environ.setdefault(downloads.FOLDER, str(Path(configuration.downloads.folder).absolute()))
     if arguments.check:
-        print(check(config, config["run"]["models"], fetches=True, local=True))
+        print(check(configuration, configuration.run.models, fetches=True, local=True))
     else:
-        print(report(config, costs(config)))
-    for warning in unpinned(config):
+        print(report(configuration, costs(configuration)))
+    for warning in unpinned(configuration):
         print(f"warning: {warning}")
 
 

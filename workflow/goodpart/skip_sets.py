@@ -100,9 +100,9 @@ def read_skip_set(path: Path | None, layers: int) -> SkipSet:
     """
     if path is None:
         return FULL_DEPTH
-    if path.suffix == ".json":
+    if path.suffix.lower() == ".json":
         return SkipSet("", {None: _static(path, read_json(path), layers)}, str(path))
-    if path.suffix != ".parquet":
+    if path.suffix.lower() != ".parquet":
         raise GoodpartError(f"{path}: a skip set is a .json file (static) or a .parquet file")
     facts = read_metadata(path)
     if facts.get("by") not in SCHEMAS or facts.get("index_base") != 0:

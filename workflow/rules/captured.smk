@@ -1,8 +1,10 @@
 # What is captured of a decoding, and which figures show it.
+from goodpart.config.capture import gigabytes
+
 CAPTURE = config["capture"]
 STORED = min(CAPTURE["stored"], CAPTURE["prompts"])
 STREAMED = CAPTURE["prompts"] > STORED
-WINDOWS = capture_config.windows(config)
+WINDOWS = CONFIGURATION.windows
 # Figures of hidden states: their statistic, their windows, and the one family that they show, if it is one.
 SIMILARITY_FIGURES = {
     "figure3": ("tokens", ["full"], None),
@@ -55,7 +57,7 @@ def figure_selection(windows, names):
     chosen = {}
     for window in windows:
         lengths = [
-            decode_config.decode_settings(config, WINDOWS[window], m["family"], CALIBRATION[0])
+            settings_of.decode_settings(CONFIGURATION, WINDOWS[window], m["family"], CALIBRATION[0])
             for m in models.values()
         ]
         tokens = max(settings["max_new_tokens"] for settings in lengths)

@@ -24,19 +24,9 @@ os.environ.update(
 )
 
 from goodpart import config as settings_of
-from goodpart import (
-    benchmark_sources,
-    capture_config,
-    cluster,
-    decode_config,
-    downloads,
-    latency_config,
-    paths,
-    policy_config,
-    records,
-    run_summary,
-    sources,
-)
+from goodpart import cluster, downloads, paths, records, run_summary, sources
+from goodpart.config.benchmarks import worked_examples as examples_of
+from goodpart.config.policies import phase_mistakes
 from goodpart.errors import GoodpartError
 from goodpart.policies import policy_module, varies
 from goodpart.runtime import processors
@@ -44,7 +34,12 @@ from goodpart.sandbox import Sandbox
 from goodpart.scored import not_run
 
 try:
-    settings_of.check(config)
+    if workflow.is_main_process:  # jobs of this run are given files that it has read
+        settings_of.refuse_duplicates(workflow.configfiles)
+    settings_of.mark_texts(config, workflow.config_settings.config)
+    # Mistakes of `latency` stop only what asks for that study.
+    CONFIGURATION = settings_of.check(config, latency=False)
+    LATENCY_MISTAKES = list(settings_of.latency_mistakes(CONFIGURATION, Path()))
 except GoodpartError as error:
     raise WorkflowError(str(error)) from None
 
@@ -54,15 +49,15 @@ MODELS, BENCHMARKS, POLICIES = (
     config["run"][kind] for kind in ("models", "benchmarks", "policies")
 )
 DECODE = config["run"]["decode"]
-TABLE_POLICY = config["table"].get("policy", POLICIES[0])
+TABLE_POLICY = CONFIGURATION.table_policy
 FULL = paths.FULL_DEPTH
-CALIBRATION = capture_config.calibration_benchmarks(config)
+CALIBRATION = CONFIGURATION.calibration_benchmarks
 STUDY = config.get("controlled_study", {"models": [], "benchmarks": []})
 POLICY_STUDY = config.get("policy_study", {})
 OVERLAP = POLICY_STUDY.get("overlap")
 LATENCY = config.get("latency", {})
-LATENCY_MODELS = latency_config.latency_models(config)
-CELLS = policy_config.run_cells(config)
+LATENCY_MODELS = CONFIGURATION.latency_models
+CELLS = settings_of.run_cells(CONFIGURATION)
 TINY = config.get("tiny_models", {"recipes": {}})
 
 # Categories of the report, and the figures and tables in each.
@@ -118,8 +113,16 @@ def page(name):
     return in_report(result(paths.PAGE, page=name), name)
 
 
-def quality_latency_files():
+def require_latency(wildcards=None):
+    """Stop what asks for the quality-latency study where its configuration has mistakes; no files."""
+    if LATENCY_MISTAKES:
+        raise WorkflowError("\n".join(["the configuration is not valid:", *LATENCY_MISTAKES]))
+    return []
+
+
+def quality_latency_files(wildcards):
     """All of the quality-latency study, if a model of the run is in it."""
+    require_latency()
     if not LATENCY_MODELS:
         return []
     return [
@@ -209,7 +212,9 @@ def decoding(decode, model, benchmarks):
     """Decoding settings of one model for each benchmark, as JSON."""
     family = config["models"][model]["family"]
     return [
-        json.dumps(decode_config.decode_settings(config, decode, family, benchmark), sort_keys=True)
+        json.dumps(
+            settings_of.decode_settings(CONFIGURATION, decode, family, benchmark), sort_keys=True
+        )
         for benchmark in benchmarks
     ]
 
@@ -221,14 +226,14 @@ def columns(models):
 
 def source_files(wildcards):
     """Local files, or records of downloads, of one split of a benchmark and of its prompts' examples."""
-    examples = benchmark_sources.worked_examples(config, wildcards.benchmark) or {}
+    examples = examples_of(CONFIGURATION, wildcards.benchmark) or {}
     read = [config["benchmarks"][wildcards.benchmark][wildcards.split], examples.get("source")]
     return sorted({s.get("path") or download("dataset", s) for s in read if s})
 
 
 def worked_examples(wildcards):
     """Arguments that say which solved problems the prompts show."""
-    examples = benchmark_sources.worked_examples(config, wildcards.benchmark)
+    examples = examples_of(CONFIGURATION, wildcards.benchmark)
     return ["--examples", json.dumps(examples, sort_keys=True)] if examples else []
 
 
@@ -279,7 +284,7 @@ def measured(wildcards):
         return entry["path"].format(model=wildcards.model, k=wildcards.k)
     if needs == "divergence":
         return result(paths.SEARCH, model=wildcards.model, policy=wildcards.policy)
-    mistakes = list(policy_config.phase_mistakes(config, wildcards.policy, wildcards.model))
+    mistakes = list(phase_mistakes(CONFIGURATION, wildcards.policy, wildcards.model))
     if mistakes:
         raise WorkflowError("\n".join(mistakes))
     if entry.get("mode") == "per_prompt":
@@ -295,7 +300,7 @@ def measured(wildcards):
 
 def policy_benchmarks(policy):
     """Benchmarks whose prompts have sets of their own under a policy: all that are evaluated with it."""
-    cells = [*CELLS, *policy_config.study_cells(config)]
+    cells = [*CELLS, *settings_of.study_cells(CONFIGURATION)]
     used = [benchmark for _, benchmark, name, _ in cells if name == policy]
     used += STUDY["benchmarks"] if STUDY.get("policy") == policy else []
     return list(dict.fromkeys(used or BENCHMARKS))
@@ -325,7 +330,7 @@ def shards_of(benchmark):
     """The shards of generations of one benchmark, with the other wildcards left open."""
     return [
         result(paths.GENERATIONS, benchmark=benchmark, first=first, last=last)
-        for first, last in settings_of.shards(config, benchmark)
+        for first, last in CONFIGURATION.shards(benchmark)
     ]
 
 
@@ -335,7 +340,7 @@ def cell_inputs(cells, decode=DECODE):
     for model, benchmark, policy, k in cells:
         where = {"model": model, "decode": decode, "benchmark": benchmark, "policy": policy, "k": k}
         found["scores"].append(result(paths.SCORES, **where))
-        for first, last in settings_of.shards(config, benchmark):
+        for first, last in CONFIGURATION.shards(benchmark):
             found["generations"].append(result(paths.GENERATIONS, **where, first=first, last=last))
         if k:
             found["skip_sets"].append(skip_set_file(model, policy, k))
@@ -359,7 +364,7 @@ def cells_selection(cells, decode=DECODE):
                 m: {"paper_column": columns[m], "layers": config["models"][m]["layers"]}
                 for m in models
             },
-            "benchmarks": {b: settings_of.shards(config, b) for b in benchmarks},
+            "benchmarks": {b: CONFIGURATION.shards(b) for b in benchmarks},
             "policies": {p: config["policies"][p] for p in policies if p != FULL},
             "varies": {p: varies(config["policies"][p]) for p in policies if p != FULL},
             "cells": cells,
@@ -394,7 +399,10 @@ def checked_decoding(wildcards):
     """Decoding settings that a trained checkpoint is checked with, a benchmark, as JSON."""
     family, lengths = tiny_family(wildcards), TINY["checked"]["max_new_tokens"]
     chosen = {
-        kind: {**decode_config.decode_arguments(config, DECODE, family, kind), "max_new_tokens": n}
+        kind: {
+            **settings_of.decode_arguments(CONFIGURATION, DECODE, family, kind),
+            "max_new_tokens": n,
+        }
         for kind, n in lengths.items()
     }
     return json.dumps(chosen, sort_keys=True)
@@ -426,9 +434,10 @@ def shown(name, kind):
 def benchmark_groups():
     """study -> benchmarks that one job serves: those of the run ("main"), and those of each study that are not."""
     groups = {"main": BENCHMARKS}
+    timed = LATENCY_MODELS and not LATENCY_MISTAKES
     for study, named in (
         ("policy_study", [POLICY_STUDY.get("benchmark")]),
-        ("latency", [LATENCY.get("benchmark") if LATENCY_MODELS else None]),
+        ("latency", [LATENCY.get("benchmark") if timed else None]),
         ("controlled_study", STUDY["benchmarks"]),
     ):
         before = {None, *(b for members in groups.values() for b in members)}
@@ -470,7 +479,7 @@ def item_ranges():
     """(suffix of the rule's name, policies, first item, last item) -> benchmarks that have such a shard."""
     ranges = {}
     for suffix, policies, members in served_together():
-        shards = {b: settings_of.shards(config, b) for b in members}
+        shards = {b: CONFIGURATION.shards(b) for b in members}
         several = len({tuple(shard) for found in shards.values() for shard in found}) > 1
         for benchmark, found in shards.items():
             for first, last in found:
@@ -521,14 +530,14 @@ def before_first_job():
             from goodpart import estimate
 
             local = workflow.local_exec
-            logger.info(estimate.check(config, costly, "download" in rules, local=local))
-            for warning in estimate.unpinned(config):
+            logger.info(estimate.check(CONFIGURATION, costly, "download" in rules, local=local))
+            for warning in estimate.unpinned(CONFIGURATION):
                 logger.warning(f"warning: {warning}")
     except GoodpartError as error:
         raise WorkflowError(str(error)) from None
     hold_what_waits(planned)
     if "hidden_states" in rules:
-        stored = capture_config.gigabytes(config)
+        stored = gigabytes(CONFIGURATION)
         logger.info(f"Hidden states: {stored:.3g} GB at most (capture.max_gb: {CAPTURE['max_gb']})")
     if any(name.startswith("scores") for name in rules):
         say_what_runs_code()

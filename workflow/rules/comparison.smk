@@ -1,11 +1,11 @@
 # The paper side by side: its cells and its claims, and what this run says of them.
-from goodpart.comparison_config import comparison_settings
+from goodpart.config.comparison import comparison_settings
 
 PAPER = "workflow/resources/paper"
 COMPARED = [model for model in MODELS if config["models"][model].get("paper_column")]
 # Whose prompts Figure 8 chooses layers for, if it is a model of the paper's columns, and how.
 SELECTED = CHOSEN if SELECTION and CHOSEN in COMPARED else None
-COMPARISON = comparison_settings(config, COMPARED, TABLE_POLICY, SELECTED)
+COMPARISON = comparison_settings(CONFIGURATION, COMPARED, TABLE_POLICY, SELECTED)
 SELECTING = COMPARISON["selection"]
 # Cells under both rules on neighbours: their scores are compared item by item.
 TWICE = [

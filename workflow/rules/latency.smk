@@ -3,6 +3,7 @@
 
 rule latency:
     input:
+        require_latency,
         item_file=lambda wildcards: result(
             paths.ITEMS, benchmark=LATENCY["benchmark"], split="evaluation"
         ),

@@ -1,6 +1,6 @@
 # Tables in results/ that all figures and tables are drawn from, and everything else is folded into.
-STUDY_CELLS = policy_config.study_cells(config)
-QUALITY_CELLS = latency_config.quality_cells(config)
+STUDY_CELLS = settings_of.study_cells(CONFIGURATION)
+QUALITY_CELLS = [] if LATENCY_MISTAKES else settings_of.quality_cells(CONFIGURATION)
 
 
 rule cells:
@@ -152,6 +152,7 @@ for decode in LATENCY.get("decodes", []):
         name:
             f"quality_{decode}"
         input:
+            require_latency,
             **cell_inputs(QUALITY_CELLS, decode),
         output:
             result(paths.QUALITY, decode=decode),

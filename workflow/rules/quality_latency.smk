@@ -3,6 +3,7 @@
 
 rule quality_latency:
     input:
+        require_latency,
         latency=[result(paths.LATENCY, model=m) for m in LATENCY_MODELS],
         quality=[result(paths.QUALITY, decode=d) for d in LATENCY.get("decodes", [])],
     output:
@@ -25,6 +26,7 @@ rule quality_latency:
 
 rule quality_latency_table:
     input:
+        require_latency,
         latency=[result(paths.LATENCY, model=m) for m in LATENCY_MODELS],
         quality=[result(paths.QUALITY, decode=d) for d in LATENCY.get("decodes", [])],
     output:

@@ -115,7 +115,9 @@ rule skip_search:
         threads=compute_threads,
         model=lambda wildcards: model_entry(wildcards.model),
         settings=policy_entry,
-        ks=lambda wildcards: policy_config.searched_ks(config, wildcards.policy, wildcards.model),
+        ks=lambda wildcards: settings_of.searched_ks(
+            CONFIGURATION, wildcards.policy, wildcards.model
+        ),
         batch_size=lambda wildcards: config["models"][wildcards.model]["batch_size"],
     message:
         "{wildcards.model}: search for the layers to skip by {wildcards.policy}"

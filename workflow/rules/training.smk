@@ -56,5 +56,5 @@ rule train:
         "Training of {wildcards.tiny_model}"
     shell:
         "python -m goodpart.rules.train --recipe {params.recipe:q} --corpus {input.corpus:q}"
-        " {params.initial} {params.compiled} --decoding {params.decoding:q} --items {params.checked}"
+        " {params.initial:q} {params.compiled} --decoding {params.decoding:q} --items {params.checked}"
         " --required {params.required} --threads {params.threads} --output {output:q} --log {log:q}"

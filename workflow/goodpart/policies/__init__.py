@@ -81,7 +81,7 @@ def varies(settings: Mapping[str, Any]) -> str:
     if settings.get("mode") == "per_prompt":
         return "prompt"
     if settings["kind"] == "file":
-        return "" if settings.get("path", ".json").endswith(".json") else "prompt"
+        return "" if settings.get("path", ".json").lower().endswith(".json") else "prompt"
     return "phase" if policy_module(settings["kind"]).NEEDS == "phases" else ""
 
 

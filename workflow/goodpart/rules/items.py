@@ -14,7 +14,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from goodpart.benchmarks import benchmark_module, gold_fault
+from goodpart.benchmarks import gold_fault
+from goodpart.benchmarks.guard import Guarded
 from goodpart.downloads import downloaded
 from goodpart.errors import GoodpartError
 from goodpart.parquet import provenance, write_rows
@@ -152,7 +153,7 @@ def worked_examples(spec: dict[str, Any], module: ModuleType, style: str) -> tup
 def main(arguments: argparse.Namespace) -> None:
     """Write the items of one split."""
     source, split = json.loads(arguments.source), arguments.split
-    module = benchmark_module(arguments.kind)
+    module = Guarded(arguments.kind)
     rows = checked_rows(source, module)
     shown: list[Any] = []
     texts: list[str] = []

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from goodpart import sources
 from goodpart.benchmarks import benchmark_module, judge
+from goodpart.benchmarks.guard import Guarded
 from goodpart.errors import GoodpartError
 from goodpart.files import sha256
 from goodpart.kept_copies import keep, restore
@@ -75,7 +76,7 @@ def score(
     arguments: argparse.Namespace, kind: str, style: str, items_file: Path, generations: list[Path]
 ) -> list[dict[str, Any]]:
     """Rows of SCHEMA, one a completion of one benchmark, in the order of its generations."""
-    module = benchmark_module(kind)
+    module = Guarded(kind)
     sandbox = None
     if module.SANDBOX:
         sandbox = usable_sandbox(

@@ -1,0 +1,66 @@
+"""A benchmark's module as jobs call it: what a module of one's own gets wrong is said in one line."""
+
+from __future__ import annotations
+
+import functools
+import json
+import reprlib
+import traceback
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from goodpart.benchmarks import Verdict, benchmark_module
+from goodpart.errors import GoodpartError
+
+RESULTS = {
+    **dict.fromkeys(("item_id", "prompt", "example", "cut", "strict_cut"), str),
+    "score": Verdict,
+    "strict": bool,
+}
+
+
+class Guarded:
+    """A module whose functions raise GoodpartError for any other error, and for a result of a wrong type."""
+
+    def __init__(self, kind: str) -> None:
+        self.module: ModuleType = benchmark_module(kind)
+        self.file = f"goodpart/benchmarks/{kind}.py"
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self.module, name)
+        return self._guard(name, value) if callable(value) else value
+
+    def _guard(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def call(*arguments: Any) -> Any:
+            if name == "reference":  # which may fail on a row of another data set: the caller says which
+                return self._as_json(function(*arguments))
+            try:
+                result = function(*arguments)
+            except GoodpartError:
+                raise
+            except Exception as error:
+                line = traceback.extract_tb(error.__traceback__)[-1].lineno
+                raise GoodpartError(
+                    f"{self.file}: {name} raised {type(error).__name__}: {error} (line {line}) for "
+                    f"{reprlib.repr(arguments)}; correct the function"
+                ) from error
+            if not isinstance(result, RESULTS.get(name, object)):
+                raise GoodpartError(
+                    f"{self.file}: {name} returned {reprlib.repr(result)} for {reprlib.repr(arguments)}; "
+                    f"return a {RESULTS[name].__name__}"
+                )
+            return result
+
+        return call
+
+    def _as_json(self, reference: Any) -> Any:
+        try:
+            json.dumps(reference)
+        except (TypeError, ValueError) as error:
+            raise GoodpartError(
+                f"{self.file}: reference returned {reprlib.repr(reference)} ({error}); return values that "
+                "JSON has"
+            ) from None
+        return reference

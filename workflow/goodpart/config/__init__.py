@@ -1,0 +1,30 @@
+"""The configuration: typed sections, their defaults, and every mistake found before any job runs.
+
+It may import models' families, benchmarks and policies (to ask what they accept), and no job; nothing but
+rules, the estimate and command-line tools imports it.
+"""
+
+from goodpart.config.cells import Cell, quality_cells, run_cells, searched_ks, study_cells
+from goodpart.config.checks import check, load
+from goodpart.config.configuration import Configuration
+from goodpart.config.decodes import decode_arguments, decode_settings, sampler_settings
+from goodpart.config.loading import mark_texts, read_files, refuse_duplicates
+from goodpart.config.studies import latency_mistakes
+
+__all__ = [
+    "Cell",
+    "Configuration",
+    "check",
+    "decode_arguments",
+    "decode_settings",
+    "latency_mistakes",
+    "load",
+    "mark_texts",
+    "quality_cells",
+    "read_files",
+    "refuse_duplicates",
+    "run_cells",
+    "sampler_settings",
+    "searched_ks",
+    "study_cells",
+]

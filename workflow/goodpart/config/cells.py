@@ -1,0 +1,71 @@
+"""Which cells (model, benchmark, policy, k) the run and the studies ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from goodpart.config.configuration import Configuration
+from goodpart.paths import FULL_DEPTH
+
+Cell = tuple[str, str, str, int]  # model, benchmark, policy, k
+
+
+def asked_ks(configuration: Configuration, policy: str, model: str, ks: Iterable[int]) -> list[int]:
+    """k above 0 that a policy has for a model: its own `layers_skipped`, else those of `ks`."""
+    entry = configuration.policies.get(policy)
+    own = entry.layers_skipped if entry else None
+    if own is not None:
+        ks = own.get(model, []) if isinstance(own, Mapping) else own
+    return sorted(k for k in ks if k)
+
+
+def run_cells(configuration: Configuration) -> list[Cell]:
+    """All cells of the run: of each model and benchmark full depth, then its policies by k."""
+    run, cells = configuration.run, []
+    for model in run.models:
+        ks = configuration.models[model].layers_skipped
+        for benchmark in run.benchmarks:
+            cells.append((model, benchmark, FULL_DEPTH, 0))
+            for policy in run.policies:
+                if benchmark in (configuration.policies[policy].benchmarks or [benchmark]):
+                    asked = asked_ks(configuration, policy, model, ks)
+                    cells += [(model, benchmark, policy, k) for k in asked]
+    return cells
+
+
+def study_cells(configuration: Configuration) -> list[Cell]:
+    """All cells of `policy_study`: full depth and every policy by k; none without the section."""
+    study = configuration.policy_study
+    if not study:
+        return []
+    where = (study.model, study.benchmark)
+    cells = [(*where, policy, k) for policy in study.policies for k in study.layers_skipped if k]
+    return [(*where, FULL_DEPTH, 0), *cells]
+
+
+def quality_cells(configuration: Configuration) -> list[Cell]:
+    """Cells of one decoding preset of `latency`: full depth and skipped, each model; none without one."""
+    study = configuration.latency
+    if not study:
+        return []
+    return [
+        (model, study.benchmark, policy, k)
+        for model in configuration.latency_models
+        if model in study.layers_skipped
+        for policy, k in ((FULL_DEPTH, 0), (study.policy, study.layers_skipped[model]))
+    ]
+
+
+def searched_ks(configuration: Configuration, policy: str, model: str) -> list[int]:
+    """Every k of a policy and model that some part of the configuration asks for."""
+    cells = [*run_cells(configuration), *study_cells(configuration), *quality_cells(configuration)]
+    ks = {k for m, _, p, k in cells if (m, p) == (model, policy)}
+    study = configuration.controlled_study
+    if study and study.policy == policy and model in study.models:
+        ks |= {k for k in study.layers_skipped if k}
+    drawn = configuration.skip_figures.mechanism
+    if drawn and drawn.policy == policy:
+        models = configuration.run.models
+        shown = drawn.model if drawn.model in models else models[0]  # as Figure 2 does
+        ks |= {drawn.k} if shown == model else set()
+    return sorted(ks)

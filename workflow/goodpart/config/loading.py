@@ -1,0 +1,96 @@
+"""Files of a configuration: read as `--configfile` reads them, and refused where a key is given twice."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from goodpart.config.types import CommandLineText, stop_on
+from goodpart.errors import GoodpartError
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def read_files(files: Iterable[Path]) -> dict[str, Any]:
+    """Files merged in their order, as `--configfile` does; an empty file changes nothing.
+
+    Raises GoodpartError for a file that is missing or no mapping in YAML, and for a key given twice.
+    """
+    from snakemake.utils import update_config
+
+    config: dict[str, Any] = {}
+    files = list(files)
+    for file in files:
+        if not file.is_file():
+            raise GoodpartError(f"{file}: no such file; run this in the folder of config.yaml")
+        try:
+            read = yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER) or {}  # noqa: S506  a safe loader
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise GoodpartError(f"{file}: not valid YAML ({error}); correct it") from error
+        if not isinstance(read, dict):
+            raise GoodpartError(f"{file}: holds no keys with values; write them as config.yaml does")
+        update_config(config, read)
+    refuse_duplicates(files)
+    return config
+
+
+def refuse_duplicates(files: Iterable[str | Path]) -> None:
+    """GoodpartError that names every key that a local file gives twice in one mapping, with both lines."""
+    local = [Path(file) for file in dict.fromkeys(map(str, files)) if Path(file).is_file()]
+    mistakes = [line for file in local for line in duplicates(file)]
+    stop_on("a key is given twice, and YAML keeps only the last:", mistakes)
+
+
+def duplicates(file: Path) -> Iterable[str]:
+    """One line for each key of a YAML or JSON file that its mapping has twice."""
+    text = file.read_text(encoding="utf-8")
+    if file.suffix.lower() == ".json":
+        text = text.replace("\t", " ")  # which JSON may be indented by, and YAML not
+    try:
+        document = yaml.compose(text, Loader=_LOADER)
+    except yaml.YAMLError as error:
+        raise GoodpartError(f"{file}: not valid YAML ({error}); correct it") from error
+    if document is not None:
+        yield from _duplicates(document, file, "", set())
+
+
+def _duplicates(node: yaml.Node, file: Path, at: str, seen: set[int]) -> Iterable[str]:
+    if id(node) in seen:  # an alias
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            yield from _duplicates(item, file, f"{at}{number}.", seen)
+    elif isinstance(node, yaml.MappingNode):
+        lines: dict[Hashable, int] = {}
+        for key, value in node.value:
+            line, name = key.start_mark.line + 1, _key(key)
+            shown = str(getattr(key, "value", name))
+            if name in lines:
+                yield f"  {file}: {at}{shown}: in lines {lines[name]} and {line}; merge them, or remove one"
+            else:
+                lines[name] = line
+            yield from _duplicates(value, file, f"{at}{shown}.", seen)
+
+
+def _key(node: yaml.Node) -> Hashable:
+    """What makes two keys the same: value and type, so that 1 and "1" differ."""
+    return (node.tag, node.value) if isinstance(node, yaml.ScalarNode) else id(node)
+
+
+def mark_texts(config: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """Mark texts of `config` that came with `--config` (`given`), so that they may stand for numbers."""
+    for key, value in given.items():
+        if key in config:
+            config[key] = _marked(config[key], value)
+
+
+def _marked(value: Any, given: Any) -> Any:
+    if isinstance(value, dict) and isinstance(given, Mapping):
+        return {k: _marked(item, given[k]) if k in given else item for k, item in value.items()}
+    if isinstance(value, list):
+        return [_marked(item, item) for item in value]
+    return CommandLineText(value) if isinstance(value, str) and value == given else value

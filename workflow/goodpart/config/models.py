@@ -1,0 +1,83 @@
+"""Mistakes in models: their place, their checkpoint, their layers, and the k that something asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from goodpart.config.cells import asked_ks
+from goodpart.config.configuration import Configuration
+from goodpart.errors import GoodpartError
+from goodpart.families import family_of
+from goodpart.files import read_json
+from goodpart.models import check_weights
+
+Asked = tuple[str, str, Sequence[int]]  # policy, the key that says its k, those k
+
+
+def model_mistakes(name: str, configuration: Configuration, root: Path, asked: list[Asked]) -> Iterable[str]:
+    """Mistakes of one model, and of the k that are `asked` of it."""
+    model, at = configuration.models[name], f"  models.{name}"
+    if model.path is None and model.hub is None:
+        yield f"{at}: no weights are named; give path (a local folder) or hub (owner/name)"
+        return
+    if model.path is None and model.shape is not None and not (root / model.shape).is_file():
+        yield f"{at}.shape: {model.shape} does not exist; correct the path, or remove the key"
+    if model.path is not None and not configuration.redraw:  # a redraw needs no weights
+        mistakes = list(_checkpoint_mistakes(name, configuration, root / model.path))
+        yield from mistakes
+        if any(line.startswith(f"{at}.path") for line in mistakes):
+            return
+    for policy, where, ks in dict.fromkeys((p, w, tuple(ks)) for p, w, ks in asked):
+        entry = configuration.policies.get(policy)
+        most = model.layers - 1 if entry and entry.skips_neighbours else (model.layers + 1) // 2
+        for k in ks:
+            if k > most:
+                yield (
+                    f"  {where}: {k} is more than {model.layers} layers allow under the "
+                    f"policy {policy!r} ({most} at most); remove it"
+                )
+
+
+def _checkpoint_mistakes(name: str, configuration: Configuration, folder: Path) -> Iterable[str]:
+    model, at = configuration.models[name], f"  models.{name}"
+    if not (folder / "config.json").is_file():
+        yield (
+            f"{at}.path: {model.path} is not a checkpoint (config.json and model.safetensors); "
+            "correct the path, or name a hub model with hub: owner/name"
+        )
+        return
+    try:
+        check_weights(folder)
+        raw = read_json(folder / "config.json")
+        family = family_of(raw, f"{model.path}/config.json")
+    except GoodpartError as error:
+        yield f"{at}.path: {error}"
+        return
+    if family != model.family:
+        yield f"{at}.family: {model.family!r}, but the checkpoint is {family!r}; write that"
+    layers = raw.get("n_layers", raw.get("num_hidden_layers"))
+    if layers != model.layers:
+        yield f"{at}.layers: {model.layers}, but the checkpoint has {layers}; write that"
+
+
+def run_asks(name: str, configuration: Configuration) -> list[Asked]:
+    """What the run and its studies, but for `latency`, ask of a model."""
+    asked: list[Asked] = []
+    if name in configuration.run.models:
+        for policy in configuration.run.policies:
+            entry = configuration.policies.get(policy)
+            own = entry.layers_skipped if entry else None
+            where = f"{f'models.{name}' if own is None else f'policies.{policy}'}.layers_skipped"
+            where += f".{name}" if isinstance(own, Mapping) else ""
+            ks = asked_ks(configuration, policy, name, configuration.models[name].layers_skipped)
+            asked.append((policy, where, ks))
+    study = configuration.controlled_study
+    if study and name in study.models:
+        asked.append((study.policy, "controlled_study.layers_skipped", study.layers_skipped))
+    policies = configuration.policy_study
+    if policies and name == policies.model:
+        asked += [
+            (policy, "policy_study.layers_skipped", policies.layers_skipped) for policy in policies.policies
+        ]
+    return asked

@@ -1,0 +1,62 @@
+"""Modules that a configuration names by kind: whether one exists, can be imported, and has what it must."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from goodpart.policies import NEEDS
+
+BENCHMARK = {
+    "FIELDS": (tuple, list),
+    "SANDBOX": bool,
+    "item_id": "function",
+    "prompt": "function",
+    "reference": "function",
+    "score": "function",
+}
+POLICY = {"NEEDS": str, "SETTINGS": Mapping, "choose": "function"}
+
+
+def benchmark_mistake(kind: str) -> str | None:
+    """What is wrong with the module of a kind of benchmark, and the fix; None if it can be used."""
+    return _mistake("benchmarks", kind)
+
+
+def policy_mistake(kind: str) -> str | None:
+    """The same for a kind of policy."""
+    return _mistake("policies", kind)
+
+
+@cache
+def _mistake(package: str, kind: str) -> str | None:
+    required: dict[str, Any] = BENCHMARK if package == "benchmarks" else POLICY
+    file, name = f"goodpart/{package}/{kind}.py", f"goodpart.{package}.{kind}"
+    if kind.startswith("_") or not re.fullmatch(r"\w+", kind) or importlib.util.find_spec(name) is None:
+        return f"there is no {file}; {_fix(package)}"
+    try:
+        module = importlib.import_module(name)
+    except Exception as error:  # whatever a user's module raises
+        said = " ".join(str(error).split())
+        return f"{file} cannot be imported ({type(error).__name__}: {said}); correct it"
+    missing = [key for key in required if not hasattr(module, key)]
+    if len(missing) == len(required):
+        return f"there is no {file} with {', '.join(required)}; {_fix(package)}"
+    if missing:
+        return f"{file} has no {', '.join(missing)}; add what goodpart/{package}/__init__.py describes"
+    for key, kinds in required.items():
+        value = getattr(module, key)
+        wrong = not callable(value) if kinds == "function" else not isinstance(value, kinds)
+        wrong |= key == "NEEDS" and value not in NEEDS
+        wrong |= key == "FIELDS" and not all(isinstance(field, str) for field in value)
+        if wrong:
+            return f"{file}: {key} is {value!r}; make it what goodpart/{package}/__init__.py describes"
+    return None
+
+
+def _fix(package: str) -> str:
+    return f"give a kind of {'benchmark' if package == 'benchmarks' else 'policy'}"
