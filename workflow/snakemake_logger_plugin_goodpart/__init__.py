@@ -78,6 +78,8 @@ class PlainLines(logging.Handler):
             if event == LogEvent.JOB_INFO:
                 self.started += 1
                 record = with_text(record, self.job_line(record))
+        elif event == LogEvent.JOB_INFO:  # Snakemake would show the message in place of files and threads
+            record = logging.makeLogRecord({**record.__dict__, "rule_msg": None})
         self.output.handle(record)
 
     def job_line(self, record: logging.LogRecord) -> str:
