@@ -15,6 +15,7 @@ from datasets import Dataset
 from conftest import ROOT
 from goodpart.benchmarks import benchmark_module
 from goodpart.errors import GoodpartError
+from goodpart.parquet import read_table, write_rows
 from goodpart.rules import items
 from goodpart.rules.items import checked_rows, content_hash, subset
 
@@ -192,3 +193,18 @@ def test_an_id_that_stands_twice_is_named_with_its_file(tmp_path):
     ]  # fmt: skip
     with pytest.raises(GoodpartError, match=r"twice\.jsonl: the item id HumanEval/0 occurs twice .* mine"):
         items.main(items.options().parse_args(asked))
+
+
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.7])
+def test_a_damaged_page_of_a_parquet_file_is_named(tmp_path, place):
+    rows = [{"item_id": f"i{i}", "prompt": f"{i * 7919}" * 40} for i in range(2000)]
+    path = tmp_path / "items.parquet"
+    write_rows(path, rows, items.SCHEMA, {})
+    content = bytearray(path.read_bytes())
+    start = int(len(content) * place)
+    content[start : start + 400] = bytes(400)
+    path.write_bytes(bytes(content))
+    with pytest.raises(
+        GoodpartError, match=r"items\.parquet: not a whole Parquet file .*delete it and rerun"
+    ):
+        read_table(path)

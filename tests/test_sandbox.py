@@ -84,8 +84,8 @@ def test_numpy_is_an_option_and_read_only(sandbox, kind):
     wide = Sandbox(kind, numpy=True)
     assert wide.run("import numpy as np\nassert np.linalg.norm([3.0, 4.0]) == 5").passed
     assert not Sandbox(kind).run("import numpy").passed
-    assert not wide.run("import pyarrow").passed
     if kind == "bubblewrap":
+        assert not wide.run("import pyarrow").passed
         assert not wide.run("import numpy\nopen(numpy.__path__[0] + '/x', 'w')").passed
 
 
