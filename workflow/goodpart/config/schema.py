@@ -14,7 +14,7 @@ FILE = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"  # the shipp
 
 def schema() -> dict[str, Any]:
     """The schema of a configuration file. Nothing is required in it, since files are merged."""
-    made = Configuration.model_json_schema()
+    made = _without_titles(Configuration.model_json_schema())
     for part in (made, *made["$defs"].values()):
         part.pop("required", None)
     made.pop("description")
@@ -23,6 +23,13 @@ def schema() -> dict[str, Any]:
         **made,
         "title": "Configuration of the workflow",
     }
+
+
+def _without_titles(part: Any) -> Any:
+    """A part of a schema without the titles that pydantic makes from the names of keys."""
+    if isinstance(part, dict):
+        return {k: _without_titles(v) for k, v in part.items() if not (k == "title" and isinstance(v, str))}
+    return [_without_titles(item) for item in part] if isinstance(part, list) else part
 
 
 def as_yaml() -> str:
