@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from goodpart.capture_plan import cache_bytes, chosen_steps
+from goodpart.checkpoints.architecture import dimensions
+from goodpart.checkpoints.files import read_object
 from goodpart.decode_config import sampler_settings
 from goodpart.errors import GoodpartError
-from goodpart.files import read_json
 
 UNKNOWN_WIDTH = 4096  # channels of a model that is neither on this machine nor says its width
 
@@ -37,8 +38,7 @@ def width(entry: Mapping[str, Any], root: Path = Path()) -> int:
     """Channels of a model's hidden states: of its config.json, or as its entry says."""
     file = root / entry["path"] / "config.json" if "path" in entry else None
     if file is not None and file.is_file():
-        raw = read_json(file)
-        return raw.get("hidden_size", raw.get("d_model", UNKNOWN_WIDTH))
+        return dimensions(read_object(file), str(file)).width
     return entry.get("width", UNKNOWN_WIDTH)
 
 

@@ -10,12 +10,11 @@ from typing import Any
 from goodpart import benchmarks, capture_config
 from goodpart.benchmark_sources import example_mistakes, same_rows, source_mistakes
 from goodpart.capture_config import calibration_benchmarks
+from goodpart.checkpoints.reading import entry_mistakes
 from goodpart.decode_config import decode_settings
 from goodpart.errors import GoodpartError, nearest
-from goodpart.families import FAMILIES, family_of
-from goodpart.files import read_json
+from goodpart.families import FAMILIES
 from goodpart.latency_config import latency_mistakes, latency_models
-from goodpart.models import check_weights
 from goodpart.paths import FULL_DEPTH
 from goodpart.policies import kind_exists, varies
 from goodpart.policy_config import asked_ks, fill_policies, policy_mistakes
@@ -217,25 +216,10 @@ def _model_mistakes(name: str, config: dict[str, Any], root: Path) -> Iterable[s
         yield f"{at}: give path (a local folder) or hub (owner/name)"
         return
     if "path" in model and not config["redraw"]:  # what is only redrawn needs no weights
-        folder = root / model["path"]
-        if not (folder / "config.json").is_file():
-            yield (
-                f"{at}.path: {model['path']} is not a checkpoint (config.json and model.safetensors); "
-                "correct the path, or name a hub model with hub: owner/name"
-            )
+        mistakes = list(entry_mistakes(model, root))
+        yield from (f"{at}{mistake}" for mistake in mistakes)
+        if mistakes:
             return
-        try:
-            check_weights(folder)
-            raw = read_json(folder / "config.json")
-            family = family_of(raw, f"{model['path']}/config.json")
-        except GoodpartError as error:
-            yield f"{at}.path: {error}"
-            return
-        if family != model["family"]:
-            yield f"{at}.family: {model['family']!r}, but the checkpoint is {family!r}; write that"
-        layers = raw.get("n_layers", raw.get("num_hidden_layers"))
-        if layers != model["layers"]:
-            yield f"{at}.layers: {model['layers']}, but the checkpoint has {layers}; write that"
     asked: list[tuple[str, str, list[int]]] = []
     if name in config["run"]["models"]:
         for policy in config["run"]["policies"]:

@@ -16,9 +16,9 @@ from typing import Any
 
 from goodpart import capture_config, downloads, flops, gpu, memory, paths
 from goodpart import config as settings_of
+from goodpart.checkpoints.files import read_object
 from goodpart.decode_config import decode_settings
 from goodpart.errors import GoodpartError
-from goodpart.files import read_json
 from goodpart.policy_config import run_cells
 from goodpart.runtime import parser, run
 
@@ -51,7 +51,7 @@ def shape_of(entry: Mapping[str, Any], root: Path = Path()) -> flops.Shape | Non
         file = root / entry["shape"]
     else:
         return None
-    return flops.Shape.of(read_json(file), str(file))
+    return flops.Shape.of(read_object(file), str(file))
 
 
 def dtype_of(entry: Mapping[str, Any]) -> str:

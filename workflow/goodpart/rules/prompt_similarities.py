@@ -42,7 +42,7 @@ def first_pass(model: Model, prompts: Sequence[Sequence[int]], canvas: int) -> I
     where["masked"][:, :start] = False
     with capturing(model) as captured:
         final_hidden(model, ids, exists)
-    states = (state.float() for state in captured.states if state is not None)
+    states = (state.float().to(ids.device) for state in captured.states if state is not None)
     cosines = torch.stack([cosine(a, b) for a, b in pairwise(states)]).double()  # [L, B, T]
     for row in range(len(prompts)):
         yield {

@@ -1,0 +1,145 @@
+"""Damaged files of shipped checkpoints: the same tokens and states as before, or a message with file and key."""
+
+import json
+import random
+import shutil
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+
+from conftest import ROOT
+from goodpart.checkpoints.reading import read_checkpoint
+from goodpart.decode import decode, settings_for
+from goodpart.errors import GoodpartError
+from goodpart.models import load
+
+MODELS = sorted((ROOT / "workflow" / "resources" / "models").iterdir())
+WEIGHTS, GENERATION = "model.safetensors", "generation_config.json"
+MUTATIONS = 300  # of each kind of file, over all checkpoints
+VALUES = [
+    *(None, True, False, 0, -1, 1, 3, 2**31, 10**30, 1e308, 1e-300, -0.5, "", "x", "7" * 50),
+    *([], {}, [0], [None], {"a": 1}),
+]
+
+
+def header_of(folder):
+    data = (folder / WEIGHTS).read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    return json.loads(data[8 : 8 + length]), data[8 + length :]
+
+
+def write_header(folder, header, data):
+    text = json.dumps(header).encode()
+    (folder / WEIGHTS).write_bytes(len(text).to_bytes(8, "little") + text + data)
+
+
+def mutated(value, draw):
+    """A copy with one key deleted, or one value of another type or extreme; and the keys that lead to it."""
+    value = json.loads(json.dumps(value))
+    at, path = value, []
+    while True:
+        key = draw.choice(sorted(at))
+        path.append(key)
+        if isinstance(at[key], dict) and at[key] and draw.random() < 0.8:
+            at = at[key]
+            continue
+        break
+    if draw.random() < 0.25:
+        del at[key]
+    else:
+        at[key] = draw.choice(
+            [other for other in VALUES if other != at[key] or type(other) is not type(at[key])]
+        )
+    return value, path
+
+
+@cache
+def results(folder):
+    """Tokens of two prompts, and the final states of one pass."""
+    model = load(str(folder), dtype="float32", device="cpu")
+    prompts = [model.tokenizer(text)["input_ids"] for text in ("Solve $3x=9$.", "def f(x):")]
+    options = {"max_new_tokens": 8, **({"block_length": 4} if model.family == "llada" else {})}
+    made = decode(model, prompts, settings_for(model, **options))
+    with torch.inference_mode():
+        states = model.module.model(torch.tensor(prompts[:1])).last_hidden_state
+    return [(one.token_ids, one.ended) for one in made], states
+
+
+def same_results(folder, original):
+    (tokens, states), (wanted, wanted_states) = results(folder), results(original)
+    return tokens == wanted and torch.equal(states, wanted_states)
+
+
+def meaning(found):
+    tensors = {t.name: (t.dtype, t.shape, t.span, t.expected) for t in found.tensors}
+    return found.architecture, found.ids.tokens, tensors, vars(found.tokenizer)
+
+
+def check(folder, original, file, path):
+    """One damaged checkpoint."""
+    try:
+        found = read_checkpoint(folder)
+    except GoodpartError as error:
+        assert file in str(error), (path, str(error))
+        known = [part for part in path if part.removesuffix("_id") in str(error)]
+        assert known, (path, str(error))
+        return "refused"
+    if meaning(found) == meaning(read_checkpoint(original)):
+        return "same"
+    try:
+        assert same_results(folder, original), path
+    except GoodpartError as error:
+        assert file in str(error), (path, str(error))
+        return "refused"
+    return "harmless"
+
+
+@pytest.mark.parametrize("file", ["config.json", GENERATION, "tokenizer_config.json", WEIGHTS])
+def test_a_damaged_file_is_harmless_or_refused_by_name(tmp_path, file):
+    draw = random.Random(file)
+    outcomes = []
+    for number in range(MUTATIONS):
+        original = MODELS[number % len(MODELS)]
+        folder = tmp_path / str(number) / original.name
+        shutil.copytree(original, folder, ignore=shutil.ignore_patterns("*.csv", "*.md"))
+        if file == WEIGHTS:
+            header, data = header_of(folder)
+            changed, path = mutated(header, draw)
+            write_header(folder, changed, data)
+        else:
+            default = {"eos_token_id": [0, 7], "pad_token_id": 0, "bos_token_id": 1, "temperature": 0.7}
+            content = json.loads((folder / file).read_text()) if (folder / file).exists() else default
+            changed, path = mutated(content, draw)
+            (folder / file).write_text(json.dumps(changed))
+        outcomes.append(check(folder, original, file, path))
+        shutil.rmtree(folder.parent)
+    assert outcomes.count("refused") > MUTATIONS / 10
+    assert outcomes.count("same") > MUTATIONS / 100
+
+
+@pytest.mark.parametrize(
+    "file", ["config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"]
+)
+def test_a_file_that_is_cut_or_a_pointer_is_refused(tmp_path, file):
+    for content in (
+        lambda whole: whole[: len(whole) // 2],
+        lambda _: b"version https://git-lfs.github.com/spec/v1\n",
+    ):
+        folder = tmp_path / "model"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(MODELS[0], folder)
+        whole = (folder / file).read_bytes()
+        (folder / file).write_bytes(content(whole))
+        with pytest.raises(GoodpartError, match=file):
+            read_checkpoint(folder)
+
+
+def test_a_header_that_is_cut_is_refused(tmp_path):
+    folder = Path(shutil.copytree(MODELS[0], tmp_path / "model"))
+    whole = (folder / WEIGHTS).read_bytes()
+    for length in (0, 4, 8, 100, len(whole) // 2, len(whole) - 1):
+        (folder / WEIGHTS).write_bytes(whole[:length])
+        with pytest.raises(GoodpartError, match=r"model.safetensors: .*cut short, or a Git LFS pointer"):
+            read_checkpoint(folder)
