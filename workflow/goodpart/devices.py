@@ -54,7 +54,7 @@ def _require_cuda(device: torch.device, model: str) -> None:
 
 
 def reachable(device: torch.device, model: str) -> None:
-    """GoodpartError where torch cannot put a tensor on the device: it was built without, or no driver fits."""
+    """GoodpartError where torch cannot put a tensor on the device: built without, or without a driver."""
     import torch
 
     try:
@@ -63,8 +63,8 @@ def reachable(device: torch.device, model: str) -> None:
         raise
     except (AssertionError, RuntimeError) as error:
         raise GoodpartError(
-            f"{model}: device {device} cannot be used ({error}); install a driver and a torch that fit it, or "
-            "choose another device"
+            f"{model}: device {device} cannot be used ({error}); install a driver and a torch that fit it, "
+            "or choose another device"
         ) from error
 
 

@@ -45,8 +45,8 @@ def shorter_config(raw: dict[str, Any], key: str, kept: Sequence[int]) -> dict[s
 def export(folder: Path, layers: Sequence[int], output: Path) -> None:
     """Write the checkpoint in `folder` without `layers` (numbered from 0) to `output`, file by file.
 
-    Raises GoodpartError for layers that do not exist, repeat or are all, a checkpoint that is not understood in
-    every tensor, or an output that exists.
+    Raises GoodpartError for layers that do not exist, repeat or are all, a checkpoint that is not understood
+    in every tensor, or an output that exists.
     """
     from safetensors import safe_open
     from safetensors.torch import save_file

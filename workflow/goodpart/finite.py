@@ -37,7 +37,7 @@ def number_of(block: Any, place: int) -> int:
 
 
 def not_finite(model: Model, depth: int | None, step: int | None) -> GoodpartError:
-    """The error for states that are not finite from `depth` on (None: only the logits), at a denoising step."""
+    """The error for states that are not finite from `depth` on (None: only the logits), at a step."""
     dtype = str(model.dtype).removeprefix("torch.")
     if depth is None:
         what = "the logits"

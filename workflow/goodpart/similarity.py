@@ -1,8 +1,8 @@
 """Similarities and norms of hidden states (section 2 of the paper), in float32.
 
 Every function takes numpy arrays and torch tensors alike, so that states are measured where they are: in the
-cache's arrays, or on the device of the model that makes them. A zero vector, and nothing else, has by definition
-cosine 0 with everything and a relative update of 0; states that are not finite give NaN.
+cache's arrays, or on the device of the model that makes them. A zero vector, and nothing else, has by
+definition cosine 0 with everything and a relative update of 0; states that are not finite give NaN.
 """
 
 from __future__ import annotations

@@ -79,8 +79,8 @@ def read_state(
         embedding = state[EMBEDDING]
         if HEAD in state and not torch.equal(state[HEAD].to(embedding.device), embedding):
             raise GoodpartError(
-                f"{checkpoint.folder}/config.json: tie_word_embeddings = true, but the weights hold a head of "
-                "their own that differs from the embedding; write false, or remove that tensor"
+                f"{checkpoint.folder}/config.json: tie_word_embeddings = true, but the weights hold a head "
+                "of their own that differs from the embedding; write false, or remove that tensor"
             )
         state[HEAD] = embedding.to(placed(HEAD, places))
     return state

@@ -1,4 +1,4 @@
-"""Files of a checkpoint: read strictly, and found by name; weights, shards, and what must not lie beside them."""
+"""Files of a checkpoint: read strictly, and found by name; weights, shards, adapters that lie beside them."""
 
 from __future__ import annotations
 

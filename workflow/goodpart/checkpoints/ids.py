@@ -43,9 +43,9 @@ def read_ids(
     """The ids of a checkpoint; `files`: config.json and generation_config.json by name.
 
     Every end that config.json, generation_config.json or the tokenizer names ends a completion; in diffusion
-    models, whose completions are padded by the model itself, so does every padding token. Raises
-    GoodpartError, with file and key, for an id that is missing, outside the vocabulary, or not apart from
-    another where samplers need it to be.
+    models, whose completions are padded by the model itself, so does every padding token that is a marker and
+    no piece of text. Raises GoodpartError, with file and key, for an id that is missing, outside the
+    vocabulary, or not apart from another where samplers need it to be.
     """
     found = _Found(vocabulary, files, tokenizer, folder)
     diffusion = family != "qwen2"
@@ -58,7 +58,7 @@ def read_ids(
             "ends a completion"
         )
     if diffusion:
-        ends += pads
+        ends += [pad for pad in pads if tokenizer is None or pad.id in tokenizer.added]
     pad = (pads or eos)[0]
     mask = _mask(found, ends, pads) if diffusion else None
     first = {end.id: end for end in reversed(ends)}
@@ -104,13 +104,13 @@ class _Found:
             beyond = sorted(t for t, number in tokenizer.vocabulary.items() if number >= vocabulary)
             if beyond:
                 raise GoodpartError(
-                    f"{folder}: the tokenizer's {beyond[0]!r} has the id {tokenizer.vocabulary[beyond[0]]}, and "
-                    f"the vocabulary of {CONFIG} ends at {vocabulary - 1} ({len(beyond)} such tokens); take "
-                    "the tokenizer that belongs to the weights"
+                    f"{folder}: the tokenizer's {beyond[0]!r} has the id {tokenizer.vocabulary[beyond[0]]}, "
+                    f"and the vocabulary of {CONFIG} ends at {vocabulary - 1} ({len(beyond)} such tokens); "
+                    "take the tokenizer that belongs to the weights"
                 )
 
     def all(self, name: str) -> list[Named]:
-        """Every id of `name` (as `eos_token`): config.json's first, then generation_config's, the tokenizer's."""
+        """Every id of `name` (as `eos_token`): of config.json, generation_config.json, the tokenizer."""
         key = f"{name}_id"
         ids = [one for file in (CONFIG, GENERATION) for one in self._of_file(file, key)]
         if self.tokenizer is not None and name in self.tokenizer.special:

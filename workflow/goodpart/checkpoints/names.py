@@ -22,19 +22,20 @@ LLADA = {
     "mlp.up_proj": "up_proj",
     "mlp.down_proj": "ff_out",
 }
+LAYERS_KEYS = ("num_hidden_layers", "n_layers")  # in Qwen2's files (and Dream's), and in LLaDA's
 # config.json's keys of the sizes below: in Qwen2's files (and Dream's), and in LLaDA's.
 SIZE_KEYS = {
     "vocabulary": ("vocab_size", "embedding_size"),
     "width": ("hidden_size", "d_model"),
     "mlp": ("intermediate_size", "mlp_hidden_size"),
-    "queries": ("num_attention_heads", "n_heads"),
-    "keys": ("num_key_value_heads", "n_kv_heads"),
+    "queries": ("num_attention_heads x head_dim", "n_heads"),
+    "keys": ("num_key_value_heads x head_dim", "n_kv_heads"),
 }
 
 
 @dataclass(frozen=True)
 class Expected:
-    """A tensor that an architecture has: its name in transformers' class, its shape, its layer if it has one."""
+    """A tensor of an architecture: its name in transformers' class, its shape, and its layer or None."""
 
     target: str
     shape: tuple[int, ...]

@@ -62,8 +62,8 @@ def entry_mistakes(entry: Mapping[str, Any], root: Path) -> Iterator[str]:
     folder = root / entry["path"]
     if not (folder / CONFIG).is_file():
         yield (
-            f".path: {entry['path']} is not a checkpoint (config.json and model.safetensors); correct the path, "
-            "or name a hub model with hub: owner/name"
+            f".path: {entry['path']} is not a checkpoint (config.json and model.safetensors); correct the "
+            "path, or name a hub model with hub: owner/name"
         )
         return
     try:

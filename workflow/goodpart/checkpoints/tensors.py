@@ -12,7 +12,7 @@ from typing import Any
 
 from goodpart.checkpoints.architecture import Architecture
 from goodpart.checkpoints.files import POINTER, listed, parse_object, weight_files
-from goodpart.checkpoints.names import Expected, expected_tensors
+from goodpart.checkpoints.names import LAYERS_KEYS, Expected, expected_tensors
 from goodpart.errors import GoodpartError
 
 BYTES = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2}  # of the dtypes that weights may have
@@ -109,8 +109,8 @@ def _check_spans(path: Path, tensors: list[Tensor], size: int) -> None:
     for tensor in sorted(tensors, key=lambda tensor: tensor.span):
         if tensor.span[0] != end:
             raise GoodpartError(
-                f"{path}: header: {tensor.name}: data_offsets begin at {tensor.span[0]}, where the data before "
-                f"end at {end}; fetch the file again"
+                f"{path}: header: {tensor.name}: data_offsets begin at {tensor.span[0]}, where the data "
+                f"before end at {end}; fetch the file again"
             )
         end = tensor.span[1]
     if end != size:
@@ -188,14 +188,15 @@ def _mistakes(found: list[Tensor], expected: Mapping[str, Expected], wanted: Arc
     ]
     if missing:
         sizes = f"expected {list(expected[missing[0]].shape)}"
-        lines.append(
-            f"{len(missing)} tensors are missing: {listed(missing)} ({sizes})" + _why(missing, expected)
-        )
+        files = listed(dict.fromkeys(tensor.file for tensor in found))
+        text = f"{len(missing)} tensors are missing from {files}: {listed(missing)} ({sizes})"
+        lines.append(text + _why(missing, expected))
     if unexpected:
         odd = unexpected[0]
         lines.append(
             f"{len(unexpected)} tensors are unexpected: {listed(t.name for t in unexpected)} "
-            f"(found {list(odd.shape)} in {odd.file})"
+            f"(found {list(odd.shape)} in {odd.file}; config.json: {LAYERS_KEYS[wanted.family == 'llada']} = "
+            f"{wanted.layers})"
         )
     for tensor in found:
         one = tensor.expected

@@ -25,6 +25,7 @@ class TokenizerFiles:
     vocabulary: Mapping[str, int]  # token -> id, added ones among them
     special: Mapping[str, str]  # `eos_token`, ... -> token
     origins: Mapping[str, str]  # `eos_token`, ... -> the file that names it
+    added: frozenset[int]  # ids of tokens that no merge makes: markers of the model's own
     declared: tuple[str, ...]  # tokens that only tokenizer_config.json adds, in the order of their ids
     cleans_up: bool | None
     fast: bool  # whether there is a tokenizer.json
@@ -50,33 +51,43 @@ def read_tokenizer(folder: Path) -> TokenizerFiles | None:
             raise GoodpartError(f"{folder}: the tokenizer is incomplete; there is no {lacking}: fetch them")
         return None
     config = read_object(folder / CONFIG) if (folder / CONFIG).exists() else {}
-    vocabulary = _fast_vocabulary(folder / "tokenizer.json") if fast else _slow_vocabulary(folder)
+    vocabulary, added = _fast_vocabulary(folder / "tokenizer.json") if fast else _slow_vocabulary(folder)
     _check_config(config, folder / CONFIG)
     declared = _declared(config, vocabulary, folder / CONFIG)
     vocabulary = {**vocabulary, **declared}
+    added |= set(declared.values())
     special, origins = _special(folder, config, vocabulary)
     template, template_file = _template(folder, config)
     if template is not None:
         check_template(template, f"{folder}/{template_file}")
-    cleans_up = config.get("clean_up_tokenization_spaces")
     return TokenizerFiles(
-        vocabulary, special, origins, tuple(declared), cleans_up, fast, template, template_file
+        vocabulary,
+        special,
+        origins,
+        frozenset(added),
+        tuple(declared),
+        config.get("clean_up_tokenization_spaces"),
+        fast,
+        template,
+        template_file,
     )
 
 
-def _fast_vocabulary(path: Path) -> dict[str, int]:
+def _fast_vocabulary(path: Path) -> tuple[dict[str, int], set[int]]:
+    """All tokens of a tokenizer.json, and the ids of the added ones."""
     from tokenizers import Tokenizer
 
     text = read_text(path)
     parse_object(text, str(path))
     try:
-        return Tokenizer.from_str(text).get_vocab(with_added_tokens=True)
+        made = Tokenizer.from_str(text)
+        return made.get_vocab(with_added_tokens=True), set(made.get_added_tokens_decoder())
     except Exception as error:  # the library raises nothing more precise
         raise GoodpartError(f"{path}: is no tokenizer ({error}); fetch it again") from error
 
 
-def _slow_vocabulary(folder: Path) -> dict[str, int]:
-    """Of Qwen2's vocab.json, merges.txt and added_tokens.json."""
+def _slow_vocabulary(folder: Path) -> tuple[dict[str, int], set[int]]:
+    """The same of Qwen2's vocab.json, merges.txt and added_tokens.json."""
     vocabulary: dict[str, Any] = {}
     for name in ("vocab.json", ADDED):
         if (folder / name).exists():
@@ -88,7 +99,8 @@ def _slow_vocabulary(folder: Path) -> dict[str, int]:
     odd = next((i for i, m in enumerate(merges, 1) if m and m[0] != "#" and len(m.split(" ")) != 2), None)
     if odd is not None or not merges:
         raise GoodpartError(f"{folder}/merges.txt, line {odd or 1}: is no pair; fetch the file again")
-    return vocabulary
+    added = read_object(folder / ADDED) if (folder / ADDED).exists() else {}
+    return vocabulary, set(added.values())
 
 
 def _check_config(config: Mapping[str, Any], path: Path) -> None:
@@ -104,7 +116,7 @@ def _check_config(config: Mapping[str, Any], path: Path) -> None:
 
 
 def _declared(config: Mapping[str, Any], known: Mapping[str, int], path: Path) -> dict[str, int]:
-    """Tokens that `added_tokens_decoder` declares (id -> token), none of which may contradict the vocabulary."""
+    """Tokens that `added_tokens_decoder` declares; none may contradict the vocabulary."""
     declared = config.get("added_tokens_decoder") or {}
     if not isinstance(declared, dict):
         raise GoodpartError(f"{path}: added_tokens_decoder is no object; correct it")
@@ -125,8 +137,8 @@ def _declared(config: Mapping[str, Any], known: Mapping[str, int], path: Path) -
     for place, token in enumerate(ordered, last + 1):
         if found[token] != place:
             raise GoodpartError(
-                f"{path}: added_tokens_decoder: {token!r} has the id {found[token]}, and the next free one is "
-                f"{place}; take the tokenizer.json that belongs to it"
+                f"{path}: added_tokens_decoder: {token!r} has the id {found[token]}, and the next free one "
+                f"is {place}; take the tokenizer.json that belongs to it"
             )
     return {token: found[token] for token in ordered}
 
@@ -140,7 +152,7 @@ def _content(entry: Any) -> str | None:
 def _special(
     folder: Path, config: Mapping[str, Any], vocabulary: Mapping[str, int]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """The named tokens and the file that names each; tokenizer_config.json goes before special_tokens_map.json."""
+    """The named tokens, and the file that names each: tokenizer_config.json, else special_tokens_map.json."""
     older = read_object(folder / SPECIAL) if (folder / SPECIAL).exists() else {}
     special: dict[str, str] = {}
     origins: dict[str, str] = {}

@@ -60,7 +60,7 @@ def family_of(raw: dict[str, Any], where: str) -> str:
     Raises GoodpartError for a `model_type` that no family reads.
     """
     kind = raw.get("model_type") if isinstance(raw, dict) else None
-    if kind not in MODEL_TYPES:
+    if not isinstance(kind, str) or kind not in MODEL_TYPES:
         raise GoodpartError(
             f"{where}: model_type {kind!r} is not supported; supported are {', '.join(MODEL_TYPES)}"
         )
