@@ -40,7 +40,7 @@ def machine(monkeypatch):
 
 @pytest.fixture
 def on_cpu(monkeypatch):
-    """Looks at the canvas as rarely as on a GPU, since rows draw random numbers for what is known to be open."""
+    """Looks at the canvas as rarely as on a GPU: random numbers are drawn for what is known to be open."""
 
     def run(name, options, skipped=()):
         monkeypatch.setattr("goodpart.samplers.common.waits_at_every_step", lambda device: False)
