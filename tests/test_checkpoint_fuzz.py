@@ -18,6 +18,7 @@ from goodpart.models import load, loaded_tokenizer
 
 MODELS = sorted((ROOT / "workflow" / "resources" / "models").iterdir())
 WEIGHTS, GENERATION = "model.safetensors", "generation_config.json"
+TEXTS = ("Solve $3x=9$.", "def f(x):")
 MUTATIONS = 300  # of each kind of file, over all checkpoints
 VALUES = [
     *(None, True, False, 0, -1, 1, 3, 2**31, 10**30, 1e308, 1e-300, -0.5, "", "x", "7" * 50),
@@ -62,14 +63,12 @@ def original_model(original):
     return load(str(original), dtype="float32", device="cpu")
 
 
-@cache
-def prompts(original):
-    tokenizer = original_model(original).tokenizer
-    return [tokenizer(text)["input_ids"] for text in ("Solve $3x=9$.", "def f(x):")]
+def prompts_of(model):
+    return [model.tokenizer(text)["input_ids"] for text in TEXTS]
 
 
-def results(model, original):
-    """Tokens of two prompts, and their text."""
+def results(model):
+    """Tokens of two prompts, and of their completions."""
     options = {"max_new_tokens": 4, **({"block_length": 4} if model.family == "llada" else {})}
     assert [model.tokenizer(model.tokenizer.decode(p))["input_ids"] for p in prompts(original)] == prompts(
         original
@@ -80,7 +79,7 @@ def results(model, original):
 
 @cache
 def wanted(original):
-    return results(original_model(original), original)
+    return results(original_model(original))
 
 
 def same_results(folder, original, found):
@@ -88,13 +87,13 @@ def same_results(folder, original, found):
     base = original_model(original)
     if meaning(found)[::2] != meaning_of(original)[::2]:
         model = load(str(folder), dtype="float32", device="cpu")
-        ids = torch.tensor(prompts(original)[:1])
+        ids = torch.tensor(prompts_of(base)[:1])
         with torch.inference_mode():
             states = [m.module.model(ids).last_hidden_state for m in (model, base)]
         assert torch.equal(*states)
     else:  # the same tensors in the same architecture
         model = replace(base, tokens=found.ids.tokens, tokenizer=loaded_tokenizer(found))
-    return results(model, original) == wanted(original)
+    return results(model) == wanted(original)
 
 
 @cache

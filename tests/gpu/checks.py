@@ -1,7 +1,8 @@
 """What a GPU must show, as a table for docs/cost.md: python tests/gpu/checks.py [--device cuda] [--small].
 
-Loading, parity, decoding with skipping and caches, capture, the halving of batches, latency, and LLaDA-8B's shape
-with random weights (`--small` leaves that out). Ten minutes on one GPU of 24 GB; run by hand from the project's root.
+Loading, parity, decoding with skipping and caches, capture, the halving of batches, latency, and LLaDA-8B's
+shape with random weights (`--small` leaves that out). Ten minutes on one GPU of 24 GB; run it by hand from the
+project's root.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ def halving(device: str) -> str:
 
 
 def real_size(device: str) -> str:
-    """LLaDA-8B's shape with random weights in bfloat16: one block of 32 tokens, at full depth and without 6 layers."""
+    """LLaDA-8B's shape with random weights in bfloat16: a block of 32 tokens, whole and without 6 layers."""
     torch.manual_seed(0)
     with torch.device(device):
         kind = llada.MODEL_CLASS()
@@ -147,8 +148,8 @@ def real_size(device: str) -> str:
     most = batch_that_fits(model, settings, 200, 1024)
     peak = torch.cuda.max_memory_allocated() / 1e9
     return (
-        f"{32 / seconds[0]:.1f} passes a second, {32 / seconds[1]:.1f} without 6 layers; {peak:.1f} GB at most; "
-        f"a batch of {most} fits"
+        f"{32 / seconds[0]:.1f} passes a second, {32 / seconds[1]:.1f} without 6 layers; {peak:.1f} GB at most"
+        f"; a batch of {most} fits"
     )
 
 

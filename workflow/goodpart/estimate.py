@@ -192,7 +192,9 @@ def check_gpu(config: Mapping[str, Any], found: Iterable[Cost], gpus: list[gpu.G
     wanting = [
         cost
         for cost in found
-        if cost.completions and entries[cost.model]["gpu"] and entries[cost.model].get("device") != "cpu"
+        if cost.completions
+        and entries[cost.model]["gpu"]
+        and entries[cost.model].get("device") not in ("cpu", "auto")
     ]
     if wanting and not gpus:
         raise GoodpartError(
