@@ -70,11 +70,9 @@ def prompts_of(model):
 def results(model):
     """Tokens of two prompts, and of their completions."""
     options = {"max_new_tokens": 4, **({"block_length": 4} if model.family == "llada" else {})}
-    assert [model.tokenizer(model.tokenizer.decode(p))["input_ids"] for p in prompts(original)] == prompts(
-        original
-    )
-    made = decode(model, prompts(original), settings_for(model, **options))
-    return [(one.token_ids, one.ended, model.tokenizer.decode(one.token_ids)) for one in made]
+    prompts = prompts_of(model)
+    made = decode(model, prompts, settings_for(model, **options))
+    return prompts, [(one.token_ids, one.ended) for one in made]
 
 
 @cache

@@ -54,11 +54,14 @@ def main() -> None:
     options.add_argument("--items", type=int, default=64, help="of each benchmark")
     options.add_argument("--batch", type=int, default=32)
     options.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"])
+    options.add_argument("--models", nargs="*", help="names of shipped models (default: all)")
     chosen = options.parse_args()
     limit_threads(1)
     print("| model | dtype | completions | differ from a batch of one | verdicts that differ |")
     print("| --- | --- | --- | --- | --- |")
     for folder in sorted((RESOURCES / "models").iterdir()):
+        if chosen.models and folder.name not in chosen.models:
+            continue
         for dtype in chosen.dtypes:
             found = compare(folder, dtype, chosen.items, chosen.batch)
             print(f"| {folder.name} | {dtype} | " + " | ".join(map(str, found)) + " |", flush=True)

@@ -1,8 +1,8 @@
 """What a GPU must show, as a table for docs/cost.md: python tests/gpu/checks.py [--device cuda] [--small].
 
 Loading, parity, decoding with skipping and caches, capture, the halving of batches, latency, and LLaDA-8B's
-shape with random weights (`--small` leaves that out). Ten minutes on one GPU of 24 GB; run it by hand from the
-project's root.
+shape with random weights (`--small` leaves that out). Ten minutes on one GPU of 24 GB; run it by hand from
+the project's root.
 """
 
 from __future__ import annotations
@@ -148,8 +148,8 @@ def real_size(device: str) -> str:
     most = batch_that_fits(model, settings, 200, 1024)
     peak = torch.cuda.max_memory_allocated() / 1e9
     return (
-        f"{32 / seconds[0]:.1f} passes a second, {32 / seconds[1]:.1f} without 6 layers; {peak:.1f} GB at most"
-        f"; a batch of {most} fits"
+        f"{32 / seconds[0]:.1f} passes a second, {32 / seconds[1]:.1f} without 6 layers; {peak:.1f} GB at "
+        f"most; a batch of {most} fits"
     )
 
 
