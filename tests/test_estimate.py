@@ -11,6 +11,7 @@ from conftest import ROOT, changed
 from goodpart import downloads, estimate, flops, gpu, memory
 from goodpart.config import load
 from goodpart.errors import GoodpartError
+from goodpart.families import family_of
 from hub import Hub, serving
 
 PAPER = ROOT / "workflow" / "configs" / "paper.yaml"
@@ -29,7 +30,7 @@ def test_the_papers_models_have_their_public_sizes():
     sizes = {"llada-8b": 8_015_581_184, "dream-7b": 7_615_616_512, "qwen2.5-7b": 7_615_616_512}
     for name, parameters in sizes.items():
         raw = json.loads((SHAPES / f"{name}.json").read_text())
-        assert memory.parameters(flops.Shape.of(raw), flops.family_of(raw, name)) == parameters
+        assert memory.parameters(flops.Shape.of(raw), family_of(raw, name)) == parameters
 
 
 def test_hours_follow_from_operations_and_rate(paper):

@@ -195,7 +195,6 @@ def test_an_id_that_stands_twice_is_named_with_its_file(tmp_path):
         items.main(items.options().parse_args(asked))
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("place", [0.3, 0.5, 0.7])
 def test_a_damaged_page_of_a_parquet_file_is_named(tmp_path, place):
     rows = [{"item_id": f"i{i}", "prompt": f"{i * 7919}" * 40} for i in range(2000)]
@@ -209,19 +208,3 @@ def test_a_damaged_page_of_a_parquet_file_is_named(tmp_path, place):
         GoodpartError, match=r"items\.parquet: not a whole Parquet file .*delete it and rerun"
     ):
         read_table(path)
-=======
-@pytest.mark.parametrize("name", ["rows.PARQUET", "rows.Parquet", "rows.JSONL", "rows.JSON", "rows.JSONL.GZ"])
-def test_the_suffix_of_a_file_is_read_in_any_case(name, tmp_path, monkeypatch):
-    import datasets
-
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-    rows = [{"problem": "1 + 1", "answer": "2"}, {"problem": "2 + 2", "answer": "4"}]
-    file, text = tmp_path / name, "".join(json.dumps(row) + "\n" for row in rows)
-    if name.lower().endswith(".parquet"):
-        pq.write_table(pa.Table.from_pylist(rows), file)
-    elif name.endswith(".GZ"):
-        file.write_bytes(gzip.compress(text.encode()))
-    else:
-        file.write_text(text)
-    assert items.public_rows({"path": str(file)}) == rows
->>>>>>> config

@@ -12,7 +12,6 @@ from safetensors.torch import load_file, save_file
 
 from goodpart.decode import decode, settings_for
 from goodpart.errors import GoodpartError
-from goodpart.families.llada import mlp_width
 from goodpart.flops import Shape
 from goodpart.models import load
 from goodpart.tiny.architectures import initial_model, public_config, public_names
@@ -58,7 +57,7 @@ def test_a_c_library_without_mallopt_is_no_obstacle(llada, monkeypatch):
 )
 def test_a_value_that_is_not_implemented(llada, key, value):
     set_key(llada, **{key: value})
-    with pytest.raises(GoodpartError, match=f"{llada}: config.json: {key} = .* is not implemented"):
+    with pytest.raises(GoodpartError, match=f"{llada}/config.json: {key} = .* is not implemented"):
         load(str(llada), device="cpu")
 
 
@@ -67,7 +66,9 @@ def test_weights_that_are_cut_short_or_a_pointer(llada):
     whole = file.read_bytes()
     for damaged in (whole[: len(whole) // 2], b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"):
         file.write_bytes(damaged)
-        with pytest.raises(GoodpartError, match=r"cut short, or a Git LFS pointer .*; fetch them again"):
+        with pytest.raises(
+            GoodpartError, match=r"model.safetensors: .*cut short, or a Git LFS pointer .*; fetch them again"
+        ):
             load(str(llada), device="cpu")
 
 
@@ -99,7 +100,7 @@ def test_an_mlp_without_a_width_of_its_own_is_mlp_ratio_times_the_models(llada):
     (llada / "config.json").write_text(json.dumps(config))
     with pytest.raises(GoodpartError, match="do not fit config"):
         load(str(llada), device="cpu")
-    assert (mlp_width(config), Shape.of(config).mlp) == (256, 256)
+    assert Shape.of(config).mlp == 256
 
 
 @pytest.mark.parametrize("name", ["llada-gqa", "dream"])
@@ -108,24 +109,34 @@ def test_every_eos_ends_a_completion(tmp_path, name):
     shutil.copytree(PARITY / name, target)
     set_key(target, eos_token_id=[3, 4])
     tokens = load(str(target), device="cpu").tokens
-    assert (tokens.eos, tokens.ends) == (3, {3, 4})
-    for bad, said in ((None, "is not a token id"), ([], "is not a token id"), (["</s>"], "of a wrong kind")):
+    own = json.loads((target / "generation_config.json").read_text())["eos_token_id"]
+    assert (tokens.eos, tokens.ends) == (3, {3, 4, own})
+    for bad in ([], ["</s>"], [3, None], "3", True):
         set_key(target, eos_token_id=bad)
-        with pytest.raises(GoodpartError, match=f"(?s){target}.*{said}"):
+        with pytest.raises(GoodpartError, match=f"{target}/config.json: eos_token_id = .* is not a token id"):
             load(str(target), device="cpu")
+    set_key(target, eos_token_id=None)
+    assert load(str(target), device="cpu").tokens.eos == own
+    (target / "generation_config.json").unlink()
+    with pytest.raises(GoodpartError, match="no eos_token_id"):
+        load(str(target), device="cpu")
 
 
 def test_a_missing_an_unknown_and_a_misshapen_tensor(llada):
+    """Each is named, with what was expected and found."""
     file = llada / "model.safetensors"
     tensors = load_file(file)
     name = "model.transformer.blocks.1.attn_out.weight"
-    for changed in (
-        {k: v for k, v in tensors.items() if k != name},
-        {**tensors, "model.transformer.extra.weight": torch.zeros(2)},
-        {**tensors, name: torch.zeros(3, 3)},
+    for changed, said in (
+        (
+            {k: v for k, v in tensors.items() if k != name},
+            f"missing from model.safetensors: {name} .expected .64, 64.",
+        ),
+        ({**tensors, "model.transformer.extra.weight": torch.zeros(2)}, r"extra.weight .found .2. in model"),
+        ({**tensors, name: torch.zeros(3, 3)}, f"{name} is .3, 3. in model.*, expected .64 .d_model., 64"),
     ):
         save_file(changed, file, metadata={"format": "pt"})
-        with pytest.raises(GoodpartError, match="do not fit"):
+        with pytest.raises(GoodpartError, match=f"do not fit config.json: .*{said}"):
             load(str(llada), device="cpu")
 
 

@@ -39,6 +39,36 @@ def test_a_zero_vector_has_defined_values_and_no_warning():
     assert angular_distance(found.layer_cosines).tolist() == [[0.5, 0.5]]
 
 
+@pytest.mark.parametrize("library", [np.asarray, torch.tensor])
+def test_states_that_are_not_finite_are_nan_and_never_zero(library):
+    for bad in (np.nan, np.inf):
+        made = np.random.default_rng(0).standard_normal((5, 3, 8)).astype(np.float32)
+        made[2, 1, 4] = bad
+        found = step_similarities(library(made))
+        assert np.isnan(found.layer_cosines).tolist() == [[False, beside, False] for beside in (0, 1, 1, 0)]
+        assert np.isnan(found.updates[1, 1])
+        assert not np.isfinite(found.norms[2, 1])
+        assert np.isnan(found.token_cosines).tolist() == [[depth == 2] * 2 for depth in range(5)]
+        assert np.isnan(np.asarray(cosine(library(made[2]), library(made[3])))).tolist() == [
+            False,
+            True,
+            False,
+        ]
+
+
+@pytest.mark.parametrize("library", [np.asarray, torch.tensor])
+@pytest.mark.parametrize("factor", [1e-30, 1e25])
+def test_only_a_true_zero_vector_has_the_values_of_one(library, factor):
+    """Squares of small and large states leave float32; their cosines and norms do not."""
+    made = np.random.default_rng(0).standard_normal((5, 3, 8)).astype(np.float32)
+    wanted, found = (step_similarities(library(x)) for x in (made, made * np.float32(factor)))
+    for name in ("depth_cosines", "updates", "token_cosines", "token_cosines_without_strongest"):
+        assert getattr(found, name) == pytest.approx(getattr(wanted, name), abs=1e-5)
+    assert found.norms / np.float32(factor) == pytest.approx(wanted.norms, rel=1e-5)
+    a, b = library(made[0] * np.float32(factor)), library(made[1])
+    assert np.asarray(cosine(a, b)) == pytest.approx(wanted.layer_cosines[0], abs=1e-5)
+
+
 def test_cosine_stays_within_its_range():
     rng = np.random.default_rng(0)
     a = rng.normal(size=(1000, 7)).astype(np.float32)

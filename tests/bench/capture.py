@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from goodpart.capture import capture_prompt, capture_settings
+from goodpart.checkpoints.architecture import Architecture
 from goodpart.decode import decode
 from goodpart.families import SpecialTokens, llada
 from goodpart.hidden_cache import CacheWriter, StepStates
@@ -30,17 +31,14 @@ EOS, MASK = 1001, 1000
 def wide() -> Model:
     """LLaDA's architecture with random weights, in bfloat16."""
     torch.manual_seed(0)
-    raw = {
-        "d_model": 1024,
-        "mlp_hidden_size": 3 * 1024,
-        "n_layers": 4,
-        "n_heads": 8,
-        "max_sequence_length": 4096,
-        "rms_norm_eps": 1e-5,
-        "rope_theta": 500000.0,
-        "vocab_size": 1024,
-    }
-    module = llada.MODEL_CLASS()(llada.transformers_config(raw)).eval().requires_grad_(False)
+    shape = Architecture(
+        *("llada", 4, 1024, 8, 8, 128, 3 * 1024, 1024),
+        eps=1e-5,
+        rope_theta=500000.0,
+        context=4096,
+        tied=False,
+    )
+    module = llada.MODEL_CLASS()(llada.transformers_config(shape)).eval().requires_grad_(False)
     for name, parameter in module.named_parameters():
         if "rotary" not in name:
             parameter.data = parameter.data.to(torch.bfloat16)

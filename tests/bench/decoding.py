@@ -12,6 +12,7 @@ from functools import partial
 
 import torch
 
+from goodpart.checkpoints.architecture import Architecture
 from goodpart.decode import decode, settings_for
 from goodpart.families import SpecialTokens, llada
 from goodpart.models import Model, keep_freed_memory
@@ -24,17 +25,14 @@ EOS, MASK = 126081, 126336
 def random_model(width: int, layers: int, vocabulary: int = 126464) -> Model:
     """LLaDA's architecture with random weights that differ enough to give confident tokens."""
     torch.manual_seed(0)
-    raw = {
-        "d_model": width,
-        "mlp_hidden_size": 3 * width,
-        "n_layers": layers,
-        "n_heads": width // 64,
-        "max_sequence_length": 4096,
-        "rms_norm_eps": 1e-5,
-        "rope_theta": 500000.0,
-        "vocab_size": vocabulary,
-    }
-    module = llada.MODEL_CLASS()(llada.transformers_config(raw)).eval().requires_grad_(False)
+    shape = Architecture(
+        *("llada", layers, width, width // 64, width // 64, 64, 3 * width, vocabulary),
+        eps=1e-5,
+        rope_theta=500000.0,
+        context=4096,
+        tied=False,
+    )
+    module = llada.MODEL_CLASS()(llada.transformers_config(shape)).eval().requires_grad_(False)
     tokens = SpecialTokens(MASK, EOS, EOS, None, frozenset({EOS}))
     return Model("random", None, "llada", module, None, tokens)
 

@@ -37,7 +37,7 @@ class BlockCache:
         """Keep some rows [B] (bool) of the batch."""
         for store in (self.keys, self.values):
             for layer, tensor in store.items():
-                store[layer] = tensor[rows]
+                store[layer] = tensor[rows.to(tensor.device)]
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """Tokens in front of those that a pass feeds."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from goodpart.capture_plan import Steps, chosen_steps
 from goodpart.decode import decode, settings_for
+from goodpart.finite import first_not_finite, not_finite
 from goodpart.hidden_cache import KINDS, StepStates
 from goodpart.models import Model
 
@@ -88,6 +89,8 @@ def capture_prompt(
             kinds[ids == mask] = KINDS.index("masked")
         kinds[:length] = KINDS.index("prompt")
         rows = [state[0] for state in states if state is not None]
+        if (depth := first_not_finite(rows)) is not None:
+            raise not_finite(model, depth, step)
         if not buffer:
             shape = (len(rows), *rows[0].shape)
             buffer.append(torch.empty(shape, dtype=torch.float32, device=rows[0].device))

@@ -5,10 +5,13 @@ The head runs on chunks of positions: the logits of a whole sequence, [T, V], ar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from goodpart.errors import GoodpartError
+from goodpart.finite import explain, is_finite, not_finite
 from goodpart.models import Model
 from goodpart.skipping import skipping
 
@@ -21,7 +24,8 @@ CHUNK = 128  # positions whose logits are held at once
 def final_hidden(model: Model, ids: torch.Tensor, exists: torch.Tensor | None = None) -> torch.Tensor:
     """Normed hidden states [B, T, D] of one pass over ids [B, T]; `exists` [B, T] marks what is no padding.
 
-    Dream counts positions without the padding, as its own code does; LLaDA with it.
+    Dream counts positions without the padding, as its own code does; LLaDA with it. Raises GoodpartError for
+    states that are not finite.
     """
     import torch
 
@@ -31,10 +35,14 @@ def final_hidden(model: Model, ids: torch.Tensor, exists: torch.Tensor | None = 
     positions = None
     if padding is not None and model.family != "llada":
         positions = unpadded_positions(padding)
+    forward = partial(
+        model.module.model, input_ids=ids, attention_mask=padding, position_ids=positions, use_cache=False
+    )
     with torch.inference_mode():
-        return model.module.model(
-            input_ids=ids, attention_mask=padding, position_ids=positions, use_cache=False
-        ).last_hidden_state
+        hidden = forward().last_hidden_state.to(ids.device)
+    if not is_finite(hidden):
+        raise explain(model, None, forward)
+    return hidden
 
 
 def log_likelihood(
@@ -86,6 +94,8 @@ def log_likelihood(
                 logits = without + (cfg_scale + 1) * (logits - without)
             picked = logits.float().log_softmax(-1).gather(1, ids[r, c][:, None])[:, 0]
             total += float((picked / ratio[r]).sum())
+    if not math.isfinite(total):
+        raise not_finite(model, None, None)
     return total / (batches * batch_size)
 
 
@@ -135,7 +145,10 @@ def kl_from_full_depth(
             at = (row[part], column[part] - _shift(model))
             p, q = (model.logits(hidden[at]).float().log_softmax(-1) for hidden in (full, short))
             parts.append((p.exp() * (p - q)).sum(-1))
-    return torch.cat(parts) if parts else torch.empty(0)
+    values = torch.cat(parts) if parts else torch.empty(0)
+    if not is_finite(values):
+        raise not_finite(model, None, None)
+    return values
 
 
 def _shift(model: Model) -> int:

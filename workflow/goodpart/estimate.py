@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goodpart import downloads, flops, gpu, memory, paths
+from goodpart.checkpoints.files import read_object
 from goodpart.config import Configuration, decode_settings, load, run_cells, sampler_settings
 from goodpart.config.capture import gigabytes
 from goodpart.config.catalogue import Model
 from goodpart.errors import GoodpartError
-from goodpart.files import read_json
 from goodpart.runtime import parser, run
 
 PROMPT = 200  # tokens of a prompt, until the items are known
@@ -50,7 +50,7 @@ def shape_of(entry: Model, root: Path = Path()) -> flops.Shape | None:
         file = root / entry.shape
     else:
         return None
-    return flops.Shape.of(read_json(file), str(file))
+    return flops.Shape.of(read_object(file), str(file))
 
 
 def left_to_make(configuration: Configuration, cell: tuple[str, str, str, int], root: Path) -> int:
@@ -185,7 +185,7 @@ def check_gpu(configuration: Configuration, found: Iterable[Cost], gpus: list[gp
     wanting = [
         cost
         for cost in found
-        if cost.completions and entries[cost.model].gpu and entries[cost.model].device != "cpu"
+        if cost.completions and entries[cost.model].gpu and entries[cost.model].device not in ("cpu", "auto")
     ]
     if wanting and not gpus:
         raise GoodpartError(

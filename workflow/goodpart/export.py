@@ -11,22 +11,22 @@ gives. Code that lies beside the weights is not copied.
 from __future__ import annotations
 
 import argparse
-import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from goodpart.checkpoints.files import INDEX, WEIGHTS
+from goodpart.checkpoints.reading import read_checkpoint
 from goodpart.downloads import MANIFEST, PATTERNS
 from goodpart.errors import GoodpartError
-from goodpart.families import family_module, family_of
-from goodpart.files import read_json, write_json, written
-from goodpart.models import check_weights, checkpoint_folder
+from goodpart.families import family_module
+from goodpart.files import write_json, written
+from goodpart.models import checkpoint_folder
 from goodpart.runtime import logger, parser, run
 from goodpart.skip_sets import read_skip_set
 from goodpart.skipping import check_layers
 
-INDEX = "model.safetensors.index.json"
 # Written anew, or true of the original alone: where it was fetched from, how it was trained and judged.
 LEFT = {"config.json", INDEX, MANIFEST, "recipe.json", "evaluation.json"}
 
@@ -45,61 +45,52 @@ def shorter_config(raw: dict[str, Any], key: str, kept: Sequence[int]) -> dict[s
 def export(folder: Path, layers: Sequence[int], output: Path) -> None:
     """Write the checkpoint in `folder` without `layers` (numbered from 0) to `output`, file by file.
 
-    Raises GoodpartError for layers that do not exist, repeat or are all, a checkpoint without safetensors,
-    or an output that exists.
+    Raises GoodpartError for layers that do not exist, repeat or are all, a checkpoint that is not understood
+    in every tensor, or an output that exists.
     """
     from safetensors import safe_open
     from safetensors.torch import save_file
 
     if output.exists():
         raise GoodpartError(f"{output}: exists; name a new folder, or remove it first")
-    check_weights(folder)
-    raw = read_json(folder / "config.json")
-    family = family_module(family_of(raw, str(folder / "config.json")))
-    skipped = check_layers(layers, raw[family.LAYERS_KEY])
-    kept = [i for i in range(raw[family.LAYERS_KEY]) if i not in skipped]
+    source = read_checkpoint(folder)
+    skipped = check_layers(layers, source.architecture.layers)
+    kept = [i for i in range(source.architecture.layers) if i not in skipped]
     number = {old: new for new, old in enumerate(kept)}
-    pattern = re.compile(rf"{re.escape(family.LAYERS_PREFIX)}(\d+)\.")
-
-    def renamed(name: str) -> str | None:
-        found = pattern.match(name)
-        if not found:
-            return name
-        new = number.get(int(found[1]))
-        return None if new is None else f"{family.LAYERS_PREFIX}{new}.{name[found.end() :]}"
-
-    sharded = not (folder / "model.safetensors").exists()
-    names = (
-        sorted(set(read_json(folder / INDEX)["weight_map"].values())) if sharded else ["model.safetensors"]
-    )
+    shards: dict[str, dict[str, str]] = {}  # file -> name before -> name after
+    for tensor in source.tensors:
+        names = shards.setdefault(tensor.file, {})
+        if tensor.layer is None:
+            names[tensor.name] = tensor.name
+        elif tensor.layer in number:
+            names[tensor.name] = tensor.renumbered(number[tensor.layer])
     where: dict[str, str] = {}
     size = 0
     with written(output) as partial:
         partial.mkdir(parents=True)
-        for shard in names:
+        for shard, names in shards.items():
             with safe_open(folder / shard, framework="pt") as file:
-                pairs = [(old, renamed(old)) for old in file.keys()]  # noqa: SIM118
-                tensors = {new: file.get_tensor(old) for old, new in pairs if new is not None}
+                tensors = {new: file.get_tensor(old) for old, new in names.items()}
             if tensors:
                 save_file(tensors, partial / shard, metadata={"format": "pt"})
             where |= dict.fromkeys(tensors, shard)
             size += sum(tensor.nbytes for tensor in tensors.values())
-            logger.info("%s: %d of %d tensors", shard, len(tensors), len(pairs))
-        if sharded:
+            logger.info("%s: %d tensors", shard, len(tensors))
+        if set(shards) != {WEIGHTS}:
             write_json(partial / INDEX, {"metadata": {"total_size": size}, "weight_map": where})
-        write_json(partial / "config.json", shorter_config(raw, family.LAYERS_KEY, kept))
+        key = family_module(source.architecture.family).LAYERS_KEY
+        write_json(partial / "config.json", shorter_config(dict(source.raw), key, kept))
         for file in {f for kind in PATTERNS["model"] for f in folder.glob(kind)}:
             if file.suffix != ".safetensors" and file.name not in LEFT:
                 shutil.copyfile(file, partial / file.name)
+        read_checkpoint(partial)  # every tensor of fewer layers is there, and no other
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Export one model."""
     folder, layers = checkpoint_folder(arguments.model, arguments.revision), arguments.layers
     if arguments.skip_set:
-        raw = read_json(folder / "config.json")
-        family = family_module(family_of(raw, str(folder / "config.json")))
-        layers = read_skip_set(arguments.skip_set, raw[family.LAYERS_KEY]).layers
+        layers = read_skip_set(arguments.skip_set, read_checkpoint(folder).architecture.layers).layers
         if layers is None:
             raise GoodpartError(f"{arguments.skip_set}: holds several sets, and a checkpoint has one")
     export(folder, layers, arguments.output)

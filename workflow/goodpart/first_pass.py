@@ -32,6 +32,11 @@ class FirstPass:
     states: list[torch.Tensor]  # of each depth 0..L: [B, T, D]
     positions: dict[str, torch.Tensor]  # kind (prompt, masked) -> bool [B, T]
 
+    @property
+    def device(self) -> torch.device:
+        """Where the positions are; layers of one model may be on several devices."""
+        return self.positions["prompt"].device
+
 
 def first_pass(model: Model, prompts: Sequence[Sequence[int]], canvas: int) -> FirstPass:
     """Run prompts (token ids) in one padded batch; `canvas`: masks behind each prompt (diffusion)."""

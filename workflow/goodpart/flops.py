@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from goodpart.checkpoints.architecture import dimensions
+from goodpart.checkpoints.files import read_object
 from goodpart.errors import GoodpartError
-from goodpart.families import family_module, family_of, fed_columns
-from goodpart.families.llada import mlp_width
-from goodpart.files import read_json
+from goodpart.families import family_module, fed_columns
 from goodpart.runtime import parser, run
 
 Ints = NDArray[np.int64]
@@ -43,34 +43,16 @@ class Shape:
     def of(cls, raw: Mapping[str, Any], where: str = "config.json") -> Shape:
         """The shape that a public config.json describes, found at `where`.
 
-        Raises GoodpartError for an unknown family or a missing key.
+        Raises GoodpartError for an unknown family, and a key that is missing, unknown or impossible.
         """
-        try:
-            return cls._of(raw, family_of(dict(raw), where))
-        except KeyError as missing:
-            raise GoodpartError(f"{where}: the key {missing} is missing") from missing
-
-    @classmethod
-    def _of(cls, raw: Mapping[str, Any], family: str) -> Shape:
-        if family == "llada":
-            width, heads = raw["d_model"], raw["n_heads"]
-            return cls(
-                raw["n_layers"],
-                width,
-                width,
-                width // heads * (raw.get("n_kv_heads") or heads),
-                mlp_width(raw),
-                raw.get("embedding_size") or raw["vocab_size"],
-            )
-        width, heads = raw["hidden_size"], raw["num_attention_heads"]
-        head = raw.get("head_dim") or width // heads
+        found = dimensions(raw, where)
         return cls(
-            raw["num_hidden_layers"],
-            width,
-            heads * head,
-            (raw.get("num_key_value_heads") or heads) * head,
-            raw["intermediate_size"],
-            raw["vocab_size"],
+            found.layers,
+            found.width,
+            found.heads * found.head_width,
+            found.kv_heads * found.head_width,
+            found.mlp,
+            found.vocabulary,
         )
 
     @classmethod
@@ -189,7 +171,7 @@ def reduction(shape: Shape, completions: Iterable[tuple[Passes, Sequence[int] | 
 
 def main(arguments: argparse.Namespace) -> None:
     """Print the paper's k/L and the true reduction of one pass over a canvas."""
-    shape = Shape.of(read_json(arguments.config), str(arguments.config))
+    shape = Shape.of(read_object(arguments.config), str(arguments.config))
     print(f"{'k':>3} {'k/L %':>7} {'true %':>7}")
     for k in arguments.skip:
         if not 0 <= k < shape.layers:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from goodpart import gpu
+from goodpart import devices, weights
+from goodpart.checkpoints.reading import Checkpoint, read_checkpoint
 from goodpart.downloads import PATTERNS, downloaded
 from goodpart.errors import GoodpartError
-from goodpart.families import SpecialTokens, family_module, family_of
-from goodpart.files import read_json
+from goodpart.families import SpecialTokens
 
 if TYPE_CHECKING:
     import torch
@@ -40,8 +40,8 @@ class Model:
 
     @property
     def device(self) -> torch.device:
-        """Device of the weights."""
-        return self.module.lm_head.weight.device
+        """Device of ids and logits; of a model that is spread, that of its head."""
+        return weights.device_of(self.module.lm_head)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -57,7 +57,7 @@ class Model:
         import torch
 
         head = self.module.lm_head
-        plain = hidden.device.type == "cpu" and hidden.dtype == torch.float32
+        plain = hidden.device.type == head.weight.device.type == "cpu" and hidden.dtype == torch.float32
         with torch.inference_mode():
             if plain and torch.backends.mkldnn.is_available():
                 return torch.ops.mkldnn._linear_pointwise(hidden, head.weight, None, "none", [], "")
@@ -94,26 +94,6 @@ def checkpoint_state(name_or_path: str) -> list[list[Any]]:
     return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
 
 
-def check_weights(folder: Path) -> None:
-    """Require safetensors, whole or sharded; GoodpartError says what is there instead."""
-    if (folder / "model.safetensors").exists():
-        return
-    index = folder / "model.safetensors.index.json"
-    if index.exists():
-        shards = set(read_json(index)["weight_map"].values())
-        missing = sorted(s for s in shards if not (folder / s).exists())
-        if missing:
-            raise GoodpartError(f"{folder}: shards are missing: {', '.join(missing)}")
-        return
-    pickles = [p.name for pattern in ("*.bin", "*.pt", "*.pth") for p in folder.glob(pattern)]
-    if pickles:
-        raise GoodpartError(
-            f"{folder}: only pickled weights ({', '.join(sorted(pickles))}); these are never loaded: "
-            "convert them to safetensors first"
-        )
-    raise GoodpartError(f"{folder}: no weights (model.safetensors, or an index and its shards)")
-
-
 def keep_freed_memory() -> None:
     """Let this process keep what it frees, up to 256 MB, where the C library is glibc.
 
@@ -136,86 +116,55 @@ def load(
     """Load a LLaDA, Dream or Qwen2.5 checkpoint for evaluation.
 
     `dtype`: a torch dtype's name; by default bfloat16 on a GPU and float32 on a CPU. `device`: by default
-    the GPU if there is one; `cuda` is a GPU that no other process of this project holds. No
-    remote code is executed and no pickle opened. Raises GoodpartError for a checkpoint that does not fit its
-    family in every tensor.
+    the GPU if there is one; `cuda` is a GPU that no other process of this project holds; `auto` spreads the
+    model over all GPUs and the host. No remote code is executed and no pickle opened. Raises GoodpartError
+    for a checkpoint that is not understood in every key and tensor, or whose weights are not finite.
     """
     import torch
-    from huggingface_hub.errors import StrictDataclassError
-    from safetensors import SafetensorError
     from transformers.utils import logging
 
     if dtype not in (None, *DTYPES):
         raise GoodpartError(f"dtype {dtype!r} is unknown: one of {', '.join(DTYPES)}")
-
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()  # it warns of generation_config.json, which nothing here reads
-    folder = checkpoint_folder(name_or_path, revision)
-    raw = read_json(folder / "config.json")
-    family = family_of(raw, str(folder / "config.json"))
-    module = family_module(family)
-    check_weights(folder)
-    if device == "cuda":
-        gpu.take()
-        if not torch.cuda.is_available():
-            raise GoodpartError(
-                f"{name_or_path}: is to run on a GPU, and torch finds none here; install a driver and a "
-                "torch that fit it, or set gpu: 0 in the model's entry to run on the CPU"
-            )
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    kind = getattr(torch, dtype or ("float32" if device == "cpu" else "bfloat16"))
-    try:
-        config = module.transformers_config(raw)
-    except GoodpartError as error:
-        raise GoodpartError(f"{folder}: {error}; take another checkpoint") from error
-    except StrictDataclassError as error:
-        raise GoodpartError(f"{folder}/config.json: a value of a wrong kind ({error})") from error
-    try:
-        loaded, info = module.MODEL_CLASS().from_pretrained(
-            folder,
-            config=config,
-            key_mapping=module.KEY_MAPPING or None,
-            dtype=kind,
-            device_map=None if device == "cpu" else device,
-            attn_implementation="sdpa",
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-    except SafetensorError as error:
-        raise GoodpartError(
-            f"{folder}: the weights are cut short, or a Git LFS pointer ({error}); fetch them again"
-        ) from error
-    except (OSError, RuntimeError) as error:
-        raise GoodpartError(f"{folder}: the weights do not fit config.json ({error})") from error
-    wrong = {key: sorted(map(str, info[key])) for key in info if info[key]}
-    if wrong:
-        found = "; ".join(f"{key}: {', '.join(names[:4])}" for key, names in wrong.items())
-        raise GoodpartError(f"{folder}: the weights do not fit config.json ({found})")
-    loaded.eval().requires_grad_(False)
+    logging.set_verbosity_error()
+    checkpoint = read_checkpoint(checkpoint_folder(name_or_path, revision))
+    place = devices.chosen(device, name_or_path)
+    if place is not None:
+        devices.reachable(place, name_or_path)
+    on_cpu = place is not None and place.type == "cpu"
+    kind = getattr(torch, dtype or ("float32" if on_cpu else "bfloat16"))
+    module = weights.build(checkpoint, kind, place)
     keep_freed_memory()  # now: weights are loaded piece by piece, and nothing of that is kept
-    tokenizer = load_tokenizer(folder)
-    try:
-        special = module.special_tokens(raw, tokenizer)
-    except KeyError as missing:
-        raise GoodpartError(f"{folder}/config.json: the key {missing} is missing") from missing
-    except GoodpartError as error:
-        raise GoodpartError(f"{folder}: {error}") from error
-    return Model(name_or_path, revision, family, loaded, tokenizer, special)
+    family = checkpoint.architecture.family
+    return Model(name_or_path, revision, family, module, loaded_tokenizer(checkpoint), checkpoint.ids.tokens)
 
 
 def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a checkpoint's folder; None when it holds none. Errors as for `read_checkpoint`."""
+    return loaded_tokenizer(read_checkpoint(folder))
+
+
+def loaded_tokenizer(checkpoint: Checkpoint) -> Any:
     """The tokenizer as its files say: tokenizer.json, else Qwen2's from vocab.json and merges.txt.
 
     AutoTokenizer would ask for Dream's remote code, and replace the splitting rules of a tokenizer.json
     by those of the class that it knows for the model's type. None when the folder holds no tokenizer.
     """
-    if (folder / "tokenizer.json").exists():
-        from transformers import PreTrainedTokenizerFast
+    files, folder = checkpoint.tokenizer, checkpoint.folder
+    if files is None:
+        return None
+    from transformers import AddedToken, PreTrainedTokenizerFast, Qwen2Tokenizer
 
-        return PreTrainedTokenizerFast.from_pretrained(folder)
-    if (folder / "vocab.json").exists() and (folder / "merges.txt").exists():
-        from transformers import Qwen2Tokenizer
-
-        return Qwen2Tokenizer.from_pretrained(folder)
-    return None
+    named = {"clean_up_tokenization_spaces": bool(files.cleans_up), **files.special}
+    try:
+        if files.fast:
+            made = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"), **named)
+            added = [AddedToken(token, special=True, normalized=False) for token in files.declared]
+            made.add_tokens([token for token in added if token.content not in made.get_vocab()])
+        else:
+            made = Qwen2Tokenizer.from_pretrained(folder)
+    except Exception as error:  # transformers and tokenizers raise nothing more precise
+        raise GoodpartError(
+            f"{folder}: the tokenizer cannot be loaded ({error}); fetch its files again"
+        ) from error
+    made.chat_template = files.template
+    return made

@@ -1,8 +1,8 @@
 """Similarities and norms of hidden states (section 2 of the paper), in float32.
 
 Every function takes numpy arrays and torch tensors alike, so that states are measured where they are: in the
-cache's arrays, or on the device of the model that makes them. A zero vector has cosine 0 with everything
-and a relative update of 0, so that no table holds a NaN.
+cache's arrays, or on the device of the model that makes them. A zero vector, and nothing else, has by
+definition cosine 0 with everything and a relative update of 0; states that are not finite give NaN.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+TINY, HUGE = 1e-26, 1e34  # squared norms outside are computed again, of scaled vectors
+_BEYOND = np.errstate(over="ignore", invalid="ignore")  # what leaves the range is computed again, or is NaN
 TOKENS = 32  # positions whose states of all depths are taken at a time: some megabytes
 
 
@@ -30,27 +32,50 @@ def _dot(a: Any, b: Any) -> Any:
 
 
 def _cosine(dot: Any, square_a: Any, square_b: Any) -> Any:
-    """Cosine, within [-1, 1], from inner products and squared norms; 0 where a norm is 0."""
+    """Cosine, within [-1, 1], from inner products and squared norms; 0 where a norm is 0, else NaN stays."""
     library = _library(dot)
     product = library.sqrt(square_a) * library.sqrt(square_b)
-    found = library.where(product > 0, dot / library.where(product > 0, product, 1), 0)
-    return library.clip(found, -1, 1)
+    zero = (square_a == 0) | (square_b == 0)
+    return library.clip(library.where(zero, 0, dot / library.where(zero, 1, product)), -1, 1)
 
 
+def _leaves_range(square: Any) -> bool:
+    """Whether float32 may have lost a squared norm: to 0, to infinity, or to a few digits."""
+    return bool(((square < TINY) | (square > HUGE)).any())
+
+
+def _scaled(hidden: Any) -> tuple[Any, Any]:
+    """Vectors [..., D] divided by their largest value, and that [...]; 1 for a zero vector."""
+    library = _library(hidden)
+    peak = library.amax(library.abs(hidden), -1)
+    peak = library.where(peak == 0, 1, peak)
+    return hidden / peak[..., None], peak
+
+
+@_BEYOND
 def norms(hidden: Any) -> Any:
     """l2 norms [...] of hidden states [..., D]."""
-    return _library(hidden).sqrt(_dot(hidden, hidden))
+    square = _dot(hidden, hidden)
+    if _leaves_range(square):
+        hidden, peak = _scaled(hidden)
+        return peak * _library(hidden).sqrt(_dot(hidden, hidden))
+    return _library(hidden).sqrt(square)
 
 
+@_BEYOND
 def cosine(a: Any, b: Any) -> Any:
     """Cosine [...] between vectors of a and b [..., D], within [-1, 1]; 0 where either is zero."""
-    return _cosine(_dot(a, b), _dot(a, a), _dot(b, b))
+    square_a, square_b = _dot(a, a), _dot(b, b)
+    if _leaves_range(square_a) or _leaves_range(square_b):
+        a, b = _scaled(a)[0], _scaled(b)[0]
+        square_a, square_b = _dot(a, a), _dot(b, b)
+    return _cosine(_dot(a, b), square_a, square_b)
 
 
 def _ratio(change: Any, size: Any) -> Any:
     """change / size; 0 where the size is 0."""
     library = _library(size)
-    return library.where(size > 0, change / library.where(size > 0, size, 1), 0)
+    return library.where(size == 0, 0, change / library.where(size == 0, 1, size))
 
 
 def strongest_channel(hidden: Any) -> int:
@@ -62,12 +87,17 @@ def strongest_channel(hidden: Any) -> int:
 
 def _token_products(hidden: Any) -> tuple[Any, Any, Any]:
     """Of states [T, D]: the strongest channel [T]; without it, squared norms [T] and dots of neighbours."""
-    channel = strongest_channel(hidden)
+    if _leaves_range(_dot(hidden, hidden)):
+        channel = strongest_channel(hidden / _scaled(hidden.reshape(-1))[1])
+        hidden, _ = _scaled(hidden)
+    else:
+        channel = strongest_channel(hidden)
     left, right = hidden[:, :channel], hidden[:, channel + 1 :]
     square = _dot(left, left) + _dot(right, right)
     return hidden[:, channel], square, _dot(left[:-1], left[1:]) + _dot(right[:-1], right[1:])
 
 
+@_BEYOND
 def token_cosines(hidden: Any) -> tuple[Any, Any]:
     """Cosines [..., T - 1] of consecutive tokens' states [..., T, D] at each depth; also without one channel.
 
@@ -106,20 +136,25 @@ class StepSimilarities:
         return np.diagonal(self.depth_cosines, 1, axis1=1, axis2=2).T
 
 
+@_BEYOND
 def step_similarities(hidden: Any) -> StepSimilarities:
     """Everything of one step's states [L + 1, T, D], float32."""
     library = _library(hidden)
-    squares, cosines, updates = [], [], []
+    sizes, cosines, updates = [], [], []
     for first in range(0, hidden.shape[1], TOKENS):
         part = hidden[:, first : first + TOKENS]
         by_token = part.swapaxes(0, 1)  # [tokens, P, D]
         products = by_token @ by_token.swapaxes(1, 2)
         square = library.diagonal(products, 0, 1, 2)  # [tokens, P]
+        sizes.append(_array(library.sqrt(square) if not _leaves_range(square) else norms(by_token)))
+        if _leaves_range(square):
+            scaled, _ = _scaled(by_token)
+            products = scaled @ scaled.swapaxes(1, 2)
+            square = library.diagonal(products, 0, 1, 2)
         cosines.append(_array(_cosine(products, square[:, :, None], square[:, None, :])))
-        squares.append(_array(square))
         change = [norms(after - before) for before, after in pairwise(part)]
         updates.append(np.stack([_array(values) for values in change]))
-    size = np.sqrt(np.concatenate(squares).T)
+    size = np.concatenate(sizes).T
     with_all, without = token_cosines(hidden)
     return StepSimilarities(
         norms=size,

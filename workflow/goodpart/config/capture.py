@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from goodpart.capture_plan import cache_bytes, chosen_steps
+from goodpart.checkpoints.architecture import dimensions
+from goodpart.checkpoints.files import read_object
 from goodpart.config.catalogue import Model
 from goodpart.config.configuration import Configuration
 from goodpart.config.decodes import preset_mistakes, sampler_settings
 from goodpart.errors import GoodpartError, nearest
-from goodpart.files import read_json
 
 UNKNOWN_WIDTH = 4096  # channels of a model that is neither on this machine nor says its width
 
@@ -19,8 +20,7 @@ def width(entry: Model, root: Path = Path()) -> int:
     """Channels of a model's hidden states: of its config.json, or as its entry says."""
     file = root / entry.path / "config.json" if entry.path else None
     if file is not None and file.is_file():
-        raw = read_json(file)
-        return raw.get("hidden_size", raw.get("d_model", UNKNOWN_WIDTH))
+        return dimensions(read_object(file), str(file)).width
     return entry.width or UNKNOWN_WIDTH
 
 

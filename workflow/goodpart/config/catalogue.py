@@ -35,7 +35,9 @@ PAPER_COLUMNS = ("LLaDA-Instruct", "Dream-Base", "Dream-Instruct", "Qwen2.5")
 Family = choice(*FAMILIES)
 ModelLayers = integer("a number of layers, 2 or more", ge=2)
 Device = Annotated[
-    str, Field(pattern=r"^(cpu|cuda(:[0-9]+)?)$"), *described("cpu, cuda or cuda with a number, as cuda:0")
+    str,
+    Field(pattern=r"^(auto|cpu(:0)?|cuda(:[0-9]+)?|mps(:0)?)$"),
+    *described("cpu, cuda, cuda with a number (as cuda:0), mps, or auto (all GPUs, and the host)"),
 ]
 Items = Annotated[Count | Literal["all"], *described("a number of items, 1 or more, or all")]
 PolicyKs = Annotated[

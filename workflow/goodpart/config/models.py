@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from goodpart.checkpoints.reading import entry_mistakes
 from goodpart.config.cells import asked_ks
 from goodpart.config.configuration import Configuration
-from goodpart.errors import GoodpartError
-from goodpart.families import family_of
-from goodpart.files import read_json
-from goodpart.models import check_weights
 
 Asked = tuple[str, str, Sequence[int]]  # policy, the key that says its k, those k
 
@@ -24,9 +21,10 @@ def model_mistakes(name: str, configuration: Configuration, root: Path, asked: l
     if model.path is None and model.shape is not None and not (root / model.shape).is_file():
         yield f"{at}.shape: {model.shape} does not exist; correct the path, or remove the key"
     if model.path is not None and not configuration.redraw:  # a redraw needs no weights
-        mistakes = list(_checkpoint_mistakes(name, configuration, root / model.path))
-        yield from mistakes
-        if any(line.startswith(f"{at}.path") for line in mistakes):
+        entry = {"path": model.path, "family": model.family, "layers": model.layers, "chat": model.chat}
+        mistakes = list(entry_mistakes(entry, root))
+        yield from (f"{at}{mistake}" for mistake in mistakes)
+        if any(mistake.startswith(".path") for mistake in mistakes):
             return
     for policy, where, ks in dict.fromkeys((p, w, tuple(ks)) for p, w, ks in asked):
         entry = configuration.policies.get(policy)
@@ -37,28 +35,6 @@ def model_mistakes(name: str, configuration: Configuration, root: Path, asked: l
                     f"  {where}: {k} is more than {model.layers} layers allow under the "
                     f"policy {policy!r} ({most} at most); remove it"
                 )
-
-
-def _checkpoint_mistakes(name: str, configuration: Configuration, folder: Path) -> Iterable[str]:
-    model, at = configuration.models[name], f"  models.{name}"
-    if not (folder / "config.json").is_file():
-        yield (
-            f"{at}.path: {model.path} is not a checkpoint (config.json and model.safetensors); "
-            "correct the path, or name a hub model with hub: owner/name"
-        )
-        return
-    try:
-        check_weights(folder)
-        raw = read_json(folder / "config.json")
-        family = family_of(raw, f"{model.path}/config.json")
-    except GoodpartError as error:
-        yield f"{at}.path: {error}"
-        return
-    if family != model.family:
-        yield f"{at}.family: {model.family!r}, but the checkpoint is {family!r}; write that"
-    layers = raw.get("n_layers", raw.get("num_hidden_layers"))
-    if layers != model.layers:
-        yield f"{at}.layers: {model.layers}, but the checkpoint has {layers}; write that"
 
 
 def run_asks(name: str, configuration: Configuration) -> list[Asked]:

@@ -2,13 +2,11 @@
 
 Each family is one module with the same names:
 
-* `transformers_config(raw)`: config.json as a transformers config (GoodpartError if unsupported);
+* `transformers_config(shape)`: a `goodpart.checkpoints.architecture.Architecture` as a transformers config;
 * `MODEL_CLASS()`: the transformers class (imported late: it costs seconds);
-* `KEY_MAPPING`: parameter names in the file -> names in the class, as regular expressions;
-* `LAYERS_KEY`, `LAYERS_PREFIX`: config.json's key of the number of layers, how their tensors' names start;
+* `LAYERS_KEY`: config.json's key of the number of layers;
 * `COLUMN_SHIFT`: 1 where the logits at position i - 1 predict token i, 0 where those at i do;
 * `rotate(q, k, cos, sin)`: the rotary embedding as the class applies it;
-* `special_tokens(raw, tokenizer)`: the ids of mask, pad, and everything that ends a completion;
 * `Settings`: the arguments of its sampler, checked when made (GoodpartError).
 
 `goodpart.samplers` has a module of the same name, with `decode(model, prompts, settings, seeds, observe,
@@ -62,7 +60,7 @@ def family_of(raw: dict[str, Any], where: str) -> str:
     Raises GoodpartError for a `model_type` that no family reads.
     """
     kind = raw.get("model_type") if isinstance(raw, dict) else None
-    if kind not in MODEL_TYPES:
+    if not isinstance(kind, str) or kind not in MODEL_TYPES:
         raise GoodpartError(
             f"{where}: model_type {kind!r} is not supported; supported are {', '.join(MODEL_TYPES)}"
         )
@@ -97,20 +95,3 @@ def fed_columns(cache: str, fills: bool, first: int, end: int, length: int) -> t
     if cache == "none" or fills:
         return 0, length
     return first, length if cache == "prefix" else end
-
-
-def token_id(tokenizer: Any, token: str) -> int | None:
-    """The id of a token that the vocabulary holds as one piece, or None."""
-    return tokenizer.get_vocab().get(token)
-
-
-def end_ids(raw: dict[str, Any]) -> list[int]:
-    """The ids that config.json (`raw`) names as `eos_token_id`, one or a list; the first is the eos.
-
-    Raises KeyError where the key is missing, GoodpartError where its value is no id.
-    """
-    given = raw["eos_token_id"]
-    ids = given if isinstance(given, list) else [given]
-    if not ids or not all(_is(Integral, i) for i in ids):
-        raise GoodpartError(f"config.json: eos_token_id = {given!r} is not a token id or a list of them")
-    return ids

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from goodpart.checkpoints.architecture import Architecture
 from goodpart.errors import GoodpartError
-from goodpart.families import SpecialTokens, check_settings, qwen2
+from goodpart.families import check_settings, qwen2
 
 COLUMN_SHIFT = 1  # token i is predicted at position i - 1
-LAYERS_KEY, LAYERS_PREFIX = qwen2.LAYERS_KEY, qwen2.LAYERS_PREFIX
-KEY_MAPPING: dict[str, str] = {}
+LAYERS_KEY = qwen2.LAYERS_KEY
 
 
 ALGORITHMS = ("origin", "maskgit_plus", "topk_margin", "entropy")
@@ -63,9 +63,9 @@ class Settings:
         return (step * self.blocks // self.total_steps + 1) * (self.max_new_tokens // self.blocks)
 
 
-def transformers_config(raw: dict[str, Any]) -> Any:
-    """Dream's config.json (`raw`) as a bidirectional Qwen2Config; GoodpartError as for Qwen2."""
-    config = qwen2.transformers_config(raw)
+def transformers_config(shape: Architecture) -> Any:
+    """Dream's architecture as a bidirectional Qwen2Config."""
+    config = qwen2.transformers_config(shape)
     config.is_causal = False
     config.use_cache = False
     return config
@@ -73,9 +73,3 @@ def transformers_config(raw: dict[str, Any]) -> Any:
 
 MODEL_CLASS = qwen2.MODEL_CLASS
 rotate = qwen2.rotate
-
-
-def special_tokens(raw: dict[str, Any], tokenizer: Any) -> SpecialTokens:
-    """As Qwen2's, and the mask from config.json."""
-    base = qwen2.special_tokens(raw, tokenizer)
-    return SpecialTokens(raw["mask_token_id"], base.pad, base.eos, None, base.ends)

@@ -6,51 +6,16 @@ sees both sides, and RoPE is computed in float32 and cast back before attention.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from goodpart.checkpoints.architecture import Architecture
 from goodpart.errors import GoodpartError
-from goodpart.families import SpecialTokens, check_settings, end_ids, token_id
+from goodpart.families import check_settings
 
 COLUMN_SHIFT = 0  # logits at position i predict token i
-LAYERS_KEY, LAYERS_PREFIX = "n_layers", "model.transformer.blocks."
-
-KEY_MAPPING = {
-    r"^model\.transformer\.wte\.": "model.embed_tokens.",
-    r"^model\.transformer\.ln_f\.": "model.norm.",
-    r"^model\.transformer\.ff_out\.": "lm_head.",
-    r"^model\.transformer\.blocks\.(\d+)\.attn_norm\.": r"model.layers.\1.input_layernorm.",
-    r"^model\.transformer\.blocks\.(\d+)\.ff_norm\.": r"model.layers.\1.post_attention_layernorm.",
-    r"^model\.transformer\.blocks\.(\d+)\.q_proj\.": r"model.layers.\1.self_attn.q_proj.",
-    r"^model\.transformer\.blocks\.(\d+)\.k_proj\.": r"model.layers.\1.self_attn.k_proj.",
-    r"^model\.transformer\.blocks\.(\d+)\.v_proj\.": r"model.layers.\1.self_attn.v_proj.",
-    r"^model\.transformer\.blocks\.(\d+)\.attn_out\.": r"model.layers.\1.self_attn.o_proj.",
-    r"^model\.transformer\.blocks\.(\d+)\.ff_proj\.": r"model.layers.\1.mlp.gate_proj.",
-    r"^model\.transformer\.blocks\.(\d+)\.up_proj\.": r"model.layers.\1.mlp.up_proj.",
-    r"^model\.transformer\.blocks\.(\d+)\.ff_out\.": r"model.layers.\1.mlp.down_proj.",
-}
-
-# Keys of LLaDA's config.json whose other values change the maths and are not implemented.
-REQUIRED = {
-    "activation_type": "silu",
-    "alibi": False,
-    "attention_layer_norm": False,
-    "bias_for_layer_norm": False,
-    "block_group_size": 1,
-    "block_type": "llama",
-    "include_bias": False,
-    "include_qkv_bias": False,
-    "input_emb_norm": False,
-    "layer_norm_type": "rms",
-    "layer_norm_with_affine": True,
-    "multi_query_attention": None,
-    "rope": True,
-    "rope_full_precision": True,
-    "scale_logits": False,
-    "weight_tying": False,
-}
+LAYERS_KEY = "n_layers"
 
 
 @dataclass(frozen=True)
@@ -101,42 +66,28 @@ class Settings:
         return (step * self.blocks // self.total_steps + 1) * self.block_length
 
 
-def mlp_width(raw: Mapping[str, Any]) -> int:
-    """Width of the MLP: `mlp_hidden_size`, else `mlp_ratio` (4) times `d_model`."""
-    width = raw.get("mlp_hidden_size")
-    return int(raw.get("mlp_ratio", 4) * raw["d_model"]) if width is None else width
-
-
-def transformers_config(raw: dict[str, Any]) -> Any:
-    """LLaDA's config.json (`raw`) as a bidirectional LlamaConfig.
-
-    Raises GoodpartError for a missing key, or one whose value is not implemented.
-    """
+def transformers_config(shape: Architecture) -> Any:
+    """LLaDA's architecture as a bidirectional LlamaConfig."""
     from transformers import LlamaConfig
 
-    for key, value in REQUIRED.items():
-        if raw.get(key, value) not in (value, value or None, value or False):
-            raise GoodpartError(f"config.json: {key} = {raw[key]!r} is not implemented (only {value!r})")
-    try:
-        config = LlamaConfig(
-            vocab_size=raw.get("embedding_size") or raw["vocab_size"],
-            hidden_size=raw["d_model"],
-            intermediate_size=mlp_width(raw),
-            num_hidden_layers=raw["n_layers"],
-            num_attention_heads=raw["n_heads"],
-            num_key_value_heads=raw.get("n_kv_heads") or raw["n_heads"],
-            max_position_embeddings=raw["max_sequence_length"],
-            rms_norm_eps=raw["rms_norm_eps"],
-            rope_parameters={"rope_type": "default", "rope_theta": raw["rope_theta"]},
-            hidden_act="silu",
-            tie_word_embeddings=False,
-            pad_token_id=raw.get("pad_token_id"),
-            bos_token_id=None,
-            eos_token_id=raw.get("eos_token_id"),
-            use_cache=False,
-        )
-    except KeyError as missing:
-        raise GoodpartError(f"config.json: the key {missing} is missing") from missing
+    config = LlamaConfig(
+        vocab_size=shape.vocabulary,
+        hidden_size=shape.width,
+        intermediate_size=shape.mlp,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.kv_heads,
+        head_dim=shape.head_width,
+        max_position_embeddings=shape.context,
+        rms_norm_eps=shape.eps,
+        rope_parameters={"rope_type": "default", "rope_theta": shape.rope_theta},
+        hidden_act="silu",
+        tie_word_embeddings=False,
+        bos_token_id=None,
+        eos_token_id=None,
+        pad_token_id=None,
+        use_cache=False,
+    )
     config.is_causal = False
     return config
 
@@ -199,11 +150,3 @@ def rotate(q: Any, k: Any, cos: Any, sin: Any) -> tuple[Any, Any]:
 
     turned_q, turned_k = apply_rotary_pos_emb(q, k, cos, sin)
     return turned_q.to(q.dtype), turned_k.to(k.dtype)
-
-
-def special_tokens(raw: dict[str, Any], tokenizer: Any) -> SpecialTokens:
-    """Mask, pad and eos from config.json; eot (`<|eot_id|>`) only the tokenizer knows."""
-    own = end_ids(raw)
-    eot = token_id(tokenizer, "<|eot_id|>") if tokenizer else None
-    ends = frozenset(i for i in (*own, eot) if i is not None)
-    return SpecialTokens(raw["mask_token_id"], raw["pad_token_id"], own[0], eot, ends)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from goodpart.errors import GoodpartError
-from goodpart.families import SpecialTokens, check_settings, end_ids, token_id
+from goodpart.checkpoints.architecture import Architecture
+from goodpart.families import check_settings
 
 COLUMN_SHIFT = 1
-LAYERS_KEY, LAYERS_PREFIX = "num_hidden_layers", "model.layers."
-KEY_MAPPING: dict[str, str] = {}
+LAYERS_KEY = "num_hidden_layers"
 
 
 @dataclass(frozen=True)
@@ -31,30 +30,29 @@ class Settings:
         return self.max_new_tokens
 
 
-def transformers_config(raw: dict[str, Any]) -> Any:
-    """A Qwen2-shaped config.json (`raw`) as a Qwen2Config.
-
-    Raises GoodpartError for a value that is not implemented.
-    """
+def transformers_config(shape: Architecture) -> Any:
+    """An architecture of Qwen2's shape as a Qwen2Config."""
     from transformers import Qwen2Config
 
-    if raw.get("use_sliding_window"):
-        raise GoodpartError("config.json: use_sliding_window = true is not implemented (only false)")
-    if raw.get("rope_scaling"):
-        raise GoodpartError(f"config.json: rope_scaling = {raw['rope_scaling']!r} is not implemented")
-    skipped = {
-        "model_type",
-        "architectures",
-        "auto_map",
-        "torch_dtype",
-        "dtype",
-        "transformers_version",
-    }
-    kept = {key: value for key, value in raw.items() if key not in skipped}
-    if "rope_theta" in kept:  # older files carry it at the top level
-        theta = kept.pop("rope_theta")
-        kept["rope_parameters"] = {"rope_type": "default", "rope_theta": theta}
-    return Qwen2Config(**kept)
+    return Qwen2Config(
+        vocab_size=shape.vocabulary,
+        hidden_size=shape.width,
+        intermediate_size=shape.mlp,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.kv_heads,
+        head_dim=shape.head_width,
+        max_position_embeddings=shape.context,
+        rms_norm_eps=shape.eps,
+        rope_parameters={"rope_type": "default", "rope_theta": shape.rope_theta},
+        hidden_act="silu",
+        tie_word_embeddings=shape.tied,
+        use_sliding_window=False,
+        layer_types=["full_attention"] * shape.layers,
+        bos_token_id=None,
+        eos_token_id=None,
+        pad_token_id=None,
+    )
 
 
 def MODEL_CLASS() -> type:
@@ -69,16 +67,3 @@ def rotate(q: Any, k: Any, cos: Any, sin: Any) -> tuple[Any, Any]:
     from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
 
     return apply_rotary_pos_emb(q, k, cos, sin)
-
-
-def special_tokens(raw: dict[str, Any], tokenizer: Any) -> SpecialTokens:
-    """No mask; what ends a completion: every eos, `<|im_end|>` and `<|endoftext|>` where there are such."""
-    own = end_ids(raw)
-    eos = own[0]
-    marks = ("<|endoftext|>", "<|im_end|>")
-    named = [token_id(tokenizer, mark) for mark in marks] if tokenizer else []
-    ends = frozenset(i for i in [*own, *named] if i is not None)
-    pad = raw.get("pad_token_id")
-    if pad is None:
-        pad = tokenizer.pad_token_id if tokenizer and tokenizer.pad_token_id is not None else eos
-    return SpecialTokens(None, pad, eos, None, ends)

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from goodpart.decode import decode, settings_for
+from goodpart.devices import synchronise
 from goodpart.errors import GoodpartError
 from goodpart.files import read_json
 from goodpart.models import Model, load
@@ -41,20 +42,12 @@ SCHEMA = pa.schema(
 )
 
 
-def synchronise(model: Model) -> None:
-    """Wait until the model's device has done all that was asked of it."""
-    if model.device.type == "cuda":
-        import torch
-
-        torch.cuda.synchronize(model.device)
-
-
 def timed(model: Model, prompts: Sequence[Sequence[int]], settings: Any) -> tuple[float, int]:
     """Seconds that decoding one batch takes, and its forward passes."""
-    synchronise(model)
+    synchronise(model.device)
     began = time.perf_counter()
     made = decode(model, prompts, settings)
-    synchronise(model)
+    synchronise(model.device)
     return time.perf_counter() - began, max(one.forward_passes for one in made)
 
 

@@ -20,7 +20,7 @@ def prompt_rows(item: dict[str, Any], batch: FirstPass, row: int) -> Iterator[di
     """Rows of PROMPT_SCHEMA of one prompt: the mean cosine over its positions of a kind, by layer."""
     import torch
 
-    states = [state[row].float() for state in batch.states]
+    states = [state[row].float().to(batch.device) for state in batch.states]
     cosines = torch.stack([cosine(a, b) for a, b in pairwise(states)]).double()  # [L, T]
     for kind, positions in batch.positions.items():
         at = positions[row]

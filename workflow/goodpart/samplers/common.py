@@ -10,11 +10,13 @@ from itertools import compress
 import torch
 
 from goodpart.caches import BlockCache
+from goodpart.finite import explain, is_finite
 from goodpart.models import Model
 
 Observe = Callable[[int, torch.Tensor], None]  # (denoising step, ids [B, T] fed to the model)
 Choose = Callable[[torch.Tensor], torch.Tensor]  # confidence [B, T] -> what is committed [B, T]
 
+NEVER = 2**31 - 1
 SYNC_EVERY = 32  # denoising steps inside a block between two looks at the canvas of a GPU
 
 
@@ -120,7 +122,7 @@ def picked(values: torch.Tensor, column: torch.Tensor) -> torch.Tensor:
 
 def waits_at_every_step(device: torch.device) -> bool:
     """Whether reading a tensor from the host is free. On a GPU it holds up the passes that are queued."""
-    return device.type != "cuda"
+    return device.type == "cpu"
 
 
 def row_has_ended(ids: torch.Tensor, start: int, mask: int, ends: torch.Tensor) -> torch.Tensor:
@@ -152,6 +154,8 @@ class Rows:
         self._waits = waits_at_every_step(model.device)
         self._ends = torch.tensor(sorted(tokens.ends), device=self.ids.device)
         self._done: dict[int, Decoded] = {}
+        self._bad_step = torch.full((), NEVER, device=self.ids.device)
+        self._again: Callable[[], object] = lambda: None
 
     def open_columns(self, begin: int, end: int, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Columns [B, W] where a token can be committed, and which of them are masked [B, W].
@@ -164,6 +168,8 @@ class Rows:
         masked[:, :begin] = False
         masked[:, end:] = False
         if self._waits or step % SYNC_EVERY == 0:
+            if not self._waits:
+                self.require_finite()
             self.counts = masked.sum(1).tolist()
         order = masked.to(torch.uint8).sort(dim=1, descending=True, stable=True).indices
         column = order[:, : max(self.counts)]
@@ -179,6 +185,22 @@ class Rows:
         for i, (row, count) in enumerate(zip(self.active, self.counts, strict=True)):
             made[i, :count] = torch.rand((count, *last), dtype=dtype, device=device, generator=draws.row(row))
         return made
+
+    def check(self, logits: torch.Tensor, step: int, forward: Callable[[], object]) -> None:
+        """Remember the first step whose `logits` are not finite; `forward` repeats the pass.
+
+        Raises GoodpartError with the layer: at once, or on a GPU when its canvas is looked at.
+        """
+        now = torch.where(is_finite(logits), NEVER, step)
+        self._bad_step, self._again = torch.minimum(self._bad_step, now), forward
+        if self._waits:
+            self.require_finite()
+
+    def require_finite(self) -> None:
+        """GoodpartError if the logits of a step were not finite; waits for the device."""
+        step = int(self._bad_step)
+        if step != NEVER:
+            raise explain(self.model, step, self._again)
 
     def may_retire(self, step: int, steps: int) -> bool:
         """Whether to look, after `step` of `steps`, for rows that have ended: not where it costs a wait."""
@@ -202,6 +224,7 @@ class Rows:
         """Take out the rows that have ended after `passes` forward passes; return which stay [B]."""
         ended = row_has_ended(self.ids, self.start, self.mask, self._ends)
         if ended.any():
+            self.require_finite()
             self._finish(ended.nonzero()[:, 0].tolist(), passes)
             stays = [not e for e in ended.tolist()]
             self.active, self.counts = (list(compress(x, stays)) for x in (self.active, self.counts))
@@ -229,7 +252,7 @@ class Rows:
             position_ids=positions[:, first:last],
             past_key_values=self.cache,
             use_cache=self.cache is not None,
-        ).last_hidden_state
+        ).last_hidden_state.to(self.ids.device)
 
     def visible(self, queries: int) -> torch.Tensor | None:
         """0 where each of `queries` fed positions sees one of the canvas, else -inf [B, 1, queries, T].
@@ -250,6 +273,7 @@ class Rows:
 
     def results(self, passes: int) -> list[Decoded]:
         """Results of all rows in the order of the prompts; rows still active took `passes` passes."""
+        self.require_finite()
         self._finish(range(len(self.active)), passes)
         return [self._done[r] for r in range(len(self.prompts))]
 

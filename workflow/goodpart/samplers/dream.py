@@ -57,6 +57,7 @@ def decode(
         column, masked = rows.open_columns(begin, first + length, step)
         with skipping_at(model, skip_at, number):
             logits = _logits(model, rows, column, fed)  # [B, W, V]
+            rows.check(logits, number, partial(_hidden, rows, fed))
         if observe:
             observe(number, rows.ids)
         if settings.alg == "origin":
@@ -86,9 +87,13 @@ def decode(
 
 def _logits(model: Model, rows: Rows, column: torch.Tensor, fed: tuple[int, int]) -> torch.Tensor:
     """Logits [B, W, V] for the columns [B, W], from a pass over `fed`: token i from position i - 1."""
+    return model.logits(picked(_hidden(rows, fed), column - 1 - fed[0]))
+
+
+def _hidden(rows: Rows, fed: tuple[int, int]) -> torch.Tensor:
+    """Normed hidden states [B, W, D] of a pass over the columns `fed`."""
     positions = None if rows.padding is None else unpadded_positions(rows.exists)
-    hidden = rows.hidden(*fed, positions)
-    return model.logits(picked(hidden, column - 1 - fed[0]))
+    return rows.hidden(*fed, positions)
 
 
 def _sample(

@@ -51,6 +51,7 @@ def decode(
             column, masked = rows.open_columns(fed[0], end, step)
             with skipping_at(model, skip_at, number):
                 logits = _logits(model, rows, column, fed, settings.cfg_scale)
+                rows.check(logits, number, partial(rows.hidden, *fed))
             if observe:
                 observe(number, rows.ids)
             token, confidence = _candidates(logits, column, rows, settings, draws)
@@ -81,7 +82,7 @@ def _logits(
         input_ids=both,
         attention_mask=None if visible is None else visible.repeat(2, 1, 1, 1),
         use_cache=False,
-    ).last_hidden_state
+    ).last_hidden_state.to(rows.ids.device)
     conditional, unconditional = (model.logits(picked(h, column)) for h in hidden.chunk(2))
     return unconditional + (cfg_scale + 1) * (conditional - unconditional)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 
 from goodpart.families.qwen2 import Settings
+from goodpart.finite import explain, is_finite
 from goodpart.models import Model
 from goodpart.samplers.common import Decoded, Observe, canvas_of, finish
 from goodpart.skipping import SkipAt
@@ -27,7 +29,7 @@ def decode(
     (`seeds` None: the global stream), since `generate` draws for all rows at once. `skip_at` is always None:
     `generate` caches, and `goodpart.decode` refuses it.
     """
-    from transformers import GenerationConfig
+    from transformers import GenerationConfig, LogitsProcessorList
 
     tokens, hot = model.tokens, settings.temperature > 0
     # A checkpoint's own generation_config may hold penalties and sampling: every argument is explicit.
@@ -50,7 +52,12 @@ def decode(
             with torch.random.fork_rng(enabled=seeds is not None):
                 if seeds is not None:
                     torch.manual_seed(seeds[group[0]])
-                out = model.module.generate(ids, attention_mask=exists.long(), generation_config=config)
+                out = model.module.generate(
+                    ids,
+                    attention_mask=exists.long(),
+                    generation_config=config,
+                    logits_processor=LogitsProcessorList([partial(_check, model, exists)]),
+                )
             for row, prompt in zip(out, chosen, strict=True):
                 ids = row[start - len(prompt) :]
                 made = ids[len(prompt) :].tolist()
@@ -61,3 +68,13 @@ def decode(
     finally:
         model.module.generation_config = saved
     return results
+
+
+def _check(model: Model, exists: torch.Tensor, ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    """The logits [B, V] that follow ids [B, T], as they are; GoodpartError, with the layer, if not finite."""
+    if not is_finite(logits):
+        step = ids.shape[1] - exists.shape[1]
+        seen = torch.nn.functional.pad(exists.long(), (0, step), value=1)
+        forward = partial(model.module.model, input_ids=ids, attention_mask=seen, use_cache=False)
+        raise explain(model, step, forward)
+    return logits

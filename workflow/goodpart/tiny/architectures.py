@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from pathlib import Path
 from typing import Any
 
+from goodpart.checkpoints.architecture import architecture
+from goodpart.checkpoints.names import public_name
 from goodpart.families import family_module
 from goodpart.tiny.tokenizer import SPECIAL, VOCABULARY
 
@@ -89,7 +90,7 @@ def initial_model(family: str, config: dict[str, Any], seed: int, embedding_std:
 
     module = family_module(family)
     torch.manual_seed(seed)
-    model = module.MODEL_CLASS()(module.transformers_config(config))
+    model = module.MODEL_CLASS()(module.transformers_config(architecture(config)))
     layers = model.config.num_hidden_layers
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -107,23 +108,7 @@ def initial_model(family: str, config: dict[str, Any], seed: int, embedding_std:
 
 def public_names(family: str, state: dict[str, Any]) -> dict[str, Any]:
     """A state dict under the names of the family's public checkpoints."""
-    if family != "llada":
-        return state
-    out = {}
-    mapping = family_module(family).KEY_MAPPING
-    for name, tensor in state.items():
-        for public, ours in mapping.items():
-            head = ours.replace(r"\1", "@")
-            found = re.match(re.escape(head).replace("@", r"(\d+)"), name)
-            if found:
-                start = public.lstrip("^").replace("\\.", ".")
-                if found.groups():
-                    start = start.replace(r"(\d+)", found.group(1))
-                out[start + name[found.end() :]] = tensor
-                break
-        else:
-            raise KeyError(name)
-    return out
+    return {public_name(family, name): tensor for name, tensor in state.items()}
 
 
 def save(model: Any, family: str, config: dict[str, Any], tokenizer_json: Path, folder: Path) -> None:

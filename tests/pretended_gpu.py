@@ -1,0 +1,146 @@
+"""A GPU pretended on a CPU: tensors that say `cuda:0`, compute for real, and refuse to mix with others."""
+
+from contextlib import contextmanager
+
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+GPU = torch.device("cuda", 0)
+MOVES = ("copy_", "_to_copy", "copy")  # operations that may read one device and write another
+READ = ("tolist", "cpu", "item", "__int__", "__float__", "__bool__", "__index__", "__repr__")  # by the host
+INDEXING = (
+    "__getitem__",
+    "__setitem__",
+    "index",
+    "index_put",
+    "index_put_",
+    "_index_put_impl_",
+    "_unsafe_index",
+)  # by indices of a CPU
+
+
+def is_gpu(device):
+    return device is not None and not isinstance(device, int) and torch.device(device).type == "cuda"
+
+
+class OnGpu(torch.Tensor):
+    """A tensor on the pretended GPU; its values are in `plain`."""
+
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    @staticmethod
+    def __new__(cls, plain):
+        made = torch.Tensor._make_wrapper_subclass(
+            cls,
+            plain.shape,
+            strides=plain.stride(),
+            storage_offset=plain.storage_offset(),
+            dtype=plain.dtype,
+            device=GPU,
+        )
+        made.plain = plain
+        return made
+
+    @classmethod
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {})
+        name = func.overloadpacket.__name__
+        flat = tree_leaves((args, kwargs))
+        here = [t for t in flat if isinstance(t, OnGpu)]
+        if here:
+            require_one_device(name, flat)
+        target = kwargs.get("device")
+        if is_gpu(target):
+            kwargs["device"] = torch.device("cpu")
+        out = func(*tree_map(unwrapped, args), **tree_map(unwrapped, kwargs))
+        if name.endswith("_") and here and args and isinstance(args[0], OnGpu) and not name.startswith("_"):
+            return args[0]
+        if target is not None and not is_gpu(target):
+            return out
+        return tree_map(lambda t: OnGpu(t) if isinstance(t, torch.Tensor) else t, out)
+
+
+def unwrapped(value):
+    return value.plain if isinstance(value, OnGpu) else value
+
+
+def wrapped(out, first):
+    """The result of an operation on plain tensors, on the GPU; an in-place one returns `first`."""
+    if isinstance(first, OnGpu) and out is first.plain:
+        return first
+    if type(out).__module__ == "torch.return_types":
+        return type(out)(tuple(OnGpu(t) for t in out))
+    return tree_map(lambda t: OnGpu(t) if isinstance(t, torch.Tensor) else t, out)
+
+
+class PretendedGpu(TorchFunctionMode):
+    """Tensors that are made on, or moved to, `cuda` are `OnGpu`; so are results of those."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {})
+        name = getattr(func, "__name__", "")
+        first = args[0] if args else None
+        here = [t for t in tree_leaves((args, kwargs)) if isinstance(t, OnGpu)]
+        if name in READ and isinstance(first, OnGpu):
+            return getattr(first.plain, name)()
+        if name == "numpy" and here:
+            raise TypeError("can't convert a tensor on cuda:0 to numpy")
+        if name == "to" and isinstance(first, torch.Tensor):
+            return moved(func, args, kwargs)
+        if is_gpu(kwargs.get("device")):
+            kwargs["device"] = torch.device("cpu")
+            return wrapped(func(*tree_map(unwrapped, args), **kwargs), None)
+        if not here or name in ("__get__", "__set__", "detach", "requires_grad_"):
+            return func(*args, **kwargs)
+        require_one_device(name, (args, kwargs))
+        out = func(*tree_map(unwrapped, args), **tree_map(unwrapped, kwargs))
+        return first if name == "copy_" else wrapped(out, first)
+
+
+def require_one_device(name, values):
+    """As CUDA's kernels do; a tensor without dimensions is a number, and a CPU's indices are allowed."""
+    alien = [
+        t for t in tree_leaves(values) if isinstance(t, torch.Tensor) and not isinstance(t, OnGpu) and t.ndim
+    ]
+    if alien and name not in (*MOVES, *INDEXING):
+        raise RuntimeError(f"{name}: tensors on cuda:0 and on {alien[0].device}")
+
+
+def moved(func, args, kwargs):
+    """`tensor.to(...)`, with a device among the arguments or not."""
+    tensor, rest = args[0], list(args[1:])
+    given = [a for a in rest if isinstance(a, (str, torch.device))] + [kwargs.get("device")]
+    other = [a for a in rest if isinstance(a, torch.Tensor)]
+    goal = other[0].device if other else next((torch.device(d) for d in given if d is not None), None)
+    if goal is None:
+        return func(*args, **kwargs)
+    types = [a for a in rest if isinstance(a, torch.dtype)] + [t.dtype for t in other]
+    kwargs = {name: value for name, value in kwargs.items() if name != "device"}
+    plain = unwrapped(tensor)
+    plain = plain.to(*types, **kwargs) if types or kwargs else plain
+    return OnGpu(plain) if goal.type == "cuda" else plain
+
+
+class Generator(torch.Generator):
+    """Random numbers of the pretended GPU are the CPU's."""
+
+    def __new__(cls, device="cpu"):
+        return super().__new__(cls, "cpu")
+
+
+@contextmanager
+def pretended_gpu(monkeypatch):
+    """torch as on a machine with one GPU of 8 GB; what is counted is in the list that this yields."""
+    calls = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device=None: calls.append("synchronize"))
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: calls.append("empty_cache"))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device=None: (2 << 30, 8 << 30))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device=None: 1 << 30)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device=None: 1 << 29)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device=None: "Pretended")
+    monkeypatch.setattr(torch, "Generator", Generator)
+    with PretendedGpu():
+        yield calls

@@ -1,0 +1,102 @@
+"""Files of a checkpoint: read strictly, and found by name; weights, shards, adapters that lie beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from goodpart.errors import GoodpartError
+
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+POINTER = "version https://git-lfs"  # how a Git LFS pointer begins, in place of a file's content
+ADAPTERS = ("adapter_config.json", "adapter_model.*", "pytorch_lora_weights.*", "*lora*.safetensors")
+
+
+def read_text(path: Path) -> str:
+    """A text file in UTF-8; GoodpartError for one that is missing, binary, or a Git LFS pointer."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise GoodpartError(f"{path}: no such file") from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise GoodpartError(f"{path}: cannot be read as text ({error}); fetch it again") from error
+    if text.startswith(POINTER):
+        raise GoodpartError(f"{path}: is a Git LFS pointer, not the file; fetch it (git lfs pull)")
+    return text
+
+
+def parse_object(text: str, where: str) -> dict[str, Any]:
+    """A JSON object whose keys occur once; GoodpartError names the file `where` and what is wrong."""
+    try:
+        value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise GoodpartError(f"{where}: not valid JSON ({error}); fetch it again, or correct it") from error
+    if not isinstance(value, dict):
+        raise GoodpartError(f"{where}: holds no JSON object; fetch it again, or correct it")
+    return value
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object of a file; GoodpartError as for `read_text` and `parse_object`."""
+    return parse_object(read_text(path), str(path))
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r} occurs twice")
+    return found
+
+
+def weight_files(folder: Path) -> dict[str, list[str] | None]:
+    """Names of the files with weights; of each shard the tensors that the index says, None without an index.
+
+    Raises GoodpartError where there are no safetensors, a shard is missing, or an adapter lies beside them.
+    """
+    if adapters := sorted({file.name for pattern in ADAPTERS for file in folder.glob(pattern)}):
+        raise GoodpartError(
+            f"{folder}/{adapters[0]}: an adapter (LoRA) is not applied here; merge it into the weights first "
+            "(peft: merge_and_unload, then save_pretrained), or remove its files to use the weights alone"
+        )
+    if (folder / WEIGHTS).exists():
+        return {WEIGHTS: None}
+    if (folder / INDEX).exists():
+        return _sharded(folder)
+    pickles = sorted(p.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for p in folder.glob(pattern))
+    if pickles:
+        raise GoodpartError(
+            f"{folder}: only pickled weights ({', '.join(pickles)}); these are never loaded: "
+            "convert them to safetensors first"
+        )
+    raise GoodpartError(f"{folder}: no weights (model.safetensors, or an index and its shards)")
+
+
+def _sharded(folder: Path) -> dict[str, list[str] | None]:
+    path = folder / INDEX
+    places = read_object(path).get("weight_map")
+    if not isinstance(places, dict) or not places:
+        raise GoodpartError(f"{path}: the key 'weight_map' holds no tensors; fetch the file again")
+    shards: dict[str, list[str] | None] = {}
+    for tensor, shard in places.items():
+        if not isinstance(shard, str) or Path(shard).name != shard:
+            raise GoodpartError(f"{path}: weight_map: {tensor} = {shard!r} is no file of this folder")
+        (shards.setdefault(shard, []) or shards[shard]).append(tensor)  # type: ignore[union-attr]
+    missing = sorted(shard for shard in shards if not (folder / shard).exists())
+    if missing:
+        raise GoodpartError(f"{folder}: shards are missing: {', '.join(missing)}; fetch them")
+    return dict(sorted(shards.items()))
+
+
+def listed(names: Iterable[str], most: int = 4) -> str:
+    """Some names as text: the first `most`, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
