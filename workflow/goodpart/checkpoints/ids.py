@@ -79,8 +79,8 @@ def _check_piece(found: _Found, eos: list[Named]) -> None:
         text = found.tokenizer.special["eos_token"]
         if last.id not in found.tokenizer.added | confirmed:
             raise GoodpartError(
-                f"{found.folder}/{last.origin} = {text!r} is a piece of text and no marker, and no eos_token_id "
-                f"confirms it; correct it, or add {last.id} to eos_token_id in {GENERATION}"
+                f"{found.folder}/{last.origin} = {text!r} is a piece of text and no marker, and no "
+                f"eos_token_id confirms it; correct it, or add {last.id} to eos_token_id in {GENERATION}"
             )
 
 
