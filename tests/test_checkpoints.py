@@ -115,6 +115,15 @@ def test_every_file_that_names_an_end_is_read(copy, name):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
+def test_a_piece_of_text_ends_a_completion_only_where_an_id_confirms_it(copy, name):
+    folder = copy(name, "tokenizer_config.json", eos_token="x")
+    refused(folder, "tokenizer_config.json: eos_token = 'x' is a piece of text")
+    number = json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"]["x"]
+    copy(name, "generation_config.json", eos_token_id=[0, number])
+    assert number in read_checkpoint(folder).ids.tokens.ends
+
+
+@pytest.mark.parametrize("name", FAMILIES)
 def test_a_diffusion_models_own_padding_ends_a_completion(copy, name):
     folder = copy(name, "tokenizer_config.json", pad_token="<|end_header_id|>")
     assert (4 in read_checkpoint(folder).ids.tokens.ends) == (name != "qwen2.5-tiny")

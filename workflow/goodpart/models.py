@@ -154,7 +154,9 @@ def loaded_tokenizer(checkpoint: Checkpoint) -> Any:
         return None
     from transformers import AddedToken, PreTrainedTokenizerFast, Qwen2Tokenizer
 
-    named = {"clean_up_tokenization_spaces": bool(files.cleans_up), **files.special}
+    # A piece of text that a file names as special would split other words: only markers are registered.
+    markers = {name: t for name, t in files.special.items() if files.vocabulary[t] in files.added}
+    named = {"clean_up_tokenization_spaces": bool(files.cleans_up), **markers}
     try:
         if files.fast:
             made = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"), **named)

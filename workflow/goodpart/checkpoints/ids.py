@@ -57,6 +57,7 @@ def read_ids(
             f"{folder}/{CONFIG}: no eos_token_id, nor in {GENERATION} or the tokenizer; add it: nothing else "
             "ends a completion"
         )
+    _check_piece(found, eos)
     if diffusion:
         ends += [pad for pad in pads if tokenizer is None or pad.id in tokenizer.added]
     pad = (pads or eos)[0]
@@ -68,6 +69,19 @@ def read_ids(
         mask.id if mask else None, pad.id, eos[0].id, eot, frozenset(end.id for end in ends)
     )
     return Ids(tokens, mask, pad, tuple(ends))
+
+
+def _check_piece(found: _Found, eos: list[Named]) -> None:
+    """GoodpartError where only the tokenizer names an end, and that is a piece of text and no marker."""
+    last = eos[-1]
+    confirmed = {one.id for one in eos[:-1]}
+    if last.origin.endswith(": eos_token") and found.tokenizer is not None:
+        text = found.tokenizer.special["eos_token"]
+        if last.id not in found.tokenizer.added | confirmed:
+            raise GoodpartError(
+                f"{found.folder}/{last.origin} = {text!r} is a piece of text and no marker, and no "
+                f"eos_token_id confirms it; correct it, or add {last.id} to eos_token_id in {GENERATION}"
+            )
 
 
 def _mask(found: _Found, ends: Iterable[Named], pads: Iterable[Named]) -> Named:
