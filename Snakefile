@@ -34,12 +34,34 @@
 #
 # {policy} names an entry of config.yaml; full depth is full/k0, shared by all policies. {decode} names a
 # decoding preset.
-from snakemake.utils import min_version
+from pathlib import Path
+
+from snakemake.common.configfile import load_configfile
+from snakemake.utils import min_version, update_config
 
 min_version("9.27")
 
 
-configfile: "config.yaml"
+CLONE = Path(str(workflow.current_basedir))  # this folder, wherever the workflow runs
+
+
+if CLONE.resolve() != Path().resolve():
+
+    configfile: str(CLONE / "config.yaml")
+
+
+# Elsewhere, a config.yaml of the working directory changes that of this folder.
+if Path("config.yaml").exists() or CLONE.resolve() == Path().resolve():
+
+    configfile: "config.yaml"
+
+
+if (
+    workflow.modifier.skip_configfile
+):  # a Snakemake module: its `config` changes that of this folder
+    defaults = load_configfile(CLONE / "config.yaml")
+    update_config(defaults, config)
+    config = defaults
 
 
 include: "workflow/rules/common.smk"
@@ -49,21 +71,10 @@ include: "workflow/rules/captured.smk"
 rule all:
     default_target: True
     input:
-        [figure_files(f"table{n}", ["csv", "md", "tex"]) for n in (1, 2, 3)],
-        figure_files("figure1", ["pdf", "png", "csv", "md"]),
-        figure_files("figure2", ["pdf", "png", "csv"])
-        if "mechanism" in config["skip_figures"]
-        else [],
-        figure_files("figure8", ["pdf", "png", "csv"])
-        if "selection" in config["skip_figures"]
-        else [],
-        lambda wildcards: similarity_figures(),
-        figure_files("comparison", ["csv", "md"]),
-        quality_latency_files,
-        result(paths.PAGE, page="run"),
+        everything,
 
 
-# What makes results/. With `redraw`, what is there is taken as it is.
+# Rules that make results/. With `redraw`, existing results are used without checks.
 if not config["redraw"]:
 
     include: "workflow/rules/downloads.smk"

@@ -1,6 +1,7 @@
 """Checkpoints of other people: read right, or refused with file and key, before any job."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,8 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from conftest import ROOT
+from goodpart.checkpoints import files
+from goodpart.checkpoints.files import content_state
 from goodpart.checkpoints.reading import read_checkpoint
 from goodpart.checkpoints.tensors import read_header
 from goodpart.decode import decode, settings_for
@@ -348,3 +351,28 @@ def test_a_folder_with_an_adapter_alone(tmp_path):
     shutil.copy(MODELS / "qwen2.5-tiny" / "config.json", tmp_path)
     (tmp_path / "adapter_config.json").write_text("{}")
     refused(Path(tmp_path), "an adapter")
+
+
+def test_the_state_of_a_checkpoint_is_its_content(tmp_path, monkeypatch):
+    """Copies, times and other files in the folder do not count; one changed byte that is read does."""
+    folder = shutil.copytree(MODELS / "qwen2.5-tiny", tmp_path / "model")
+    before = content_state(folder)
+    for name in (".DS_Store", "._model.safetensors", "notes.txt", "recipe.json", "README.md"):
+        (folder / name).write_text("other")
+    for file in folder.iterdir():
+        os.utime(file, (0, 0))
+    assert content_state(folder) == before == content_state(MODELS / "qwen2.5-tiny")
+    monkeypatch.setattr(files, "WHOLE", 1000)  # as a large file is read
+    sampled = content_state(folder)
+    weights = folder / "model.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(bytes([content[0]]) + bytes(len(content) - 1))
+    assert content_state(folder) != sampled
+    weights.write_bytes(content)
+    assert content_state(folder) == sampled
+    for name in files.READ:
+        if (folder / name).exists():
+            text = (folder / name).read_text()
+            (folder / name).write_text(text + "\n")
+            assert content_state(folder) != sampled, name
+            (folder / name).write_text(text)

@@ -230,6 +230,34 @@ def test_touching_files_runs_nothing_again(edited):
     assert edited.planned() == {}
 
 
+def test_neighbours_of_a_checkpoint_and_of_states_run_nothing_again(edited):
+    """What macOS, an editor or a person leaves there; a changed weight is another matter."""
+    folder = edited.folder / "workflow" / "resources" / "models" / "qwen2.5-tiny"
+    states = next((edited.folder / "results" / "hidden_states").rglob("*.parquet"))
+    strange = [
+        folder / name for name in ("._model.safetensors", ".DS_Store", "notes.txt", "old.json", "a.jinja")
+    ]
+    strange.append(states.with_name(f"._{states.name}"))
+    try:
+        for file in strange:
+            file.write_bytes(b"\0\5\26\7")
+        assert edited.planned() == {}
+        copied = shutil.copy(folder / "model.safetensors", edited.folder / "copy")
+        (folder / "model.safetensors").unlink()
+        shutil.move(copied, folder / "model.safetensors")
+        assert edited.planned() == {}
+        run = edited.run("--forcerun", "statistics", "--until", "statistics")
+        assert run.returncode == 0, run.stdout[-3000:]
+        content = bytearray((folder / "model.safetensors").read_bytes())
+        content[-1] ^= 1
+        (folder / "model.safetensors").write_bytes(content)
+        planned = edited.planned()
+        assert planned["calibration"] == 1
+        assert planned["generations"] == 2
+    finally:
+        strange[-1].unlink()
+
+
 def test_changed_similarity_code_runs_from_the_similarities_on(edited):
     file = edited.folder / "workflow" / "goodpart" / "similarity.py"
     file.write_text(file.read_text() + "\n# changed\n")

@@ -48,6 +48,9 @@ def test_adding_a_benchmark_keeps_the_completions_there_are(tmp_path):
         )
     )
     made = pq.read_table(shard)["seconds"].to_pylist()
+    report = workflow.snakemake("--report", "report.html", "--configfile", "small.yaml")
+    assert report.returncode == 0, report.stdout[-3000:]
+    assert "table1.html" in (tmp_path / "report.html").read_text()
 
     one["run"]["benchmarks"] = ["tiny-math500", "tiny-mbpp"]
     workflow.configure(one)

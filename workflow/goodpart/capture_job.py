@@ -19,7 +19,7 @@ from goodpart.capture_plan import Steps, cache_bytes, chosen_steps
 from goodpart.errors import GoodpartError
 from goodpart.files import digest, remove, written
 from goodpart.hidden_cache import StepStates, safe_name
-from goodpart.models import Model, checkpoint_state, load
+from goodpart.models import Model, load
 from goodpart.parquet import provenance, read_metadata, read_table
 from goodpart.prompts import render
 from goodpart.runtime import limit_threads, logger, parser, progress
@@ -80,7 +80,7 @@ def prompts_of(arguments: argparse.Namespace, rule: str, suffix: str) -> list[li
         raise GoodpartError(f"{entry['name']}: the checkpoint has no tokenizer files")
     used = [f"goodpart.{part}.{model.family}" for part in ("families", "samplers")]
     code = sources.digest([f"goodpart.rules.{rule}", *used])
-    base = [entry, checkpoint_state(entry["name"]), steps, arguments.seed, code]
+    base = [entry, steps, arguments.seed, code]
     groups = []
     for items_file, text, folder in zip(arguments.items, arguments.settings, arguments.output, strict=True):
         decoding = json.loads(text)

@@ -72,7 +72,7 @@ def shards(folder: Path, cell: Cell) -> list[Path]:
     def made(file: Path) -> tuple[str, int]:
         return read_metadata(file).get("time", ""), file.stat().st_mtime_ns  # a copy may have lost its own
 
-    return sorted(any_shard.parent.glob("*-*.parquet"), key=made)
+    return sorted(any_shard.parent.glob("[!.]*-*.parquet"), key=made)
 
 
 def verdicts(folder: Path, cell: Cell) -> dict[str, tuple[float, list[str]]]:

@@ -87,13 +87,6 @@ def checkpoint_folder(name_or_path: str, revision: str | None) -> Path:
         ) from error
 
 
-def checkpoint_state(name_or_path: str) -> list[list[Any]]:
-    """Name, size and time of a local checkpoint's files; empty for a hub name."""
-    folder = Path(name_or_path)
-    files = sorted(folder.glob("*")) if folder.is_dir() else []
-    return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
-
-
 def keep_freed_memory() -> None:
     """Let this process keep what it frees, up to 256 MB, where the C library is glibc.
 

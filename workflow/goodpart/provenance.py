@@ -80,7 +80,7 @@ def own_facts(path: Path) -> dict[str, Any]:
     """The metadata in an artifact itself: of a Parquet file, or the record of a download."""
     if path.name == MANIFEST and path.exists():
         return files.read_json(path)
-    parts = sorted(path.glob("*.parquet"))[:1] if path.is_dir() else [path]
+    parts = sorted(path.glob("[!.]*.parquet"))[:1] if path.is_dir() else [path]
     if not parts or parts[0].suffix != ".parquet" or not parts[0].exists():
         return {}
     try:

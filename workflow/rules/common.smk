@@ -14,7 +14,7 @@ from snakemake.logging import logger
 
 BEGAN = time.monotonic()
 
-WORKFLOW = Path(workflow.basedir) / "workflow"
+WORKFLOW = CLONE / "workflow"
 # Jobs find the package beside this file, installed or not, and the interpreter that runs this, activated
 # or not; a conda environment comes before both.
 sys.path.insert(0, str(WORKFLOW))
@@ -25,6 +25,7 @@ os.environ.update(
 
 from goodpart import config as settings_of
 from goodpart import cluster, downloads, paths, records, run_summary, sources
+from goodpart.checkpoints.files import content_state, files_read
 from goodpart.config.benchmarks import worked_examples as examples_of
 from goodpart.config.policies import phase_mistakes
 from goodpart.errors import GoodpartError
@@ -37,6 +38,7 @@ try:
     if workflow.is_main_process:  # jobs of this run are given files that it has read
         settings_of.refuse_duplicates(workflow.configfiles)
     settings_of.mark_texts(config, workflow.config_settings.config)
+    settings_of.find_in_clone(config, CLONE)
     # Mistakes of `latency` stop only what asks for that study.
     CONFIGURATION = settings_of.check(config, latency=False)
     LATENCY_MISTAKES = list(settings_of.latency_mistakes(CONFIGURATION, Path()))
@@ -111,6 +113,19 @@ def drawn(name, suffixes):
 def page(name):
     """The page of the report that shows a table."""
     return in_report(result(paths.PAGE, page=name), name)
+
+
+def everything(wildcards):
+    """Files of the default target; for `--report`, those of them that exist."""
+    files = [file for n in (1, 2, 3) for file in figure_files(f"table{n}", ["csv", "md", "tex"])]
+    files += figure_files("figure1", ["pdf", "png", "csv", "md"])
+    files += figure_files("comparison", ["csv", "md"]) + [result(paths.PAGE, page="run")]
+    for name, key in (("figure2", "mechanism"), ("figure8", "selection")):
+        files += figure_files(name, ["pdf", "png", "csv"]) if key in config["skip_figures"] else []
+    files += similarity_figures() + quality_latency_files(wildcards)
+    if any(word.startswith("--report") for word in sys.argv):
+        return [file for file in files if Path(file).exists()]
+    return files
 
 
 def require_latency(wildcards=None):
@@ -195,9 +210,15 @@ def checkpoint(model):
     folder = config["models"][model].get("path")
     if folder is None:
         return [download("model", config["models"][model])]
-    files = sorted(Path(folder).glob("*.*"))
-    kinds, unread = (".json", ".safetensors", ".jinja", ".txt"), ("recipe.json", "evaluation.json")
-    return [str(file) for file in files if file.suffix in kinds and file.name not in unread]
+    # Their content counts, as a parameter, and not their times.
+    return [ancient(str(file)) for file in files_read(Path(folder))]
+
+
+@cache
+def checkpoint_state(model):
+    """A digest of a local checkpoint's content; None for a model of the hub, which its revision names."""
+    folder = config["models"][model].get("path")
+    return None if folder is None else content_state(Path(folder))
 
 
 def model_entry(model):
@@ -205,7 +226,8 @@ def model_entry(model):
     entry = config["models"][model]
     chosen = {key: entry.get(key) for key in ("revision", "dtype", "device", "layers", "chat")}
     chosen["device"] = chosen["device"] or ("cuda" if entry["gpu"] else "cpu")
-    return json.dumps({"name": entry.get("path") or entry["hub"], **chosen}, sort_keys=True)
+    chosen |= {"name": entry.get("path") or entry["hub"], "content": checkpoint_state(model)}
+    return json.dumps(chosen, sort_keys=True)
 
 
 def decoding(decode, model, benchmarks):

@@ -1,7 +1,7 @@
 # The paper side by side: its cells and its claims, and what this run says of them.
 from goodpart.config.comparison import comparison_settings
 
-PAPER = "workflow/resources/paper"
+PAPER = os.path.relpath(WORKFLOW / "resources" / "paper")
 COMPARED = [model for model in MODELS if config["models"][model].get("paper_column")]
 # Whose prompts Figure 8 chooses layers for, if it is a model of the paper's columns, and how.
 SELECTED = CHOSEN if SELECTION and CHOSEN in COMPARED else None

@@ -15,6 +15,7 @@ rule export:
         code=lambda wildcards: code(
             "export", f"families.{config['models'][wildcards.model]['family']}"
         ),
+        content=lambda wildcards: checkpoint_state(wildcards.model),
         name=lambda wildcards: config["models"][wildcards.model].get("path")
         or config["models"][wildcards.model]["hub"],
         revision=lambda wildcards: (

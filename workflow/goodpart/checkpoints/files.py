@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,14 @@ from goodpart.errors import GoodpartError
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+# What loading reads besides weights; anything else in the folder, hidden files above all, is of no account.
+READ = (
+    *("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"),
+    *("special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt"),
+    *("chat_template.jinja", "chat_template.json"),
+)
+WHOLE = 64 << 20  # bytes up to which a file counts with all of its content
+SAMPLES, SAMPLE = 256, 64 << 10  # larger ones count with so many pieces, of so many bytes
 POINTER = "version https://git-lfs"  # how a Git LFS pointer begins, in place of a file's content
 ADAPTERS = ("adapter_config.json", "adapter_model.*", "pytorch_lora_weights.*", "*lora*.safetensors")
 
@@ -93,6 +102,32 @@ def _sharded(folder: Path) -> dict[str, list[str] | None]:
     if missing:
         raise GoodpartError(f"{folder}: shards are missing: {', '.join(missing)}; fetch them")
     return dict(sorted(shards.items()))
+
+
+def files_read(folder: Path) -> list[Path]:
+    """The files of a checkpoint that loading reads; GoodpartError as for `weight_files`."""
+    weights = weight_files(folder)
+    names = [*READ, *([] if WEIGHTS in weights else [INDEX]), *weights]
+    return [folder / name for name in names if (folder / name).exists()]
+
+
+def content_state(folder: Path) -> str:
+    """A digest of the content of `files_read`: a copy or a `touch` keeps it, training changes it.
+
+    Of a file above 64 MB, its size and 256 pieces spread over it count: 16 GB take a fraction of a second.
+    """
+    sha = hashlib.sha256()
+    for path in files_read(folder):
+        size = path.stat().st_size
+        sha.update(f"{path.name} {size}\n".encode())
+        with path.open("rb") as file:
+            if size <= WHOLE:
+                sha.update(file.read())
+                continue
+            for number in range(SAMPLES):
+                file.seek((size - SAMPLE) * number // (SAMPLES - 1))
+                sha.update(file.read(SAMPLE))
+    return sha.hexdigest()
 
 
 def listed(names: Iterable[str], most: int = 4) -> str:

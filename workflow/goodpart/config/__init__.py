@@ -8,7 +8,7 @@ from goodpart.config.cells import Cell, quality_cells, run_cells, searched_ks, s
 from goodpart.config.checks import check, load
 from goodpart.config.configuration import Configuration
 from goodpart.config.decodes import decode_arguments, decode_settings, sampler_settings
-from goodpart.config.loading import mark_texts, read_files, refuse_duplicates
+from goodpart.config.loading import find_in_clone, mark_texts, read_files, refuse_duplicates
 from goodpart.config.studies import latency_mistakes
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "check",
     "decode_arguments",
     "decode_settings",
+    "find_in_clone",
     "latency_mistakes",
     "load",
     "mark_texts",

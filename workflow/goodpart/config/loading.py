@@ -88,6 +88,27 @@ def mark_texts(config: dict[str, Any], given: Mapping[str, Any]) -> None:
             config[key] = _marked(config[key], value)
 
 
+def find_in_clone(config: dict[str, Any], clone: Path) -> None:
+    """Let relative paths that do not exist where the workflow runs name the files of the clone.
+
+    `snakemake --snakefile CLONE/Snakefile --directory ELSEWHERE` runs outside of the clone.
+    """
+    if clone.resolve() != Path().resolve():
+        for section in ("models", "benchmarks"):
+            _find_in_clone(config.get(section), clone)
+
+
+def _find_in_clone(value: Any, clone: Path) -> None:
+    if not isinstance(value, dict):
+        return
+    for key, item in value.items():
+        if key in ("path", "shape") and isinstance(item, str):
+            if not Path(item).exists() and (clone / item).exists():
+                value[key] = str(clone / item)
+        else:
+            _find_in_clone(item, clone)
+
+
 def _marked(value: Any, given: Any) -> Any:
     if isinstance(value, dict) and isinstance(given, Mapping):
         return {k: _marked(item, given[k]) if k in given else item for k, item in value.items()}

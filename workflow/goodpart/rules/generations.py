@@ -23,7 +23,7 @@ from goodpart.flops import Shape
 from goodpart.kept_copies import keep, kept_copy, restore
 from goodpart.kl import Completion, LayersAt, kl_of_items, states
 from goodpart.memory import batch_that_fits
-from goodpart.models import Model, checkpoint_state, load
+from goodpart.models import Model, load
 from goodpart.parquet import provenance, read_metadata, read_table, write_rows
 from goodpart.prompts import render
 from goodpart.runtime import limit_threads, logger, parser, progress, run
@@ -63,7 +63,7 @@ class Journal:
     def __init__(self, shard: Path) -> None:
         self.path = shard.with_name(f".{shard.stem}.journal.jsonl")
         self.rows: dict[str, dict[str, Any]] = {}
-        for other in [kept_copy(shard), *sorted(shard.parent.glob("*-*.parquet"))]:
+        for other in [kept_copy(shard), *sorted(shard.parent.glob("[!.]*-*.parquet"))]:
             with contextlib.suppress(GoodpartError):  # a damaged file is none of this shard's business
                 keys = read_metadata(other).get("keys", [])
                 self.rows.update(zip(keys, read_table(other).to_pylist(), strict=True))
@@ -200,7 +200,7 @@ def main(arguments: argparse.Namespace) -> None:
         raise GoodpartError(f"{entry['name']}: the checkpoint has no tokenizer files")
     used = [f"goodpart.{part}.{model.family}" for part in ("families", "samplers")]
     code = sources.digest(["goodpart.decode", "goodpart.prompts", "goodpart.skipping", *used])
-    base = [SCHEMA.names, entry, checkpoint_state(entry["name"]), arguments.seed, code]
+    base = [SCHEMA.names, entry, arguments.seed, code]
     for number, (items_file, output) in enumerate(zip(arguments.items, arguments.output, strict=True)):
         decoding, samples = json.loads(arguments.settings[number]), arguments.samples[number]
         settings = settings_for(model, **decoding)

@@ -19,7 +19,7 @@ def main(arguments: argparse.Namespace) -> None:
     limit_threads(arguments.threads)
     entry, settings = json.loads(arguments.model), json.loads(arguments.settings)
     model = load(entry["name"], revision=entry["revision"], dtype=entry["dtype"], device=entry["device"])
-    files = sorted(file for folder in arguments.hidden_states for file in folder.glob("*.parquet"))
+    files = sorted(file for folder in arguments.hidden_states for file in folder.glob("[!.]*.parquet"))
     canvases = [canvas for file in files for canvas in cached_canvases(file, settings["steps"])]
     divergence = ModelDivergence(model, canvases, arguments.batch_size)
     policy = policy_module(settings["kind"])

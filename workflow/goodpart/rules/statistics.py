@@ -28,10 +28,10 @@ def facts_of(sources: list[Path]) -> dict[str, Any]:
 
 def main(arguments: argparse.Namespace) -> None:
     """Write layers.parquet, tokens.parquet, norms.parquet and pairs.parquet."""
-    files = sorted(arguments.hidden_states.glob("*.parquet"))
+    files = sorted(arguments.hidden_states.glob("[!.]*.parquet"))
     if not files:
         raise GoodpartError(f"{arguments.hidden_states}: no cached hidden states; rerun hidden_states")
-    streamed = sorted(arguments.streamed.glob("*/layers.parquet")) if arguments.streamed else []
+    streamed = sorted(arguments.streamed.glob("[!.]*/layers.parquet")) if arguments.streamed else []
     facts = facts_of([*files, *streamed])
     with TableWriters(arguments.output, provenance(**facts)) as writers:
         for states in read_steps(progress(files, "statistics")):
