@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rich.text import Text
 from snakemake.logging import ColorizingTextHandler, DefaultFilter, DefaultFormatter
+from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_logger_plugins.settings import OutputSettingsLoggerInterface
@@ -65,6 +66,7 @@ class PlainLines(logging.Handler):
             )
         )
         self.everything = settings.verbose or settings.printshellcmds
+        self.reasons = Quietness.REASON not in (settings.quiet or ())
         self.started, self.total = 0, 0
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -87,7 +89,8 @@ class PlainLines(logging.Handler):
         wildcards = ", ".join(f"{name}={value}" for name, value in (record.wildcards or {}).items())
         what = record.rule_msg or wildcards
         number = f"{self.started:>{len(str(self.total))}}/{self.total}"
-        return f"{time.strftime('%H:%M:%S')} [{number}] {record.rule_name}{': ' if what else ''}{what}"
+        line = f"{time.strftime('%H:%M:%S')} [{number}] {record.rule_name}{': ' if what else ''}{what}"
+        return f"{line}\n    Reason: {record.reason}" if self.reasons and record.reason else line
 
 
 def with_text(record: logging.LogRecord, text: str) -> logging.LogRecord:
