@@ -42,6 +42,12 @@ def rows(threshold=None):
     return list(csv.DictReader(io.StringIO(to_csv(TABLE, threshold))))
 
 
+def test_a_run_of_ones_own_models_has_no_column_of_the_papers():
+    alone = retention_table([], "p", {"mine": None, "other": None}, {"b": "B"})
+    assert alone.columns == ["mine", "other"]
+    assert to_csv(alone, None).splitlines()[0].startswith("benchmark,layers_skipped,mine_retention,")
+
+
 def test_columns_are_the_papers_and_ones_own():
     header = to_csv(TABLE, None).splitlines()[0].split(",")
     assert header[:8] == ["benchmark", "layers_skipped", *(

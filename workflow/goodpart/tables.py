@@ -71,14 +71,15 @@ def retention_table(
     """Arrange cells of one policy, with full depth, as the paper's Table 1.
 
     models: model -> the paper's column that it stands for, or None for a column of its own; the paper's
-    four columns are always there. labels: benchmark -> its name in the table, in the order of the rows.
+    four columns are there if any model stands for one. labels: benchmark -> its name in the table, in the
+    order of the rows.
     """
     titles = {model: column or model for model, column in models.items()}
     own = [title for title in titles.values() if title not in PAPER_COLUMNS]
     chosen = [c for c in cells if c["policy"] in (policy, FULL_DEPTH) and c["model"] in titles]
     ks = sorted({c["asked_k"] for c in chosen})
     return Table(
-        columns=[*PAPER_COLUMNS, *own],
+        columns=own if len(own) == len(titles) else [*PAPER_COLUMNS, *own],
         rows=[(label, k) for label in labels.values() for k in ks],
         cells={
             (labels[c["benchmark"]], c["asked_k"], titles[c["model"]]): c

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from goodpart.checkpoints.reading import read_checkpoint
 from goodpart.downloads import fetch, is_pinned
 from goodpart.runtime import logger, parser, run
 
@@ -18,6 +19,8 @@ def main(arguments: argparse.Namespace) -> None:
     record = fetch(
         arguments.kind, arguments.hub, arguments.revision, arguments.output.parent, arguments.endpoint
     )
+    if arguments.kind == "model":
+        read_checkpoint(arguments.output.parent)  # what cannot be used is refused before any job loads it
     size = sum(facts["size"] for facts in record["files"].values())
     logger.info(
         "%s at %s: %d files, %.2f GB", arguments.hub, record["commit"], len(record["files"]), size / 1e9
