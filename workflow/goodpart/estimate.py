@@ -202,7 +202,7 @@ def check_gpu(configuration: Configuration, found: Iterable[Cost], gpus: list[gp
                 f"{cost.model}: needs {cost.memory / 1e9:.1f} GB of GPU memory ({weights / 1e9:.1f} GB for "
                 f"weights), and the largest GPU here ({largest.name}) has {largest.total / 1e9:.1f} GB. "
                 "Take a larger GPU (24 GB for 7-8B models), or a smaller model of the same family as an "
-                "entry of `models`. With device: auto the rest of the weights stays in host memory, and moving "
+                "entry of `models`. With device: auto the rest of the weights stays in host memory; moving "
                 f"it once a pass of a batch would take {moved:,.0f} hours for this run at 25 GB/s"
             )
 
