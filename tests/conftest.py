@@ -1,6 +1,10 @@
 """What the tests share: the folder of reference data, where there is one, and a copy of the workflow."""
 
 import os
+
+# Tiny models compute faster on one thread, and tests run side by side; before anything imports torch.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import shutil
 import subprocess
 import sys

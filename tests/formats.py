@@ -104,4 +104,8 @@ def write_checkpoint(folder: Path, name: str, width: float = 1.0, shard_bytes: i
     for file in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
         if (source / file).exists():
             shutil.copy(source / file, folder / file)
+    # The tiny tokenizer's mask is no token of this vocabulary, which config.json names alone.
+    words = json.loads((folder / "tokenizer_config.json").read_text())
+    words.pop("mask_token", None)
+    (folder / "tokenizer_config.json").write_text(json.dumps(words))
     return total

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from conftest import ROOT
-from goodpart.capture import capturing
 from goodpart.divergence import ModelDivergence
 from goodpart.first_pass import first_pass
+from goodpart.hooks import capturing
 from goodpart.models import load
 from goodpart.policies import policy_module, with_defaults
 from goodpart.rules.angles import angular_distances

@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from conftest import ROOT
-from goodpart.capture import capturing
 from goodpart.decode import decode, settings_for
 from goodpart.errors import GoodpartError
+from goodpart.hooks import capturing
 from goodpart.models import load
 from goodpart.skipping import skipping
 

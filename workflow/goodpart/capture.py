@@ -3,50 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from goodpart.capture_plan import Steps, chosen_steps
 from goodpart.decode import decode, settings_for
 from goodpart.finite import first_not_finite, not_finite
 from goodpart.hidden_cache import KINDS, StepStates
+from goodpart.hooks import capturing
 from goodpart.models import Model
 
 if TYPE_CHECKING:
     import torch
-
-
-class HiddenStates:
-    """The states of the latest forward pass: `states[d]` [B, T, D] for depth d = 0..L."""
-
-    def __init__(self, layers: int) -> None:
-        self.states: list[torch.Tensor | None] = [None] * (layers + 1)
-
-
-@contextmanager
-def capturing(model: Model) -> Iterator[HiddenStates]:
-    """Record each forward pass of `model`: depth 0 is the embedding, d the raw output of layer d - 1.
-
-    transformers' own `output_hidden_states` ends with the normed state, which no similarity or norm
-    here may use; hooks see what each block really returns. Nothing is copied: read before the next pass.
-    """
-    blocks = model.module.model.layers
-    captured = HiddenStates(len(blocks))
-
-    def hook(depth: int) -> Any:
-        def keep(module: Any, inputs: Any, output: Any) -> None:
-            captured.states[depth] = output[0] if isinstance(output, tuple) else output
-
-        return keep
-
-    handles = [model.module.model.embed_tokens.register_forward_hook(hook(0))]
-    handles += [block.register_forward_hook(hook(d)) for d, block in enumerate(blocks, 1)]
-    try:
-        yield captured
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def capture_settings(model: Model, arguments: dict[str, Any]) -> Any:

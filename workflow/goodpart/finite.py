@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from goodpart.errors import GoodpartError
+from goodpart.hooks import capturing
 
 if TYPE_CHECKING:
     import torch
@@ -58,8 +59,6 @@ def not_finite(model: Model, depth: int | None, step: int | None) -> GoodpartErr
 def explain(model: Model, step: int | None, forward: Callable[[], Any]) -> GoodpartError:
     """The error for logits that are not finite; `forward` repeats the pass, to find the layer."""
     import torch
-
-    from goodpart.capture import capturing
 
     with torch.inference_mode(), capturing(model) as captured:
         forward()

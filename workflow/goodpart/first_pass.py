@@ -40,8 +40,8 @@ class FirstPass:
 
 def first_pass(model: Model, prompts: Sequence[Sequence[int]], canvas: int) -> FirstPass:
     """Run prompts (token ids) in one padded batch; `canvas`: masks behind each prompt (diffusion)."""
-    from goodpart.capture import capturing
     from goodpart.distributions import final_hidden
+    from goodpart.hooks import capturing
     from goodpart.samplers.common import canvas_of
 
     mask, pad = model.tokens.mask, model.tokens.pad

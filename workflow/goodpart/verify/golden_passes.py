@@ -28,7 +28,7 @@ def forward(model: Model, golden: Golden, name: str, tolerance: float) -> str:
     """
     import torch
 
-    from goodpart.capture import capturing
+    from goodpart.hooks import capturing
     from goodpart.samplers.common import unpadded_positions
 
     ignored = name.endswith("_mask_ignored")  # the padded ids of another case, without that case's mask
