@@ -13,7 +13,7 @@ from textwrap import fill
 from goodpart.errors import GoodpartError
 
 WIDTH = 98
-SANDBOX_HELP = "docs/troubleshooting.md says what each needs; the next run makes them as soon as it is there"
+UNSCORED_HELP = "docs/troubleshooting.md says what they need; the next run scores them once it is available"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def of_success(
     if cells in made:
         lines.append(f"  results  {cells}, one row a cell")
     for status, number in sorted(unscored(Path(cells)).items()) if drawn else []:
-        lines.append(f"  {number} cells {status}. {SANDBOX_HELP}.")
+        lines.append(f"  {number} cells {status}. {UNSCORED_HELP}.")
     return "\n".join([*lines, f"Next: {next_step}"])
 
 

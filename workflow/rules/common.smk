@@ -521,10 +521,10 @@ def rising(key):
 
 
 def hold_what_waits(planned):
-    """Mark the files that wait for another job as incomplete; each is released when it is made anew.
+    """Mark the outputs of jobs that depend on another planned job as incomplete, until they run.
 
-    Snakemake does not miss an intermediate file. If the job that makes one fails, what was made from the
-    former one would be taken for up to date the next time.
+    Snakemake ignores a missing intermediate file. Without the mark, if the job that makes that file fails, the
+    outputs made from its former version would count as up to date in the next run.
     """
     for job in planned:
         waits = not planned.isdisjoint(workflow.dag.dependencies[job])

@@ -187,7 +187,7 @@ def with_kl(
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Write one shard a benchmark; a complete shard of the same settings is kept as it is."""
+    """Write one shard a benchmark; a complete shard of the same settings is reused."""
     limit_threads(arguments.threads)
     entry = json.loads(arguments.model)
     skip_set = read_skip_set(arguments.skip_set, entry["layers"])
