@@ -55,10 +55,10 @@ def test_it_runs_in_another_directory_and_leaves_the_clone_alone(elsewhere):
     assert after.stdout == status.stdout
 
 
-def test_without_a_configuration_there_it_takes_the_clones(elsewhere):
+def test_without_a_configuration_there_it_takes_the_clones(elsewhere, workflow):
     options = ["-s", str(ROOT / "Snakefile"), "-d", str(elsewhere.folder)]
     target = "paper_figs/comparison.csv"
-    assert elsewhere.jobs(target, *options) == Workflow.jobs(Elsewhere(ROOT), target)
+    assert elsewhere.jobs(target, *options) == workflow.jobs(target)
 
 
 def test_it_is_a_module_of_another_workflow(elsewhere):

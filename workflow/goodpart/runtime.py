@@ -49,6 +49,8 @@ def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Namespac
             logger.exception("unexpected error")
             raise
         logger.error("%s", said)
+        if isinstance(error, OSError):  # a full disk may have no room for the log either
+            print(f"error: {said}", file=sys.stderr)
         sys.exit(1)
 
 

@@ -125,7 +125,7 @@ def content_state(folder: Path) -> str:
                 sha.update(file.read())
                 continue
             for number in range(SAMPLES):
-                file.seek((size - SAMPLE) * number // (SAMPLES - 1))
+                file.seek(max(0, size - SAMPLE) * number // (SAMPLES - 1))
                 sha.update(file.read(SAMPLE))
     return sha.hexdigest()
 
