@@ -23,12 +23,12 @@ CONFIG = {
     "capture": {"benchmarks": ["tiny-mbpp"], "prompts": 2, "steps": [0]},
     "generation": {"kl_items": 0},
 }
-# In each job: the first attempt at hidden states fails; while a file `slow` exists, generations wait.
+# In each job: the first attempt at calibration fails; while a file `slow` exists, generations wait.
 HOOK = """
 import os, sys, time
 
 words = sys.orig_argv
-if "goodpart.rules.hidden_states" in words and os.environ.get("FAIL_ONCE"):
+if "goodpart.rules.prompt_similarities" in words and os.environ.get("FAIL_ONCE"):
     marker = os.environ["FAIL_ONCE"]
     if not os.path.exists(marker):
         open(marker, "w").close()
@@ -112,7 +112,7 @@ class Submitted(Workflow):
 
 @pytest.fixture(scope="module")
 def finished(cluster, tmp_path_factory):
-    """A run to Table 1 whose first attempt at hidden states fails, and its output."""
+    """A run to Table 1 whose first attempt at calibration fails, and its output."""
     workflow = Submitted(tmp_path_factory.mktemp("submitted"), cluster)
     run = workflow.submit(FAIL_ONCE=str(workflow.folder / "failed-once"))
     logs = workflow.folder / ".snakemake" / "slurm_logs"
@@ -135,7 +135,7 @@ def test_table_1_is_byte_identical_to_the_local_one(finished, tmp_path):
 
 def test_jobs_with_a_model_ask_for_a_gpu_and_others_do_not(finished):
     submitted, _ = finished
-    with_model = submitted.jobs("hidden_states") + submitted.jobs("generations")
+    with_model = submitted.jobs("calibration") + submitted.jobs("generations")
     assert len(with_model) == 2 + 2
     for job in submitted.jobs():
         asks = "gpu" in job.get("TresPerJob", "")
@@ -144,7 +144,7 @@ def test_jobs_with_a_model_ask_for_a_gpu_and_others_do_not(finished):
 
 
 def test_a_retry_asks_for_more_memory_and_time(finished):
-    first, second = finished[0].jobs("hidden_states")
+    first, second = finished[0].jobs("calibration")
     assert (first["JobState"], second["JobState"]) == ("FAILED", "COMPLETED")
     assert (first["MinMemoryNode"], second["MinMemoryNode"]) == ("1500M", "3000M")
     assert (first["TimeLimit"], second["TimeLimit"]) == ("00:20:00", "00:40:00")
@@ -153,7 +153,7 @@ def test_a_retry_asks_for_more_memory_and_time(finished):
 def test_short_jobs_share_a_submission(finished):
     submitted, output = finished
     [count] = [line.split()[1] for line in output.splitlines() if line.startswith("total ")]
-    assert int(count) == 11
+    assert int(count) == 10
     assert len(submitted.jobs()) == 7 + 1  # one failed
 
 
