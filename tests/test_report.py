@@ -84,6 +84,7 @@ def browser(made):
     driver = webdriver.Chrome(options=options, service=service)
     driver.implicitly_wait(10)
     driver.get((made.folder / "report.html").as_uri())
+    wait_for(driver, lambda b: b.execute_script("return typeof results !== 'undefined'"))
     # Its menus slide; a click would miss them on their way.
     driver.execute_script(
         "document.head.insertAdjacentHTML('beforeend', '<style>* { transition: none !important }</style>')"
