@@ -56,9 +56,8 @@ if Path("config.yaml").exists() or CLONE.resolve() == Path().resolve():
     configfile: "config.yaml"
 
 
-if (
-    workflow.modifier.skip_configfile
-):  # a Snakemake module: its `config` changes that of this folder
+# The `config` of a Snakemake module does the same.
+if workflow.modifier.skip_configfile:
     defaults = load_configfile(CLONE / "config.yaml")
     update_config(defaults, config)
     config = defaults
