@@ -84,7 +84,9 @@ def browser(made):
     driver = webdriver.Chrome(options=options, service=service)
     driver.implicitly_wait(10)
     driver.get((made.folder / "report.html").as_uri())
-    wait_for(driver, lambda b: b.execute_script("return typeof results !== 'undefined'"))
+    # Loaded, its data read and its first page drawn: a large file takes a while on a busy machine.
+    data_of(driver, "results")
+    wait_for(driver, lambda b: b.execute_script("return document.querySelector('#app').children.length"))
     # Its menus slide; a click would miss them on their way.
     driver.execute_script(
         "document.head.insertAdjacentHTML('beforeend', '<style>* { transition: none !important }</style>')"
@@ -101,9 +103,17 @@ def click(browser, text):
 
 
 def wait_for(browser, condition):
+    """What the condition gives as soon as it is true; a script that fails while the page loads runs again."""
+    from selenium.common.exceptions import JavascriptException
     from selenium.webdriver.support.ui import WebDriverWait
 
-    return WebDriverWait(browser, 20).until(condition)
+    return WebDriverWait(browser, 60, ignored_exceptions=[JavascriptException]).until(condition)
+
+
+def data_of(browser, name):
+    """One of the objects that the report holds, by its name in the page's scripts."""
+    script = f"return document.readyState === 'complete' && Object.keys({name}).length > 0 && {name}"
+    return wait_for(browser, lambda b: b.execute_script(script))
 
 
 def shown(browser):
@@ -113,10 +123,10 @@ def shown(browser):
 
 
 def test_the_report_holds_every_figure_and_table(made, browser):
-    found = browser.execute_script("return Object.values(results).map(r => [r.name, r.caption, r.labels])")
-    names = {name.rsplit(".", 1)[0] for name, _, _ in found}
+    results = data_of(browser, "results").values()
+    names = {result["name"].rsplit(".", 1)[0] for result in results}
     assert names == pictures(made) | {"run"}
-    assert all(caption and len(caption) > 40 for _, caption, _ in found)
+    assert all(result["caption"] and len(result["caption"]) > 40 for result in results)
     assert len(names) >= 10
     # One file, that loads nothing from elsewhere.
     assert browser.execute_script("return performance.getEntriesByType('resource').filter("
@@ -128,13 +138,14 @@ def test_the_report_can_be_clicked_through(made, browser):
     from selenium.webdriver.common.by import By
 
     assert "Skip to the Good Part" in shown(browser)  # the description of the workflow
-    categories = browser.execute_script("return categories")
+    categories = data_of(browser, "categories")
+    results = data_of(browser, "results")
     assert {"1 Skipping layers", "4 The paper side by side", "6 This run"} <= set(categories)
     opened = []
     for category, groups in categories.items():
         click(browser, category)
         for path in [path for group in groups.values() for path in group]:
-            item = browser.execute_script("return results[arguments[0]].labels.item", path)
+            item = results[path]["labels"]["item"]
             row = browser.find_element(By.XPATH, f"//tr[td[normalize-space(text())='{item}']]")
             view, information = row.find_elements(By.XPATH, ".//a[@type='button']")
             view.click()
@@ -157,7 +168,7 @@ def test_the_report_can_be_clicked_through(made, browser):
             opened.append(path)
             click(browser, category)
         click(browser, "Results")
-    assert sorted(opened) == sorted(browser.execute_script("return Object.keys(results)"))
+    assert sorted(opened) == sorted(results)
     assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
 
 
