@@ -20,6 +20,7 @@
 #   results/latency/{model}.parquet                                seconds, one row a repeat
 #   results/quality_{decode}.parquet                               cells of the quality-latency study
 #   results/report/{page}.html                                     tables as the report shows them
+#   results/controlled_study_cells.parquet                         cells of the controlled study
 #   results/controlled_study.parquet                               similarities and retentions of models that differ in one thing
 #   results/exports/{model}/{policy}/k{k}/                         a skipped model as a checkpoint, when asked for
 #   downloads/{model,dataset}/{owner}--{name}/{revision}/          of the hub, verified
@@ -64,39 +65,42 @@ if workflow.modifier.skip_configfile:
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/captured.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:
     default_target: True
     input:
-        everything,
+        lambda wildcards: everything(wildcards),
 
 
 # Rules that make results/. With `redraw`, existing results are used without checks.
-if not config["redraw"]:
+if not CONFIGURATION.redraw:
 
-    include: "workflow/rules/downloads.smk"
     include: "workflow/rules/items.smk"
+    include: "workflow/rules/models.smk"
+    include: "workflow/rules/downloads.smk"
     include: "workflow/rules/representations.smk"
+    include: "workflow/rules/calibration.smk"
     include: "workflow/rules/skip_sets.smk"
     include: "workflow/rules/generations.smk"
     include: "workflow/rules/scores.smk"
     include: "workflow/rules/latency.smk"
-    include: "workflow/rules/measures.smk"
+    include: "workflow/rules/cells.smk"
     include: "workflow/rules/exports.smk"
     include: "workflow/rules/training.smk"
 
 
 # What is drawn from it.
 include: "workflow/rules/tables.smk"
-include: "workflow/rules/figures.smk"
+include: "workflow/rules/state_figures.smk"
+include: "workflow/rules/token_figures.smk"
 include: "workflow/rules/skip_figures.smk"
 include: "workflow/rules/policies.smk"
 include: "workflow/rules/controlled_study.smk"
 include: "workflow/rules/quality_latency.smk"
 include: "workflow/rules/comparison.smk"
-include: "workflow/rules/report.smk"
+include: "workflow/rules/run.smk"
 
 
 onstart:

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from snakemake.utils import update_config
 
+from goodpart.benchmarks.sandbox import Sandbox
 from goodpart.config import Configuration
 from goodpart.errors import GoodpartError
-from goodpart.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("GOODPART_SHARED", ROOT.parent / "shared"))

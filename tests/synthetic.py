@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from goodpart import paths
-from goodpart.figures import style
-from goodpart.figures.measured import Measured
-from goodpart.hidden_cache import KINDS, StepStates
-from goodpart.parquet import provenance
-from goodpart.step_tables import SCHEMAS, TableWriters, step_tables
+from goodpart.evaluation.drawing import style
+from goodpart.evaluation.drawing.selection import Measured
+from goodpart.jobs.parquet import provenance
+from goodpart.states.cache import KINDS, StepStates
+from goodpart.states.statistics import SCHEMAS, TableWriters, step_tables
 
 PAPER = {
     "llada": {"paper_column": "LLaDA-Instruct", "family": "llada", "layers": 32},

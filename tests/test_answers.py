@@ -6,7 +6,7 @@ import pytest
 
 from goodpart.benchmarks import STYLES, benchmark_module, judge
 from goodpart.errors import GoodpartError
-from goodpart.rules.items import checked_rows
+from scripts.items import checked_rows
 
 GSM8K, MATH = benchmark_module("gsm8k"), benchmark_module("math500")
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from goodpart.decode import decode, settings_for
+from goodpart.decoding.decode import decode, settings_for
+from goodpart.decoding.samplers.common import Rows
 from goodpart.errors import GoodpartError
-from goodpart.models import load
-from goodpart.samplers.common import Rows
-from goodpart.skipping import skipping
+from goodpart.models.loading import load
+from goodpart.models.skipping import skipping
 
 PARITY = Path(__file__).parent / "data" / "parity"
 PROMPTS = [[5, 9, 30, 77, 12, 401, 8], [44, 3, 210], [17, 60, 61, 62, 63, 5, 4, 3, 2]]

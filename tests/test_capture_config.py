@@ -6,12 +6,12 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from goodpart.capture_plan import cache_bytes
 from goodpart.config import capture as capture_config
 from goodpart.config import check
 from goodpart.config.catalogue import Model
 from goodpart.errors import GoodpartError
-from goodpart.hidden_cache import CacheWriter
+from goodpart.states.cache import CacheWriter
+from goodpart.states.captured_steps import cache_bytes
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 
@@ -88,7 +88,7 @@ def test_steps_may_be_all_a_count_or_a_list_but_nothing_else():
 def test_the_estimate_is_a_bound_of_what_is_written(tmp_path):
     import numpy as np
 
-    from goodpart.hidden_cache import StepStates
+    from goodpart.states.cache import StepStates
 
     rng = np.random.default_rng(0)
     hidden = rng.normal(size=(5, 300, 64)).astype(np.float32)

@@ -6,10 +6,10 @@ import pytest
 
 from goodpart import paths
 from goodpart.errors import GoodpartError
-from goodpart.intervals import mcnemar, retention_interval
-from goodpart.parquet import write_rows
-from goodpart.rules import generations
-from goodpart.rules.cells import cell, made_alike
+from goodpart.evaluation.intervals import mcnemar, retention_interval
+from goodpart.jobs.parquet import write_rows
+from scripts import generations
+from scripts.cells import cell, made_alike
 
 PLACE = {"model": "m", "decode": "d", "benchmark": "b"}
 

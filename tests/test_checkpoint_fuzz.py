@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from conftest import ROOT
-from goodpart.checkpoints.reading import read_checkpoint
-from goodpart.decode import decode, settings_for
+from goodpart.decoding.decode import decode, settings_for
 from goodpart.errors import GoodpartError
-from goodpart.models import load, loaded_tokenizer
+from goodpart.models.checkpoints.reading import read_checkpoint
+from goodpart.models.loading import load, loaded_tokenizer
 
 MODELS = sorted((ROOT / "workflow" / "resources" / "models").iterdir())
 WEIGHTS, GENERATION = "model.safetensors", "generation_config.json"

@@ -14,15 +14,15 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from conftest import ROOT
-from goodpart.checkpoints import files
-from goodpart.checkpoints.files import content_state
-from goodpart.checkpoints.reading import read_checkpoint
-from goodpart.checkpoints.tensors import read_header
-from goodpart.decode import decode, settings_for
+from goodpart.decoding.decode import decode, settings_for
 from goodpart.errors import GoodpartError
-from goodpart.export import export
-from goodpart.models import load
-from goodpart.skipping import skipping
+from goodpart.models.checkpoints import files
+from goodpart.models.checkpoints.files import content_state
+from goodpart.models.checkpoints.reading import read_checkpoint
+from goodpart.models.checkpoints.tensors import read_header
+from goodpart.models.export import export
+from goodpart.models.loading import load
+from goodpart.models.skipping import skipping
 
 MODELS = ROOT / "workflow" / "resources" / "models"
 FAMILIES = ["qwen2.5-tiny", "dream-tiny-base", "llada-tiny-instruct"]
@@ -245,7 +245,7 @@ def test_a_pass_that_overflows_stops_with_layer_and_step(copy, monkeypatch, name
     weights[part] = (weights[part].float() * 3e4).to(weights[part].dtype)
     save_file(weights, folder / "model.safetensors")
     model = load(str(folder), dtype="float16", device="cpu")
-    monkeypatch.setattr("goodpart.samplers.common.waits_at_every_step", lambda device: waits)
+    monkeypatch.setattr("goodpart.decoding.samplers.common.waits_at_every_step", lambda device: waits)
     options = {"max_new_tokens": 8, **({"block_length": 4} if model.family == "llada" else {})}
     for skipped, layer in (([], 3), ([1], 3)):
         with (
@@ -315,7 +315,7 @@ print(*("heavy " + name for name in ("torch", "transformers") if name in sys.mod
 
 
 def test_the_command_says_what_was_read(copy):
-    command = [sys.executable, "-m", "goodpart.check"]
+    command = [sys.executable, "-m", "goodpart_tools.check"]
     run = subprocess.run(
         [*command, MODELS / "llada-tiny-instruct"], capture_output=True, text=True, check=True
     )

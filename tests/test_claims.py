@@ -8,8 +8,8 @@ import pytest
 
 from conftest import ROOT
 from goodpart.errors import GoodpartError
-from goodpart.paper.claims import PREDICATES, read_claims
-from goodpart.paper.evidence import (
+from goodpart.evaluation.paper.claims import PREDICATES, read_claims
+from goodpart.evaluation.paper.evidence import (
     ALLOWED,
     DREAM_BASE,
     DREAM_INSTRUCT,
@@ -24,9 +24,9 @@ from goodpart.paper.evidence import (
     SpeedUp,
     paper_cells,
 )
-from goodpart.paper.profiles import Profile
-from goodpart.paper.values import Value
-from goodpart.paper.verdicts import Part, each, every
+from goodpart.evaluation.paper.profiles import Profile
+from goodpart.evaluation.paper.values import Value
+from goodpart.evaluation.paper.verdicts import Part, each, every
 
 PAPER = ROOT / "workflow" / "resources" / "paper"
 CLAIMS = {claim.id: claim for claim in read_claims(PAPER / "claims.csv")}

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from goodpart import paths
-from goodpart.compare import difference, holm, report
 from goodpart.errors import GoodpartError
-from goodpart.files import write_json
-from goodpart.intervals import mcnemar
-from goodpart.parquet import write_rows
-from goodpart.rules.cells import SCHEMA as CELLS
-from goodpart.rules.generations import SCHEMA as GENERATIONS
-from goodpart.rules.scores import SCHEMA as SCORES
+from goodpart.evaluation.intervals import mcnemar
+from goodpart.jobs.files import write_json
+from goodpart.jobs.parquet import write_rows
+from goodpart_tools.compare import difference, holm, report
+from scripts.cells import SCHEMA as CELLS
+from scripts.generations import SCHEMA as GENERATIONS
+from scripts.scores import SCHEMA as SCORES
 
 WHERE = {"model": "m", "decode": "default", "benchmark": "b"}
 

@@ -9,10 +9,9 @@ import pytest
 
 from conftest import ROOT
 from goodpart.errors import GoodpartError
-from goodpart.measures import PROMPT_SCHEMA
-from goodpart.paper import originals
-from goodpart.paper.claims import read_claims
-from goodpart.paper.evidence import (
+from goodpart.evaluation.paper import originals
+from goodpart.evaluation.paper.claims import read_claims
+from goodpart.evaluation.paper.evidence import (
     DREAM_BASE,
     LLADA,
     NOT_ALLOWED,
@@ -21,12 +20,13 @@ from goodpart.paper.evidence import (
     our_cells,
     paper_cells,
 )
-from goodpart.paper.measured import ratio, read_profile, read_selected, speed_ups
-from goodpart.paper.side_by_side import FIELDS, agreement, rows
-from goodpart.paper.values import Value, linear, mean, retention, retention_difference
-from goodpart.parquet import write_rows, write_table
-from goodpart.rules import profiles
-from goodpart.rules.comparison import others, to_csv, to_markdown
+from goodpart.evaluation.paper.from_run import ratio, read_profile, read_selected, speed_ups
+from goodpart.evaluation.paper.side_by_side import FIELDS, agreement, rows
+from goodpart.evaluation.paper.values import Value, linear, mean, retention, retention_difference
+from goodpart.jobs.parquet import write_rows, write_table
+from goodpart.states.pooling import PROMPT_SCHEMA
+from scripts import profiles
+from scripts.comparison import others, to_csv, to_markdown
 
 PAPER = ROOT / "workflow" / "resources" / "paper"
 PRINTED = paper_cells(PAPER / "cells.csv", 0.95)

@@ -15,12 +15,12 @@ from goodpart import paths
 from goodpart.config import Configuration
 from goodpart.config.comparison import comparison_settings
 from goodpart.errors import GoodpartError
-from goodpart.paper.evidence import LLADA, Retentions, our_cells
-from goodpart.paper.paired import paired_differences
-from goodpart.paper.values import Missing
-from goodpart.parquet import write_rows
-from goodpart.rules import cells as cells_rule
-from goodpart.rules import scores
+from goodpart.evaluation.paper.evidence import LLADA, Retentions, our_cells
+from goodpart.evaluation.paper.paired import paired_differences
+from goodpart.evaluation.paper.values import Missing
+from goodpart.jobs.parquet import write_rows
+from scripts import cells as cells_rule
+from scripts import scores
 from test_comparison import PAPER, our_row
 
 
@@ -40,7 +40,7 @@ def compared(folder, cells, settings):
     write_rows(folder / "cells.parquet", cells, cells_rule.SCHEMA, {})
     made = [folder / "comparison.csv", folder / "comparison.md"]
     subprocess.run(
-        [sys.executable, "-m", "goodpart.rules.comparison", "--paper-cells", PAPER / "cells.csv",
+        [sys.executable, "-m", "scripts.comparison", "--paper-cells", PAPER / "cells.csv",
          "--paper-claims", PAPER / "claims.csv", "--cells", folder / "cells.parquet",
          "--settings", json.dumps(settings), "--output", *made],
         check=True,

@@ -9,7 +9,7 @@ import yaml
 from conftest import ROOT
 from goodpart.config import check
 from goodpart.errors import GoodpartError
-from goodpart.runtime import processors
+from goodpart.jobs.runtime import processors
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 PAPER = ROOT / "workflow" / "configs" / "paper.yaml"
@@ -197,7 +197,7 @@ def test_no_more_models_run_at_once_than_there_are_processors(workflow, more, al
         f"results/hidden_states/qwen2.5-tiny/{CONFIG['run']['decode']}/{CONFIG['capture']['benchmarks'][0]}"
     )
     planned = workflow.snakemake("--dry-run", "--printshellcmds", "--cores", str(cores), target).stdout
-    [command] = [line for line in planned.splitlines() if "goodpart.rules.hidden_states" in line]
+    [command] = [line for line in planned.splitlines() if "scripts.hidden_states" in line]
     assert "--threads 1 " in command
     assert ("threads: 3\n" in planned) == (more == 3)
     assert ("threads: " in planned) == (more > 1)

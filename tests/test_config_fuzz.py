@@ -72,7 +72,7 @@ def message_of(config):
 
 @pytest.mark.parametrize("family", ["llada", "dream", "qwen2"])
 def test_a_wrong_type_of_any_decoding_argument_is_refused_by_name(family):
-    from goodpart.families import family_module
+    from goodpart.models.families import family_module
 
     for name in family_module(family).Settings.__dataclass_fields__:
         for value in ([], {}, [1], b"x"):

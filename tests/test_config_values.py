@@ -309,7 +309,7 @@ def test_show_prints_the_resolved_configuration(tmp_path):
 
 
 def test_the_package_has_no_import_cycle():
-    from goodpart import sources
+    from goodpart.jobs import sources
 
     names = [f"goodpart.config.{file.stem}" for file in (ROOT / "workflow/goodpart/config").glob("*.py")]
     names = [name for name in names if not name.endswith("__")]

@@ -10,11 +10,11 @@ import pytest
 
 from goodpart import paths
 from goodpart.errors import GoodpartError
-from goodpart.files import write_json
-from goodpart.intervals import percentile_interval, resampling
-from goodpart.parquet import provenance, read_table, write_rows
-from goodpart.rules import scores, statistics
-from goodpart.rules.controlled_study import main, prompt_means, rows, verdicts
+from goodpart.evaluation.intervals import percentile_interval, resampling
+from goodpart.jobs.files import write_json
+from goodpart.jobs.parquet import provenance, read_table, write_rows
+from scripts import scores, statistics
+from scripts.controlled_study_measures import main, prompt_means, rows, verdicts
 
 CHOSEN = {
     "models": ["a", "b"],
@@ -192,7 +192,7 @@ def test_a_study_without_a_threshold_or_the_curve_of_a_training(workflow):
     command = ("--dry-run", "--printshellcmds", "--configfile", "other.yaml")
     run = workflow.snakemake("paper_figs/controlled_study.csv", *command)
     assert run.returncode == 0, run.stdout
-    assert "goodpart.figures.controlled_study" in run.stdout
+    assert "scripts.controlled_study_figure" in run.stdout
     assert "--threshold" not in run.stdout
     assert workflow.jobs("controlled_study", "--configfile", "other.yaml")["training_curves"] == 1
     for curve in (workflow.folder / "workflow" / "resources" / "models").glob("*/curve.csv"):

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from goodpart import distributions
-from goodpart.distributions import kl_from_full_depth, log_likelihood
+from goodpart.decoding import likelihoods as distributions
+from goodpart.decoding.likelihoods import kl_from_full_depth, log_likelihood
 from goodpart.errors import GoodpartError
-from goodpart.models import load
-from goodpart.skipping import skipping
+from goodpart.models.loading import load
+from goodpart.models.skipping import skipping
 
 PARITY = Path(__file__).parent / "data" / "parity"
 

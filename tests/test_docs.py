@@ -16,8 +16,9 @@ from snakemake.utils import update_config
 
 from conftest import ROOT
 from documentation import OTHER, PAGES, SHELL, blocks, blocks_in
-from goodpart import benchmarks, estimate
+from goodpart import benchmarks
 from goodpart.config import check, load
+from goodpart_tools import estimate
 
 PACKAGE = ROOT / "workflow" / "goodpart"
 

@@ -8,10 +8,12 @@ from collections import namedtuple
 import pytest
 
 from conftest import ROOT, changed
-from goodpart import downloads, estimate, flops, gpu, memory
 from goodpart.config import load
 from goodpart.errors import GoodpartError
-from goodpart.families import family_of
+from goodpart.jobs import downloads
+from goodpart.models import flops, gpu, memory
+from goodpart.models.families import family_of
+from goodpart_tools import estimate
 from hub import Hub, serving
 
 PAPER = ROOT / "workflow" / "configs" / "paper.yaml"

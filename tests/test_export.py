@@ -11,11 +11,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from conftest import ROOT
-from goodpart.decode import decode, settings_for
+from goodpart.decoding.decode import decode, settings_for
 from goodpart.errors import GoodpartError
-from goodpart.export import export, shorter_config
-from goodpart.models import load
-from goodpart.skipping import skipping
+from goodpart.models.export import export, shorter_config
+from goodpart.models.loading import load
+from goodpart.models.skipping import skipping
 
 MODELS = ROOT / "workflow" / "resources" / "models"
 PROMPTS = [[20, 21, 22, 23, 24, 25], [30, 31, 32]]
@@ -62,7 +62,7 @@ def test_plain_transformers_loads_an_exported_qwen(tmp_path):
     command = [
         sys.executable,
         "-m",
-        "goodpart.export",
+        "goodpart.models.export",
         str(source),
         "--layers",
         "3",

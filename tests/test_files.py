@@ -1,7 +1,7 @@
 import pytest
 
 from goodpart.errors import GoodpartError
-from goodpart.files import read_json, read_jsonl, write_json, written
+from goodpart.jobs.files import read_json, read_jsonl, write_json, written
 
 
 def test_an_output_appears_whole_or_not_at_all(tmp_path):

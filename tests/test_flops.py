@@ -11,11 +11,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from conftest import ROOT
-from goodpart.decode import decode, settings_for
-from goodpart.files import read_json
-from goodpart.flops import Shape, decode_flops, passes, reduction
-from goodpart.models import load
-from goodpart.skipping import skipping
+from goodpart.decoding.decode import decode, settings_for
+from goodpart.jobs.files import read_json
+from goodpart.models.flops import Shape, decode_flops, passes, reduction
+from goodpart.models.loading import load
+from goodpart.models.skipping import skipping
 
 LLADA = {
     "model_type": "llada",
@@ -57,7 +57,15 @@ def test_the_papers_models_at_512_tokens(raw, head, expected):
 
 def test_a_config_alone_is_enough(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(LLADA))
-    command = [sys.executable, "-m", "goodpart.flops", tmp_path / "config.json", "--skip", "6", "--tokens"]
+    command = [
+        sys.executable,
+        "-m",
+        "goodpart.models.flops",
+        tmp_path / "config.json",
+        "--skip",
+        "6",
+        "--tokens",
+    ]
     out = subprocess.run([*command, "512"], capture_output=True, text=True, check=True).stdout
     assert out.splitlines()[1].split() == ["6", "18.75", "17.48"]
     (tmp_path / "config.json").write_text('{"model_type": "llada"}')

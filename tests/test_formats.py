@@ -9,7 +9,7 @@ import torch
 
 from conftest import ROOT
 from formats import FORMATS, public_config, tensors, write_checkpoint
-from goodpart.models import load
+from goodpart.models.loading import load
 
 WIDTH = 1 / 32
 

@@ -9,12 +9,12 @@ import yaml
 from PIL import Image
 
 from conftest import ROOT
-from goodpart import gallery
 from goodpart.errors import GoodpartError
-from goodpart.pages import page
-from goodpart.paper.claims import PREDICATES
-from goodpart.paper.side_by_side import FIELDS
-from goodpart.rules.run_page import markdown
+from goodpart.evaluation.pages import page
+from goodpart.evaluation.paper.claims import PREDICATES
+from goodpart.evaluation.paper.side_by_side import FIELDS
+from goodpart_tools import gallery
+from scripts.run_page import markdown
 
 REPORT = ROOT / "workflow" / "report"
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from conftest import ROOT
-from goodpart.decode import decode, settings_for
-from goodpart.models import load
-from goodpart.parquet import read_table, write_rows
-from goodpart.prompts import render
-from goodpart.rules import generations as rule
-from goodpart.rules.generations import Asked, Journal, batches, generate
-from goodpart.samplers import llada as sampler
+from goodpart.decoding.decode import decode, settings_for
+from goodpart.decoding.prompts import render
+from goodpart.decoding.samplers import llada as sampler
+from goodpart.jobs.parquet import read_table, write_rows
+from goodpart.models.loading import load
+from scripts import generations as rule
+from scripts.generations import Asked, Journal, batches, generate
 
 MODELS = ROOT / "workflow" / "resources" / "models"
 ITEMS = [
@@ -97,8 +97,8 @@ def test_batches_hold_similar_lengths():
 
 DRIVER = """
 import json, os, random, signal, sys, time
-import goodpart.rules.generations as rule
-from goodpart.runtime import parser  # imported before the forks, as is torch
+import scripts.generations as rule
+from goodpart.jobs.runtime import parser  # imported before the forks, as is torch
 import torch, transformers  # noqa
 arguments = json.loads(sys.argv[1])
 folder, kills = arguments["folder"], arguments["kills"]

@@ -10,8 +10,8 @@ import time
 import pytest
 import torch
 
-from goodpart import gpu
 from goodpart.errors import GoodpartError
+from goodpart.models import gpu
 
 DRIVER = """#!/bin/sh
 echo "0, GPU-aaaa-0, Pretend 24GB, 24576, 20000"
@@ -19,7 +19,7 @@ echo "1, GPU-bbbb-1, Pretend 24GB, 24576, 24000"
 """
 HOLD = """
 import sys, time
-from goodpart import gpu
+from goodpart.models import gpu
 taken = gpu.take(poll=0.05)
 print(taken.index if taken else "none", flush=True)
 sys.stdin.readline()

@@ -16,18 +16,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import ROOT
-from goodpart.capture import capture_prompt, capture_settings
-from goodpart.capture_plan import cache_bytes, chosen_steps
-from goodpart.decode import decode
-from goodpart.divergence import cached_canvases
+from goodpart.decoding.decode import decode
 from goodpart.errors import GoodpartError
-from goodpart.first_pass import first_pass
-from goodpart.hidden_cache import CacheWriter, StepStates, read_steps
-from goodpart.models import load
-from goodpart.parquet import provenance, read_metadata, write_rows
-from goodpart.rules import items
-from goodpart.rules.prompt_similarities import prompt_rows
-from goodpart.step_tables import SCHEMAS, step_tables
+from goodpart.jobs.parquet import provenance, read_metadata, write_rows
+from goodpart.models.loading import load
+from goodpart.policies.search_objective import cached_canvases
+from goodpart.states.cache import CacheWriter, StepStates, read_steps
+from goodpart.states.capture import capture_prompt, capture_settings
+from goodpart.states.captured_steps import cache_bytes, chosen_steps
+from goodpart.states.first_pass import first_pass
+from goodpart.states.statistics import SCHEMAS, step_tables
+from scripts import items
+from scripts.prompt_similarities import prompt_rows
 
 RNG = np.random.default_rng(0)
 HIDDEN = RNG.normal(size=(2, 4, 6, 8)).astype(np.float32)  # [S, L + 1, T, D]
@@ -240,7 +240,7 @@ def prompts(tmp_path_factory):
 def statistics(folder, name, *more):
     outputs = [folder / name / f"{statistic}.parquet" for statistic in SCHEMAS]
     arguments = ["--hidden-states", folder / "hidden_states", *more, "--output", *outputs]
-    run = [sys.executable, "-m", "goodpart.rules.statistics", *map(str, arguments)]
+    run = [sys.executable, "-m", "scripts.statistics", *map(str, arguments)]
     subprocess.run(run, check=True)
     return {path.stem: polars.read_parquet(path) for path in outputs}
 

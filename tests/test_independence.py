@@ -8,12 +8,12 @@ import torch
 
 from conftest import ROOT
 from goodpart.benchmarks import benchmark_module
-from goodpart.decode import decode, settings_for
-from goodpart.distributions import final_hidden
-from goodpart.kl import Completion, states
-from goodpart.models import load
-from goodpart.prompts import render
-from goodpart.samplers.common import canvas_of
+from goodpart.decoding.decode import decode, settings_for
+from goodpart.decoding.kl import Completion, states
+from goodpart.decoding.likelihoods import final_hidden
+from goodpart.decoding.prompts import render
+from goodpart.decoding.samplers.common import canvas_of
+from goodpart.models.loading import load
 
 MODELS = ROOT / "workflow" / "resources" / "models"
 DATA = ROOT / "workflow" / "resources" / "benchmarks"

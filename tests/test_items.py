@@ -15,9 +15,9 @@ from datasets import Dataset
 from conftest import ROOT
 from goodpart.benchmarks import benchmark_module
 from goodpart.errors import GoodpartError
-from goodpart.parquet import read_table, write_rows
-from goodpart.rules import items
-from goodpart.rules.items import checked_rows, content_hash, subset
+from goodpart.jobs.parquet import read_table, write_rows
+from scripts import items
+from scripts.items import checked_rows, content_hash, subset
 
 GSM8K = benchmark_module("gsm8k")
 PAPER = yaml.safe_load((ROOT / "workflow" / "configs" / "paper.yaml").read_text())["benchmarks"]

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from conftest import ROOT
-from goodpart.decode import decode, settings_for
-from goodpart.distributions import kl_from_full_depth
-from goodpart.kl import Completion, kl_of_items, states
-from goodpart.models import load
-from goodpart.prompts import render
+from goodpart.decoding.decode import decode, settings_for
+from goodpart.decoding.kl import Completion, kl_of_items, states
+from goodpart.decoding.likelihoods import kl_from_full_depth
+from goodpart.decoding.prompts import render
+from goodpart.models.loading import load
 
 MODELS = ROOT / "workflow" / "resources" / "models"
 OPTIONS = {

@@ -9,8 +9,8 @@ import yaml
 from conftest import ROOT
 from goodpart import config as settings_of
 from goodpart.errors import GoodpartError
-from goodpart.quality_latency import points
-from goodpart.rules import latency
+from goodpart.evaluation.quality_latency import points
+from scripts import latency
 
 
 @pytest.fixture

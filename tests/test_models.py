@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from goodpart.decode import decode, settings_for
+from goodpart.decoding.decode import decode, settings_for
 from goodpart.errors import GoodpartError
-from goodpart.flops import Shape
-from goodpart.models import load
-from goodpart.tiny.architectures import initial_model, public_config, public_names
+from goodpart.models.flops import Shape
+from goodpart.models.loading import load
+from goodpart_tools.tiny.architectures import initial_model, public_config, public_names
 
 PARITY = Path(__file__).parent / "data" / "parity"
 
@@ -38,7 +38,7 @@ def test_it_loads(llada):
 
 
 def test_a_c_library_without_mallopt_is_no_obstacle(llada, monkeypatch):
-    monkeypatch.setattr("goodpart.models.ctypes.CDLL", lambda name: object())
+    monkeypatch.setattr("goodpart.models.loading.ctypes.CDLL", lambda name: object())
     assert load(str(llada), device="cpu").layers == 4
 
 
@@ -176,8 +176,8 @@ def test_bfloat16_rotates_in_float32(llada):
 LOADING = """
 import json, re, sys, threading, time
 import torch, transformers
-from goodpart.families import llada
-from goodpart.models import load
+from goodpart.models.families import llada
+from goodpart.models.loading import load
 
 llada.MODEL_CLASS()
 def private():

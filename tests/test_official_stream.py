@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from goodpart.decode import decode, settings_for
-from goodpart.models import load
-from goodpart.samplers.common import Draws
+from goodpart.decoding.decode import decode, settings_for
+from goodpart.decoding.samplers.common import Draws
+from goodpart.models.loading import load
 
 PARITY = Path(__file__).parent / "data" / "parity"
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from goodpart.verify import main
+from goodpart_tools.verify import main
 
 
 def write(path, rows):

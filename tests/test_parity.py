@@ -8,11 +8,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from goodpart.decode import decode, settings_for
+from goodpart.decoding.decode import decode, settings_for
 from goodpart.errors import GoodpartError
-from goodpart.models import load
-from goodpart.skipping import skipping
-from goodpart.verify import Golden, Mismatch, main, parity_cases
+from goodpart.models.loading import load
+from goodpart.models.skipping import skipping
+from goodpart_tools.verify import Golden, Mismatch, main, parity_cases
 
 FOLDERS = sorted(path.parent for path in (Path(__file__).parent / "data" / "parity").glob("*/golden.json"))
 each_folder = pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)

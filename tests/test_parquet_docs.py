@@ -7,9 +7,9 @@ import pytest
 
 from conftest import ROOT
 from goodpart import paths
-from goodpart.hidden_cache import CacheWriter, StepStates
-from goodpart.parquet import provenance
-from goodpart.step_tables import SCHEMAS, TableWriters, step_tables
+from goodpart.jobs.parquet import provenance
+from goodpart.states.cache import CacheWriter, StepStates
+from goodpart.states.statistics import SCHEMAS, TableWriters, step_tables
 
 TEXT = (ROOT / "docs" / "parquet.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)

@@ -7,7 +7,7 @@ from itertools import combinations
 import pytest
 
 from goodpart.errors import GoodpartError
-from goodpart.pass_at_k import mean_pass_at_k, pass_at_k
+from goodpart.evaluation.pass_at_k import mean_pass_at_k, pass_at_k
 
 
 @pytest.mark.parametrize("n", range(1, 8))

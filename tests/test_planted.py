@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from conftest import ROOT
-from goodpart.divergence import ModelDivergence
-from goodpart.first_pass import first_pass
-from goodpart.hooks import capturing
-from goodpart.models import load
+from goodpart.models.hooks import capturing
+from goodpart.models.loading import load
 from goodpart.policies import policy_module, with_defaults
-from goodpart.rules.angles import angular_distances
-from goodpart.rules.prompt_similarities import prompt_rows
+from goodpart.policies.search_objective import ModelDivergence
+from goodpart.states.first_pass import first_pass
+from scripts.angles import angular_distances
+from scripts.prompt_similarities import prompt_rows
 
 MODELS = {"llada": "llada-tiny-instruct", "dream": "dream-tiny-base", "qwen2": "qwen2.5-tiny"}
 CANVAS = 12

@@ -7,12 +7,12 @@ import sys
 import numpy as np
 import pytest
 
-from goodpart.comparison import entries
-from goodpart.measures import PROMPT_SCHEMA
-from goodpart.parquet import provenance, read_table, write_rows
-from goodpart.rules import cells as cells_rule
-from goodpart.rules.overlap_measures import Overlap, indicators, jaccard, weighted_means
-from goodpart.rules.policy_study_table import agreement
+from goodpart.evaluation.policy_entries import entries
+from goodpart.jobs.parquet import provenance, read_table, write_rows
+from goodpart.states.pooling import PROMPT_SCHEMA
+from scripts import cells as cells_rule
+from scripts.overlap_measures import Overlap, indicators, jaccard, weighted_means
+from scripts.policy_study_table import agreement
 
 POLICIES = {
     "similarity": {"kind": "algorithm1", "threshold": 0.95},

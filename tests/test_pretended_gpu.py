@@ -4,17 +4,17 @@ import pytest
 import torch
 
 from conftest import ROOT
-from goodpart import devices, gpu
-from goodpart.capture import capture_prompt, capture_settings
-from goodpart.decode import decode, settings_for
+from goodpart.decoding.decode import decode, settings_for
+from goodpart.decoding.kl import Completion, kl_of_items, states
 from goodpart.errors import GoodpartError
-from goodpart.families import FAMILIES, family_module
-from goodpart.kl import Completion, kl_of_items, states
-from goodpart.memory import batch_that_fits
-from goodpart.models import load
-from goodpart.rules.latency import device_name, timed
-from goodpart.skipping import skipping
+from goodpart.models import devices, gpu
+from goodpart.models.families import FAMILIES, family_module
+from goodpart.models.loading import load
+from goodpart.models.memory import batch_that_fits
+from goodpart.models.skipping import skipping
+from goodpart.states.capture import capture_prompt, capture_settings
 from pretended_gpu import OnGpu, pretended_gpu
+from scripts.latency import device_name, timed
 
 MODELS = ROOT / "workflow" / "resources" / "models"
 PROMPTS = [[20, 21, 22, 23, 24, 25], [30, 31, 32]]
@@ -43,7 +43,7 @@ def on_cpu(monkeypatch):
     """Looks at the canvas as rarely as on a GPU: random numbers are drawn for what is known to be open."""
 
     def run(name, options, skipped=()):
-        monkeypatch.setattr("goodpart.samplers.common.waits_at_every_step", lambda device: False)
+        monkeypatch.setattr("goodpart.decoding.samplers.common.waits_at_every_step", lambda device: False)
         model = load(str(MODELS / name), dtype="float32", device="cpu")
         with skipping(model, skipped):
             return decode(model, PROMPTS, settings_for(model, max_new_tokens=16, **options))

@@ -12,10 +12,10 @@ from goodpart.benchmarks import benchmark_module
 from goodpart.benchmarks.math500 import EXAMPLES
 from goodpart.config import decode_settings
 from goodpart.config.benchmarks import example_mistakes, worked_examples
+from goodpart.decoding.prompts import render
 from goodpart.errors import GoodpartError
-from goodpart.parquet import read_metadata, read_table
-from goodpart.prompts import render
-from goodpart.rules import items
+from goodpart.jobs.parquet import read_metadata, read_table
+from scripts import items
 
 PAPER = yaml.safe_load((ROOT / "workflow" / "configs" / "paper.yaml").read_text())
 GSM8K, MATH, HUMANEVAL, MBPP = map(benchmark_module, ("gsm8k", "math500", "humaneval", "mbpp"))

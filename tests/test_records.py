@@ -5,8 +5,9 @@ import json
 
 import pytest
 
-from goodpart import provenance, records
 from goodpart.errors import GoodpartError
+from goodpart.jobs import records
+from goodpart_tools import provenance
 
 
 def record(workdir, name, **facts):

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from conftest import LATENCY, Workflow
-from goodpart import records as kept_records
+from goodpart.jobs import records as kept_records
 
 SMALL = {
     "run": {

@@ -5,8 +5,8 @@ import errno
 
 import pytest
 
-from goodpart import runtime
 from goodpart.errors import GoodpartError
+from goodpart.jobs import runtime
 
 
 def test_what_a_user_can_mend(tmp_path):

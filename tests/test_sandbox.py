@@ -15,9 +15,9 @@ import pytest
 
 from conftest import ROOT, working
 from goodpart.benchmarks import benchmark_module
+from goodpart.benchmarks.sandbox import NOBODY, PROCESSES, Sandbox, _prefix_of, bwrap_binaries
 from goodpart.errors import GoodpartError
-from goodpart.sandbox import NOBODY, PROCESSES, Sandbox, _prefix_of, bwrap_binaries
-from goodpart.verify.hostile import remaining, sandboxed
+from goodpart_tools.verify.hostile import remaining, sandboxed
 
 
 @pytest.fixture(scope="module", params=bwrap_binaries() or [None], ids=lambda path: str(path)[-30:])
@@ -311,7 +311,7 @@ def test_without_bubblewrap_it_says_how_to_go_on(monkeypatch, tmp_path):
 # Run by an interpreter that an ordinary user may execute; the sandbox needs the standard library alone.
 AS_ORDINARY_USER = """
 import json, os, sys
-from goodpart.sandbox import Sandbox
+from goodpart.benchmarks.sandbox import Sandbox
 assert os.getuid() != 0
 forgeries, binary = json.load(sys.stdin)
 sandbox = Sandbox(cpu_seconds=10, wall_seconds=30, bwrap=binary)
@@ -360,7 +360,7 @@ def test_hostile_programs_in_a_job_of_their_own(shared, sandbox, tmp_path):
     file = tmp_path / "hostile.jsonl"
     file.write_text("".join(json.dumps({**row, "timeout_s": 2.0}) + "\n" for row in chosen))
     data = str(shared / "benchmarks" / "data")
-    command = [sys.executable, "-m", "goodpart.verify", "oracles", str(file), "--data", data, "--all"]
+    command = [sys.executable, "-m", "goodpart_tools.verify", "oracles", str(file), "--data", data, "--all"]
     run = subprocess.run(
         command, capture_output=True, text=True, timeout=500, check=False, cwd=tmp_path, env={**os.environ}
     )

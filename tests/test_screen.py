@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from goodpart.run_summary import FailedJob, duration, of_failure, of_success
+from goodpart.jobs.run_summary import FailedJob, duration, of_failure, of_success
 from snakemake_logger_plugin_goodpart import LOG_LINES, failure
 
 ITEMS = "results/items/tiny-mbpp/evaluation.parquet"

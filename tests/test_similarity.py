@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from goodpart.similarity import (
+from goodpart.states.similarity import (
     angular_distance,
     cosine,
     norms,

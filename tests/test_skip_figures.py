@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from goodpart.figures.figure1 import pareto
-from goodpart.figures.figure2 import PROMPT, forward_passes
-from goodpart.intervals import wilson
-from goodpart.parquet import provenance, write_rows
-from goodpart.rules import cells as cells_rule
-from goodpart.tables import adjacency_table, to_csv, to_latex, to_markdown
+from goodpart.evaluation.intervals import wilson
+from goodpart.evaluation.retention_tables import adjacency_table, to_csv, to_latex, to_markdown
+from goodpart.jobs.parquet import provenance, write_rows
+from scripts import cells as cells_rule
+from scripts.figure1 import pareto
+from scripts.figure2 import PROMPT, forward_passes
 from test_policy_study import cell, similarities
 
 

@@ -9,8 +9,11 @@ import pytest
 import torch
 
 from goodpart.errors import GoodpartError
-from goodpart.first_pass import FirstPass
-from goodpart.measures import (
+from goodpart.jobs.parquet import provenance, read_metadata, read_table, write_rows
+from goodpart.policies import Choice, with_defaults
+from goodpart.policies.skip_sets import FULL_DEPTH, read_skip_set, write_sets, write_static
+from goodpart.states.first_pass import FirstPass
+from goodpart.states.pooling import (
     ANGLES_SCHEMA,
     PROMPT_SCHEMA,
     mean_angles,
@@ -18,11 +21,8 @@ from goodpart.measures import (
     phase_similarities,
     pooled_similarities,
 )
-from goodpart.parquet import provenance, read_metadata, read_table, write_rows
-from goodpart.policies import Choice, with_defaults
-from goodpart.rules import angles as angles_rule
-from goodpart.rules import statistics
-from goodpart.skip_sets import FULL_DEPTH, read_skip_set, write_sets, write_static
+from scripts import angles as angles_rule
+from scripts import statistics
 
 LAYERS = 6
 

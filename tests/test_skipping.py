@@ -2,11 +2,11 @@ import pytest
 import torch
 
 from conftest import ROOT
-from goodpart.decode import decode, settings_for
+from goodpart.decoding.decode import decode, settings_for
 from goodpart.errors import GoodpartError
-from goodpart.hooks import capturing
-from goodpart.models import load
-from goodpart.skipping import skipping
+from goodpart.models.hooks import capturing
+from goodpart.models.loading import load
+from goodpart.models.skipping import skipping
 
 MODELS = ("llada-tiny-instruct", "dream-tiny-base", "qwen2.5-tiny")
 

@@ -28,12 +28,12 @@ HOOK = """
 import os, sys, time
 
 words = sys.orig_argv
-if "goodpart.rules.prompt_similarities" in words and os.environ.get("FAIL_ONCE"):
+if "scripts.prompt_similarities" in words and os.environ.get("FAIL_ONCE"):
     marker = os.environ["FAIL_ONCE"]
     if not os.path.exists(marker):
         open(marker, "w").close()
         sys.exit("out of memory, as far as this test goes")
-if "goodpart.rules.generations" in words:
+if "scripts.generations" in words:
     while os.path.exists("slow"):
         time.sleep(0.2)
 """

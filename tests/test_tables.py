@@ -4,8 +4,8 @@ import io
 import numpy as np
 import pytest
 
-from goodpart.intervals import retention_interval
-from goodpart.tables import retention_table, to_csv, to_latex, to_markdown
+from goodpart.evaluation.intervals import retention_interval
+from goodpart.evaluation.retention_tables import retention_table, to_csv, to_latex, to_markdown
 
 
 def cell(model, k, *, benchmark="b", policy="similarity", **values):

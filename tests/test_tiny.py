@@ -15,20 +15,20 @@ from transformers import Qwen2Tokenizer
 
 from conftest import ROOT
 from goodpart.benchmarks import benchmark_module
+from goodpart.benchmarks.sandbox import Sandbox
 from goodpart.errors import GoodpartError
-from goodpart.files import read_json, read_jsonl, sha256
-from goodpart.models import load, load_tokenizer
-from goodpart.rules.train import refuse_too_weak
-from goodpart.sandbox import Sandbox
-from goodpart.tiny import promote
-from goodpart.tiny.architectures import initial_model, public_config
-from goodpart.tiny.batches import batches
-from goodpart.tiny.corpus import PROMPT_FIELD, held_out, held_out_prompts, rows, training_tasks
-from goodpart.tiny.evaluate import accuracies
-from goodpart.tiny.tasks import GENERATORS
-from goodpart.tiny.tokenizer import family_tokenizer
-from goodpart.tiny.train import train
-from goodpart.tiny.verify import verify
+from goodpart.jobs.files import read_json, read_jsonl, sha256
+from goodpart.models.loading import load, load_tokenizer
+from goodpart_tools.tiny import promote
+from goodpart_tools.tiny.architectures import initial_model, public_config
+from goodpart_tools.tiny.batches import batches
+from goodpart_tools.tiny.corpus import PROMPT_FIELD, held_out, held_out_prompts, rows, training_tasks
+from goodpart_tools.tiny.evaluate import accuracies
+from goodpart_tools.tiny.tasks import GENERATORS
+from goodpart_tools.tiny.tokenizer import family_tokenizer
+from goodpart_tools.tiny.train import train
+from goodpart_tools.tiny.verify import verify
+from scripts.train import refuse_too_weak
 
 RESOURCES = ROOT / "workflow" / "resources"
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -223,7 +223,7 @@ def test_training_again_gives_the_same_weights(tmp_path, family):
 
 
 def test_a_killed_training_goes_on_where_it_was(tmp_path, monkeypatch):
-    from goodpart.tiny import train as module
+    from goodpart_tools.tiny import train as module
 
     monkeypatch.setattr(module, "SAVE_EVERY", 2)
     monkeypatch.setattr(module, "REPORT_EVERY", 1)

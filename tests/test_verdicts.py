@@ -2,10 +2,11 @@
 
 import pytest
 
-from goodpart import paths, verdicts
+from goodpart import paths
 from goodpart.errors import GoodpartError
-from goodpart.parquet import write_rows
-from goodpart.rules import generations, items, scores
+from goodpart.jobs.parquet import write_rows
+from goodpart_tools import verdicts
+from scripts import generations, items, scores
 
 PLACE = {"model": "m", "decode": "default", "benchmark": "b"}
 TEXTS = {0: ["one ````\ncode\n````", "two <b>", "three", "four"], 2: ["uno", "dos", "tres", "cuatro"]}

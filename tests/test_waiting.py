@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from goodpart.decode import decode, settings_for
-from goodpart.models import load
-from goodpart.samplers import common
+from goodpart.decoding.decode import decode, settings_for
+from goodpart.decoding.samplers import common
+from goodpart.models.loading import load
 
 PARITY = Path(__file__).parent / "data" / "parity"
 PROMPTS = [[5, 9, 30, 77, 12, 401, 8], [44, 3, 210], [17, 60, 61, 62, 63, 5, 4, 3, 2]]

@@ -10,7 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import ROOT, has_sandbox
-from goodpart import files, paths, provenance, records, sources
+from goodpart import paths
+from goodpart.jobs import files, records, sources
+from goodpart_tools import provenance
 from small_run import SMALL, Small
 from synthetic import FIGURES, SUFFIXES
 
@@ -194,7 +196,10 @@ def test_provenance_leads_from_the_table_to_models_and_data(edited, tmp_path):
     file = edited.folder / "workflow" / "goodpart" / "tables.py"
     file.write_text(file.read_text() + "\n# changed\n")
     changed = provenance.report(edited.folder / "paper_figs" / "table1.csv")
-    assert "workflow/goodpart/tables.py: its content has changed since table1 read it" in changed
+    assert (
+        "workflow/goodpart/evaluation/retention_tables.py: its content has changed since table1 read it"
+        in changed
+    )
 
 
 def test_tables_are_drawn_from_results_made_elsewhere(small, tmp_path):

@@ -10,10 +10,10 @@ import json
 from pathlib import Path
 
 from goodpart.benchmarks import benchmark_module
-from goodpart.decode import decode, settings_for
-from goodpart.models import load
-from goodpart.prompts import render
-from goodpart.runtime import limit_threads
+from goodpart.decoding.decode import decode, settings_for
+from goodpart.decoding.prompts import render
+from goodpart.jobs.runtime import limit_threads
+from goodpart.models.loading import load
 
 RESOURCES = Path(__file__).parents[2] / "workflow" / "resources"
 BENCHMARKS = {"gsm8k": 24, "math500": 16}  # new tokens

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from goodpart.hidden_cache import CacheWriter, StepStates, read_steps
-from goodpart.parquet import provenance
-from goodpart.step_tables import SCHEMAS
+from goodpart.jobs.parquet import provenance
+from goodpart.states.cache import CacheWriter, StepStates, read_steps
+from goodpart.states.statistics import SCHEMAS
 
 WIDTH, DEPTHS, POSITIONS, STEPS = 4096, 33, 544, 2
 CHILD = """
 import json, re, sys, time
-from goodpart.rules import statistics
+from scripts import statistics
 from argparse import Namespace
 from pathlib import Path
 folder, *outputs = map(Path, sys.argv[1:])

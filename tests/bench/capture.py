@@ -15,14 +15,14 @@ from pathlib import Path
 
 import torch
 
-from goodpart.capture import capture_prompt, capture_settings
-from goodpart.checkpoints.architecture import Architecture
-from goodpart.decode import decode
-from goodpart.families import SpecialTokens, llada
-from goodpart.hidden_cache import CacheWriter, StepStates
-from goodpart.models import Model, load
-from goodpart.parquet import provenance
-from goodpart.step_tables import SCHEMAS, TableWriters, step_tables
+from goodpart.decoding.decode import decode
+from goodpart.jobs.parquet import provenance
+from goodpart.models.checkpoints.architecture import Architecture
+from goodpart.models.families import SpecialTokens, llada
+from goodpart.models.loading import Model, load
+from goodpart.states.cache import CacheWriter, StepStates
+from goodpart.states.capture import capture_prompt, capture_settings
+from goodpart.states.statistics import SCHEMAS, TableWriters, step_tables
 
 MODELS = Path(__file__).parents[2] / "workflow" / "resources" / "models"
 EOS, MASK = 1001, 1000

@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 
-from goodpart.intervals import retention_interval
+from goodpart.evaluation.intervals import retention_interval
 
 BASELINES, RETENTIONS, CORRELATIONS = (0.5, 0.8), (0.6, 0.9, 1.0), (0.0, 0.3, 0.6)
 

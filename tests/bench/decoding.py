@@ -12,12 +12,12 @@ from functools import partial
 
 import torch
 
-from goodpart.checkpoints.architecture import Architecture
-from goodpart.decode import decode, settings_for
-from goodpart.families import SpecialTokens, llada
-from goodpart.models import Model, keep_freed_memory
-from goodpart.samplers.llada import quotas
-from goodpart.skipping import skipping
+from goodpart.decoding.decode import decode, settings_for
+from goodpart.decoding.samplers.llada import quotas
+from goodpart.models.checkpoints.architecture import Architecture
+from goodpart.models.families import SpecialTokens, llada
+from goodpart.models.loading import Model, keep_freed_memory
+from goodpart.models.skipping import skipping
 
 EOS, MASK = 126081, 126336
 

@@ -17,8 +17,8 @@ from pathlib import Path
 LOADING = """
 import json, re, sys, threading, time
 import torch, transformers
-from goodpart.families import family_module
-from goodpart.models import load
+from goodpart.models.families import family_module
+from goodpart.models.loading import load
 
 for family in ("llada", "dream", "qwen2"):
     family_module(family).MODEL_CLASS()
@@ -57,7 +57,7 @@ def random_checkpoint(folder: Path) -> None:
     import torch
     from safetensors.torch import save_file
 
-    from goodpart.tiny.architectures import initial_model, public_config, public_names
+    from goodpart_tools.tiny.architectures import initial_model, public_config, public_names
 
     shape = {"width": 512, "layers": 6, "heads": 8, "kv_heads": 8, "mlp": 1536}
     config = public_config("llada", shape) | {"embedding_size": 60_000, "vocab_size": 60_000}

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from conftest import Workflow
 from formats import write_checkpoint
-from goodpart.gpu import installed
-from goodpart.records import recorded_by_snakemake
+from goodpart.jobs.records import recorded_by_snakemake
+from goodpart.models.gpu import installed
 
 FAMILIES = {"llada-8b": ("llada", 32), "dream-7b": ("dream", 28)}
 

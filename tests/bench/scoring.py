@@ -21,9 +21,9 @@ from typing import Any
 
 from goodpart.benchmarks import benchmark_module, equivalence, judge
 from goodpart.benchmarks.code import run_programs
-from goodpart.runtime import processors
-from goodpart.sandbox import Sandbox
-from goodpart.verify.oracles import BINDING, DATA, STOP_STYLE, public, read, reference_of
+from goodpart.benchmarks.sandbox import Sandbox
+from goodpart.jobs.runtime import processors
+from goodpart_tools.verify.oracles import BINDING, DATA, STOP_STYLE, public, read, reference_of
 
 BARE = "import sys\nexec(compile(sys.stdin.read(), 'p', 'exec'), {'__name__': 'p'})"
 

@@ -17,15 +17,15 @@ from pathlib import Path
 
 import torch
 
-from goodpart import gpu
-from goodpart.capture import capture_prompt, capture_settings
-from goodpart.checkpoints.architecture import Architecture
-from goodpart.decode import decode, settings_for
-from goodpart.devices import synchronise
-from goodpart.families import SpecialTokens, llada
-from goodpart.memory import batch_that_fits
-from goodpart.models import Model, load
-from goodpart.skipping import skipping
+from goodpart.decoding.decode import decode, settings_for
+from goodpart.models import gpu
+from goodpart.models.checkpoints.architecture import Architecture
+from goodpart.models.devices import synchronise
+from goodpart.models.families import SpecialTokens, llada
+from goodpart.models.loading import Model, load
+from goodpart.models.memory import batch_that_fits
+from goodpart.models.skipping import skipping
+from goodpart.states.capture import capture_prompt, capture_settings
 
 ROOT = Path(__file__).parents[2]
 MODELS = ROOT / "workflow" / "resources" / "models"
@@ -64,7 +64,7 @@ def parity(device: str) -> str:
     lines = []
     for dtype, tolerance in (("float32", "1e-3"), ("bfloat16", "0.5")):
         folders = [str(folder) for folder in sorted(PARITY.iterdir()) if folder.is_dir()]
-        command = [sys.executable, "-m", "goodpart.verify", "parity", *folders]
+        command = [sys.executable, "-m", "goodpart_tools.verify", "parity", *folders]
         command += ["--dtype", dtype, "--device", device, "--tolerance", tolerance]
         run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
         lines.append(f"{dtype}: {(run.stdout.splitlines() or run.stderr.splitlines() or ['no output'])[-1]}")

@@ -27,6 +27,7 @@ PROFILES = "profiles/{model}/{decode}.parquet"  # of hidden states, a row a prom
 LATENCY = "latency/{model}.parquet"
 QUALITY = "quality_{decode}.parquet"  # cells of the quality-latency study
 PAGE = "report/{page}.html"  # of the report
+CONTROLLED_CELLS = "controlled_study_cells.parquet"
 CONTROLLED_STUDY = "controlled_study.parquet"
 CORPUS = "training/corpus"
 TRAINED = "training/{tiny_model}"

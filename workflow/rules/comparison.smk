@@ -2,20 +2,24 @@
 from goodpart.config.comparison import comparison_settings
 
 PAPER = os.path.relpath(WORKFLOW / "resources" / "paper")
-COMPARED = [model for model in MODELS if config["models"][model].get("paper_column")]
+COMPARED = [model for model in RUN.models if CONFIGURATION.models[model].paper_column]
 # Whose prompts Figure 8 chooses layers for, if it is a model of the paper's columns, and how.
 SELECTED = CHOSEN if SELECTION and CHOSEN in COMPARED else None
-COMPARISON = comparison_settings(CONFIGURATION, COMPARED, TABLE_POLICY, SELECTED)
-SELECTING = COMPARISON["selection"]
-# Cells under both rules on neighbours: their scores are compared item by item.
-TWICE = [
-    (model, benchmark, policy, k)
-    for model, benchmark, policy, k in CELLS
-    if COMPARISON["policies"]["allowed"] in POLICIES
-    and model in COMPARED
-    and benchmark in COMPARISON["kinds"]
-    and policy in (FULL, *COMPARISON["policies"].values())
-]
+COMPARISON = comparison_settings(CONFIGURATION, COMPARED, CONFIGURATION.table_policy, SELECTED)
+
+
+def scores_of_both_rules():
+    """Scores of cells under both rules on neighbours, which are compared item by item."""
+    policies = COMPARISON["policies"]
+    cells = [
+        cell
+        for cell in STUDIES["cells"].cells
+        if policies["allowed"] in RUN.policies
+        and cell[0] in COMPARED
+        and cell[1] in COMPARISON["kinds"]
+        and cell[2] in (paths.FULL_DEPTH, *policies.values())
+    ]
+    return ARTIFACTS.of_study(settings.Study("comparison", RUN.decode, tuple(cells)))["scores"]
 
 
 rule comparison:
@@ -23,14 +27,16 @@ rule comparison:
         paper_cells=f"{PAPER}/cells.csv",
         paper_claims=f"{PAPER}/claims.csv",
         cells=result(paths.CELLS),
-        scores=cell_inputs(TWICE)["scores"],
-        profiles=[result(paths.PROFILES, model=m, decode=WINDOWS["full"]) for m in COMPARED],
-        similarities=[
-            result(paths.PROMPT_SIMILARITIES, model=SELECTED, decode=DECODE, benchmark=b)
-            for b in COMPARISON["kinds"]
-            if SELECTING
+        scores=scores_of_both_rules(),
+        profiles=[
+            result(paths.PROFILES, model=m, decode=CONFIGURATION.windows["full"]) for m in COMPARED
         ],
-        latency=[result(paths.LATENCY, model=m) for m in LATENCY_MODELS],
+        similarities=[
+            result(paths.PROMPT_SIMILARITIES, model=SELECTED, decode=RUN.decode, benchmark=b)
+            for b in COMPARISON["kinds"]
+            if COMPARISON["selection"]
+        ],
+        latency=TIMED_TABLES,
     output:
         figure_files("comparison", ["csv", "md"]),
         page("comparison"),
@@ -39,19 +45,16 @@ rule comparison:
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code(
-            "rules.comparison",
-            *([f"policies.{SELECTING['policy']['kind']}"] if SELECTING else []),
+        **script(
+            "comparison",
+            (
+                [f"policies.{COMPARISON['selection']['policy']['kind']}"]
+                if COMPARISON["selection"]
+                else []
+            ),
+            settings=COMPARISON,
         ),
-        similarities=lambda wildcards, input: (
-            ["--similarities", *input.similarities] if input.similarities else []
-        ),
-        latency=lambda wildcards, input: ["--latency", *input.latency] if input.latency else [],
-        settings=json.dumps(COMPARISON),
     message:
         "The paper's cells and claims beside those of this run"
     shell:
-        "python -m goodpart.rules.comparison --paper-cells {input.paper_cells:q}"
-        " --paper-claims {input.paper_claims:q} --cells {input.cells:q} --profiles {input.profiles:q}"
-        " {params.similarities:q} {params.latency:q} --settings {params.settings:q}"
-        " --output {output:q} --log {log:q}"
+        SCRIPT

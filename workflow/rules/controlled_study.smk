@@ -1,4 +1,12 @@
 # Models that differ in one thing at a time, side by side: `snakemake --cores 2 controlled_study`.
+CONTROLLED = CONFIGURATION.controlled_study
+CONTROLLED_MODELS = CONTROLLED.models if CONTROLLED else []
+
+
+def trained_folders():
+    """Local checkpoints of the study that come with the curve of their training, by model."""
+    folders = {model: CONFIGURATION.models[model].path for model in CONTROLLED_MODELS}
+    return {m: str(f) for m, f in folders.items() if f and Path(f, "curve.csv").exists()}
 
 
 rule controlled_study:
@@ -6,11 +14,36 @@ rule controlled_study:
         figure_files("controlled_study", ["pdf", "png", "csv"]),
         figure_files("controlled_study_table", ["csv", "md"]),
         # Checkpoints of the hub come without the curve of their training.
-        (
-            figure_files("training_curves", ["pdf", "png", "csv"])
-            if trained_folders(STUDY["models"])
-            else []
+        figure_files("training_curves", ["pdf", "png", "csv"]) if trained_folders() else [],
+
+
+rule controlled_study_measures:
+    input:
+        statistics=[
+            result(paths.STATISTICS, model=m, decode=RUN.decode, benchmark=b, statistic=s)
+            for m in CONTROLLED_MODELS
+            for b in CALIBRATION
+            for s in ("layers", "tokens")
+        ],
+        cells=result(paths.CONTROLLED_CELLS),
+        scores=ARTIFACTS.of_study(STUDIES["controlled_study_cells"])["scores"],
+    output:
+        result(paths.CONTROLLED_STUDY),
+    log:
+        log_file("controlled_study_measures"),
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        **script(
+            "controlled_study_measures",
+            selection=CONTROLLED
+            and {**CONTROLLED.model_dump(), "calibration": CALIBRATION, "decode": RUN.decode},
+            **INTERVALS,
         ),
+    message:
+        "Similarities and retentions of the controlled study"
+    shell:
+        SCRIPT
 
 
 rule controlled_study_figure:
@@ -23,14 +56,16 @@ rule controlled_study_figure:
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code("figures.controlled_study"),
-        models=columns(STUDY["models"]),
-        threshold=policy_threshold(STUDY.get("policy")),
+        **script(
+            "controlled_study_figure",
+            models=descriptions.paper_columns(CONFIGURATION, CONTROLLED_MODELS),
+            threshold=CONTROLLED
+            and CONFIGURATION.policies[CONTROLLED.policy].settings().get("threshold"),
+        ),
     message:
         "Figure of the controlled study"
     shell:
-        "python -m goodpart.figures.controlled_study --study {input.study:q} --models {params.models:q}"
-        " {params.threshold} --output {output:q} --log {log:q}"
+        SCRIPT
 
 
 rule controlled_study_table:
@@ -44,9 +79,31 @@ rule controlled_study_table:
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code("rules.controlled_study_table"),
+        **script("controlled_study_table"),
     message:
         "Table of the controlled study"
     shell:
-        "python -m goodpart.rules.controlled_study_table --study {input.study:q}"
-        " --output {output:q} --log {log:q}"
+        SCRIPT
+
+
+rule training_curves:
+    input:
+        checkpoints=list(trained_folders().values()),
+    output:
+        drawn("training_curves", ["pdf", "png", "csv"]),
+    log:
+        log_file("training_curves"),
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        **script(
+            "training_curves",
+            models={
+                Path(folder).name: CONFIGURATION.models[model].paper_column
+                for model, folder in trained_folders().items()
+            },
+        ),
+    message:
+        "Figure of the training curves"
+    shell:
+        SCRIPT

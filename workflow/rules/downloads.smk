@@ -4,7 +4,7 @@
 
 rule download:
     output:
-        f"{config['downloads']['folder']}/{{kind}}/{{owner}}--{{name}}/{{revision}}/{downloads.MANIFEST}",
+        f"{CONFIGURATION.downloads.folder}/{{kind}}/{{owner}}--{{name}}/{{revision}}/{downloads.MANIFEST}",
     log:
         log_file("download", "kind", "owner", "name", "revision"),
     wildcard_constraints:
@@ -16,13 +16,8 @@ rule download:
     conda:
         "../../envs/models.yaml"
     params:
-        endpoint=(
-            ["--endpoint", config["downloads"]["endpoint"]]
-            if config["downloads"].get("endpoint")
-            else []
-        ),
+        **script("download", endpoint=CONFIGURATION.downloads.endpoint),
     message:
         "{wildcards.kind} {wildcards.owner}/{wildcards.name} from the hub"
     shell:
-        "python -m goodpart.rules.download --kind {wildcards.kind} --hub {wildcards.owner}/{wildcards.name}"
-        " --revision {wildcards.revision} {params.endpoint:q} --output {output:q} --log {log:q}"
+        SCRIPT

@@ -4,7 +4,7 @@
 rule export:
     input:
         skip_set=result(paths.SKIP_SET),
-        checkpoint=lambda wildcards: checkpoint(wildcards.model),
+        checkpoint=checkpoint,
     output:
         directory(result(paths.EXPORT)),
     log:
@@ -12,19 +12,8 @@ rule export:
     conda:
         "../../envs/models.yaml"
     params:
-        code=lambda wildcards: code(
-            "export", f"families.{config['models'][wildcards.model]['family']}"
-        ),
-        content=lambda wildcards: checkpoint_state(wildcards.model),
-        name=lambda wildcards: config["models"][wildcards.model].get("path")
-        or config["models"][wildcards.model]["hub"],
-        revision=lambda wildcards: (
-            ["--revision", config["models"][wildcards.model]["revision"]]
-            if config["models"][wildcards.model].get("revision")
-            else []
-        ),
+        **script("export", family_module_of, model=model_entry),
     message:
         "{wildcards.model} without {wildcards.k} layers ({wildcards.policy}) as a checkpoint"
     shell:
-        "python -m goodpart.export {params.name:q} {params.revision} --skip-set {input.skip_set:q}"
-        " --output {output:q} --log {log:q}"
+        SCRIPT

@@ -1,58 +1,43 @@
-# Completions with layers skipped. One job serves a range of items of all benchmarks that have it, so that
-# starting Python and loading a model are paid once. Snakemake deletes the shards that exist; the job keeps
-# them under a second name and takes up those of the same settings, so a new benchmark costs its own items only.
+# Completions with layers skipped, a range of a benchmark's items a job. Snakemake deletes the shard that exists;
+# the job keeps completions under a second name and takes up those of the same settings.
 
 
-for (suffix, policies, first, last), members in item_ranges().items():
-
-    rule:
-        name:
-            f"generations{suffix}"
-        input:
-            item_files=[result(paths.ITEMS, benchmark=b, split="evaluation") for b in members],
-            skip_set=skip_set,
-            full=lambda wildcards, members=members, first=first, last=last: full_depth(
-                wildcards, members, first, last
-            ),
-            checkpoint=lambda wildcards: checkpoint(wildcards.model),
-        output:
-            [result(paths.GENERATIONS, benchmark=b, first=first, last=last) for b in members],
-        log:
-            log_file(f"generations{suffix}", "model", "decode", "policy", "k"),
-        wildcard_constraints:
-            policy=policies,
-        conda:
-            "../../envs/models.yaml"
-        threads: CORES_A_THREAD
-        resources:
-            mem_mb=rising("mem_mb"),
-            runtime=rising("runtime"),
-            gpu=lambda wildcards: config["models"][wildcards.model]["gpu"],
-        params:
-            code=lambda wildcards: family_code("rules.generations", wildcards.model),
-            threads=compute_threads,
-            model=lambda wildcards: model_entry(wildcards.model),
-            settings=lambda wildcards, members=members: decoding(
-                wildcards.decode, wildcards.model, members
-            ),
-            samples=[config["benchmarks"][b]["samples"] for b in members],
-            skip_set=lambda wildcards, input: (
-                ["--skip-set", input.skip_set] if input.skip_set else []
-            ),
-            full=lambda wildcards, input: ["--full", *input.full] if input.full else [],
-            kl_items=config["generation"]["kl_items"],
-            kl_states=config["generation"]["kl_states"],
-            first=first,
-            last=last,
-            seed=config["seed"],
-            batch_size=lambda wildcards: config["models"][wildcards.model]["batch_size"],
-            context=config["generation"]["context"],
-        message:
-            f"{{wildcards.model}}, {benchmark_names(members)}, items {first} to {last}:"
-            " completions with {wildcards.k} layers skipped ({wildcards.policy})"
-        shell:
-            "python -m goodpart.rules.generations --model {params.model:q} --items {input.item_files:q}"
-            " --settings {params.settings:q} --samples {params.samples} {params.skip_set:q} {params.full:q}"
-            " --kl-items {params.kl_items} --kl-states {params.kl_states} --first {params.first} --last {params.last}"
-            " --seed {params.seed} --batch-size {params.batch_size} --context {params.context}"
-            " --threads {params.threads} --output {output:q} --log {log:q}"
+rule generations:
+    input:
+        item_file=result(paths.ITEMS, split="evaluation"),
+        skip_set=lambda wildcards: (
+            []
+            if wildcards.policy == paths.FULL_DEPTH
+            else ARTIFACTS.skip_set(wildcards.model, wildcards.policy, wildcards.k)
+        ),
+        full=lambda wildcards: ARTIFACTS.full_depth(dict(wildcards.items())),
+        checkpoint=checkpoint,
+    output:
+        result(paths.GENERATIONS),
+    log:
+        log_file("generations", "model", "decode", "benchmark", "policy", "k", "first", "last"),
+    conda:
+        "../../envs/models.yaml"
+    threads: CORES_A_THREAD
+    resources:
+        **MODEL_RESOURCES,
+    params:
+        **script(
+            "generations",
+            family_modules,
+            model=model_entry,
+            settings=lambda wildcards: descriptions.settings_of(
+                CONFIGURATION, wildcards.decode, wildcards.model, [wildcards.benchmark]
+            )[0],
+            samples=lambda wildcards: CONFIGURATION.benchmarks[wildcards.benchmark].samples,
+            kl_items=CONFIGURATION.generation.kl_items,
+            kl_states=CONFIGURATION.generation.kl_states,
+            seed=CONFIGURATION.seed,
+            batch_size=batch_size,
+            context=CONFIGURATION.generation.context,
+        ),
+    message:
+        "{wildcards.model}, {wildcards.benchmark}, items {wildcards.first} to {wildcards.last}:"
+        " completions with {wildcards.k} layers skipped ({wildcards.policy})"
+    shell:
+        SCRIPT

@@ -1,9 +1,21 @@
 # Benchmark items, with their prompts and what scoring needs.
 
 
+def item_choice(key):
+    """One of the things that choose a split's items."""
+    return lambda wildcards: descriptions.item_choice(
+        CONFIGURATION, wildcards.benchmark, wildcards.split
+    )[key]
+
+
+def kind_of(benchmark):
+    """The module of a benchmark."""
+    return CONFIGURATION.benchmarks[benchmark].kind
+
+
 rule items:
     input:
-        source=source_files,
+        source=lambda wildcards: ARTIFACTS.sources(wildcards.benchmark, wildcards.split),
     output:
         result(paths.ITEMS),
     log:
@@ -11,20 +23,15 @@ rule items:
     conda:
         "../../envs/models.yaml"
     params:
-        code=lambda wildcards: kind_code(
-            "rules.items", "benchmarks", config["benchmarks"][wildcards.benchmark]["kind"]
+        **script(
+            "items",
+            lambda wildcards: [f"benchmarks.{kind_of(wildcards.benchmark)}"],
+            **{
+                key: item_choice(key)
+                for key in ("kind", "style", "source", "n", "subset", "examples")
+            },
         ),
-        kind=lambda wildcards: config["benchmarks"][wildcards.benchmark]["kind"],
-        style=lambda wildcards: config["benchmarks"][wildcards.benchmark]["style"],
-        source=lambda wildcards: json.dumps(
-            config["benchmarks"][wildcards.benchmark][wildcards.split], sort_keys=True
-        ),
-        subset=items_subset,
-        examples=worked_examples,
     message:
         "{wildcards.benchmark}: {wildcards.split} items"
     shell:
-        "python -m goodpart.rules.items --benchmark {wildcards.benchmark} --kind {params.kind}"
-        " --split {wildcards.split} --source {params.source:q} --style {params.style} {params.subset}"
-        " {params.examples:q}"
-        " --output {output:q} --log {log:q}"
+        SCRIPT

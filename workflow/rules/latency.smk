@@ -1,44 +1,46 @@
 # Latency at full depth and with layers skipped, with and without a cache.
 
 
+def timed_settings(wildcards):
+    """Decoding settings of each preset that is timed."""
+    settings = descriptions.settings_of
+    model, benchmarks = wildcards.model, [LATENCY.benchmark]
+    return [settings(CONFIGURATION, d, model, benchmarks)[0] for d in LATENCY.decodes]
+
+
 rule latency:
     input:
         require_latency,
         item_file=lambda wildcards: result(
-            paths.ITEMS, benchmark=LATENCY["benchmark"], split="evaluation"
+            paths.ITEMS, benchmark=LATENCY.benchmark, split="evaluation"
         ),
-        skip_set=lambda wildcards: skip_set_file(
-            wildcards.model, LATENCY["policy"], LATENCY["layers_skipped"][wildcards.model]
+        skip_set=lambda wildcards: ARTIFACTS.skip_set(
+            wildcards.model, LATENCY.policy, LATENCY.layers_skipped[wildcards.model]
         ),
-        checkpoint=lambda wildcards: checkpoint(wildcards.model),
+        checkpoint=checkpoint,
     output:
         result(paths.LATENCY),
     log:
         log_file("latency", "model"),
     conda:
         "../../envs/models.yaml"
+    # It takes all cores, so that nothing runs beside it, and computes on the study's `threads` of them.
     threads: all_cores()
     resources:
-        mem_mb=lambda wildcards: config["models"][wildcards.model]["mem_mb"],
-        runtime=lambda wildcards: config["models"][wildcards.model]["runtime"],
-        gpu=lambda wildcards: config["models"][wildcards.model]["gpu"],
+        **MODEL_RESOURCES,
     params:
-        code=lambda wildcards: family_code("rules.latency", wildcards.model),
-        model=lambda wildcards: model_entry(wildcards.model),
-        decodes=LATENCY.get("decodes"),
-        settings=lambda wildcards: [
-            decoding(decode, wildcards.model, [LATENCY["benchmark"]])[0]
-            for decode in LATENCY["decodes"]
-        ],
-        policy=LATENCY.get("policy"),
-        batch_sizes=LATENCY.get("batch_sizes"),
-        repeats=LATENCY.get("repeats"),
-        threads=LATENCY.get("threads"),
-    # It takes all cores, so that nothing runs beside it, and computes on the study's `threads` of them.
+        **script(
+            "latency",
+            family_modules,
+            model=model_entry,
+            decodes=LATENCY and LATENCY.decodes,
+            settings=timed_settings,
+            policy=LATENCY and LATENCY.policy,
+            batch_sizes=LATENCY and LATENCY.batch_sizes,
+            repeats=LATENCY and LATENCY.repeats,
+            threads=LATENCY and LATENCY.threads,
+        ),
     message:
         "{wildcards.model}: seconds a completion, with nothing beside it"
     shell:
-        "python -m goodpart.rules.latency --name {wildcards.model} --model {params.model:q}"
-        " --items {input.item_file:q} --decodes {params.decodes} --settings {params.settings:q}"
-        " --policy {params.policy} --skip-set {input.skip_set:q} --batch-sizes {params.batch_sizes}"
-        " --repeats {params.repeats} --threads {params.threads} --output {output:q} --log {log:q}"
+        SCRIPT

@@ -1,4 +1,6 @@
 # All policies for one model and one benchmark at equal k: `snakemake --cores 2 policy_study`.
+POLICY_STUDY = CONFIGURATION.policy_study
+OVERLAP = POLICY_STUDY and CONFIGURATION.policies[POLICY_STUDY.overlap]
 
 
 rule policy_study:
@@ -18,11 +20,40 @@ rule policies_figure:
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code("figures.policies"),
+        **script("policies_figure"),
     message:
         "Figure of the policy study"
     shell:
-        "python -m goodpart.figures.policies --cells {input.cells:q} --output {output:q} --log {log:q}"
+        SCRIPT
+
+
+rule overlap_measures:
+    input:
+        similarities=[
+            result(paths.PROMPT_SIMILARITIES, model=m, decode=RUN.decode, benchmark=b)
+            for m in RUN.models
+            for b in RUN.benchmarks
+        ],
+    output:
+        result(paths.OVERLAP),
+    log:
+        log_file("overlap_measures"),
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        **script(
+            "overlap_measures",
+            lambda wildcards: ["policies.random_layers", f"policies.{OVERLAP.kind}"],
+            models={m: CONFIGURATION.models[m].layers for m in RUN.models},
+            benchmarks=RUN.benchmarks,
+            settings=OVERLAP and OVERLAP.settings(),
+            ks=[k for k in POLICY_STUDY.layers_skipped if k] if POLICY_STUDY else [],
+            **INTERVALS,
+        ),
+    message:
+        "Overlap of skip sets between prompts and benchmarks"
+    shell:
+        SCRIPT
 
 
 rule overlap_figure:
@@ -35,13 +66,11 @@ rule overlap_figure:
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code("figures.overlap"),
-        models=columns(MODELS),
+        **script("overlap_figure", models=descriptions.paper_columns(CONFIGURATION, RUN.models)),
     message:
         "Figure of the overlap of skip sets"
     shell:
-        "python -m goodpart.figures.overlap --overlap {input.overlap:q} --models {params.models:q}"
-        " --output {output:q} --log {log:q}"
+        SCRIPT
 
 
 rule policy_study_table:
@@ -56,10 +85,8 @@ rule policy_study_table:
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code("rules.policy_study_table"),
-        level=config["table"]["level"],
+        **script("policy_study_table", level=TABLE.level),
     message:
         "Table of the policy study"
     shell:
-        "python -m goodpart.rules.policy_study_table --cells {input.cells:q} --overlap {input.overlap:q}"
-        " --level {params.level} --output {output:q} --log {log:q}"
+        SCRIPT

@@ -1,11 +1,25 @@
 # The quality-latency study: accuracy against time, at full depth and with layers skipped.
+TIMED = CONFIGURATION.latency_models
+TIMED_TABLES = [result(paths.LATENCY, model=m) for m in TIMED]
+QUALITY_TABLES = [result(paths.QUALITY, decode=d) for d in (LATENCY.decodes if LATENCY else [])]
+
+
+def quality_latency_files():
+    """All of the study, if a model of the run is in it."""
+    require_latency()
+    if not TIMED:
+        return []
+    return [
+        *figure_files("quality_latency", ["pdf", "png", "csv"]),
+        *figure_files("quality_latency_table", ["md"]),
+    ]
 
 
 rule quality_latency:
     input:
         require_latency,
-        latency=[result(paths.LATENCY, model=m) for m in LATENCY_MODELS],
-        quality=[result(paths.QUALITY, decode=d) for d in LATENCY.get("decodes", [])],
+        latency=TIMED_TABLES,
+        quality=QUALITY_TABLES,
     output:
         drawn("quality_latency", ["pdf", "png", "csv"]),
     log:
@@ -13,22 +27,22 @@ rule quality_latency:
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code("figures.quality_latency"),
-        models=columns(LATENCY_MODELS),
-        level=config["table"]["level"],
+        **script(
+            "quality_latency",
+            models=descriptions.paper_columns(CONFIGURATION, TIMED),
+            level=TABLE.level,
+        ),
     message:
         "Figure of quality and latency"
     shell:
-        "python -m goodpart.figures.quality_latency --latency {input.latency:q}"
-        " --quality {input.quality:q} --models {params.models:q} --level {params.level}"
-        " --output {output:q} --log {log:q}"
+        SCRIPT
 
 
 rule quality_latency_table:
     input:
         require_latency,
-        latency=[result(paths.LATENCY, model=m) for m in LATENCY_MODELS],
-        quality=[result(paths.QUALITY, decode=d) for d in LATENCY.get("decodes", [])],
+        latency=TIMED_TABLES,
+        quality=QUALITY_TABLES,
     output:
         figure_files("quality_latency_table", ["md"]),
         page("quality_latency_table"),
@@ -37,10 +51,8 @@ rule quality_latency_table:
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code("rules.quality_latency_table"),
-        level=config["table"]["level"],
+        **script("quality_latency_table", level=TABLE.level),
     message:
         "Table of quality and latency"
     shell:
-        "python -m goodpart.rules.quality_latency_table --latency {input.latency:q}"
-        " --quality {input.quality:q} --level {params.level} --output {output:q} --log {log:q}"
+        SCRIPT

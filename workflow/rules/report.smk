@@ -5,6 +5,48 @@
 report: "../report/workflow.rst"
 
 
+# Categories of the report, and the figures and tables in each.
+REPORT = {
+    "1 Skipping layers": ["table1", "table2", "table3", "figure1", "figure2", "figure8"],
+    "2 Hidden states": [
+        *(f"figure{n}" for n in (3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14)),
+        *("block_similarity", "mask_ratio"),
+    ],
+    "3 Quality and latency": ["quality_latency", "quality_latency_table"],
+    "4 The paper side by side": ["comparison"],
+    "5 Studies": [
+        *("policies", "overlap", "policy_study_table"),
+        *("controlled_study", "controlled_study_table", "training_curves"),
+    ],
+    "6 This run": ["run"],
+}
+
+
+def title(name):
+    """How a figure or table is called: Figure 3, Block similarity."""
+    return re.sub(r"(?<=[a-z])(?=\d)", " ", name.replace("_", " ")).capitalize()
+
+
+def in_report(file, name):
+    """An output that the report shows, with its caption, under its category."""
+    category = next((c for c, names in REPORT.items() if name in names), "Other")
+    caption = f"../report/{name}.rst"
+    return report(file, caption=caption, category=category, labels={"item": title(name)})
+
+
+def drawn(name, suffixes):
+    """The files of one figure as outputs; its picture goes into the report."""
+    return [
+        in_report(file, name) if file.endswith(".png") else file
+        for file in figure_files(name, suffixes)
+    ]
+
+
+def page(name):
+    """The page of the report that shows a table."""
+    return in_report(result(paths.PAGE, page=name), name)
+
+
 rule run_page:
     input:
         cells=result(paths.CELLS),
@@ -15,10 +57,8 @@ rule run_page:
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code("rules.run_page"),
-        config=lambda wildcards: json.dumps(config, sort_keys=True),
+        **script("run_page", config=config),
     message:
         "Page of the report about this run"
     shell:
-        "python -m goodpart.rules.run_page --cells {input.cells:q} --config {params.config:q}"
-        " --output {output:q} --log {log:q}"
+        SCRIPT

@@ -1,10 +1,18 @@
 # Hidden states of calibration prompts, and their similarities and norms. The states of the first prompts are
 # cached in files; those of the others go into statistics as they are made.
+CAPTURE = CONFIGURATION.capture
+STORED = min(CAPTURE.stored, CAPTURE.prompts)
+
+
+def captured_settings(wildcards):
+    """Decoding settings of each calibration benchmark."""
+    return descriptions.settings_of(CONFIGURATION, wildcards.decode, wildcards.model, CALIBRATION)
 
 
 rule hidden_states:
     input:
-        **capturing_input(),
+        item_files=[result(paths.ITEMS, benchmark=b, split="calibration") for b in CALIBRATION],
+        checkpoint=checkpoint,
     output:
         [directory(result(paths.HIDDEN_STATES, benchmark=b)) for b in CALIBRATION],
     log:
@@ -13,30 +21,29 @@ rule hidden_states:
         "../../envs/models.yaml"
     threads: CORES_A_THREAD
     resources:
-        mem_mb=rising("mem_mb"),
-        runtime=rising("runtime"),
-        gpu=lambda wildcards: config["models"][wildcards.model]["gpu"],
+        **MODEL_RESOURCES,
     params:
-        code=lambda wildcards: family_code("rules.hidden_states", wildcards.model),
-        threads=compute_threads,
-        model=lambda wildcards: model_entry(wildcards.model),
-        settings=lambda wildcards: decoding(wildcards.decode, wildcards.model, CALIBRATION),
-        stored=STORED,
-        steps=json.dumps(CAPTURE["steps"]),
-        seed=config["seed"],
-        max_gb=CAPTURE["max_gb"],
+        **script(
+            "hidden_states",
+            family_modules,
+            model=model_entry,
+            settings=captured_settings,
+            first=0,
+            last=STORED,
+            steps=CAPTURE.steps,
+            seed=CONFIGURATION.seed,
+            max_gb=CAPTURE.max_gb,
+        ),
     message:
         "{wildcards.model}: hidden states of calibration prompts, decoding preset {wildcards.decode}"
     shell:
-        "python -m goodpart.rules.hidden_states --model {params.model:q} --items {input.item_files:q}"
-        " --settings {params.settings:q} --first 0 --last {params.stored} --steps {params.steps:q}"
-        " --seed {params.seed} --max-gb {params.max_gb} --threads {params.threads} --output {output:q}"
-        " --log {log:q}"
+        SCRIPT
 
 
 rule streamed_statistics:
     input:
-        **capturing_input(),
+        item_files=[result(paths.ITEMS, benchmark=b, split="calibration") for b in CALIBRATION],
+        checkpoint=checkpoint,
     output:
         [directory(result(paths.STREAMED, benchmark=b)) for b in CALIBRATION],
     log:
@@ -45,31 +52,28 @@ rule streamed_statistics:
         "../../envs/models.yaml"
     threads: CORES_A_THREAD
     resources:
-        mem_mb=rising("mem_mb"),
-        runtime=rising("runtime"),
-        gpu=lambda wildcards: config["models"][wildcards.model]["gpu"],
+        **MODEL_RESOURCES,
     params:
-        code=lambda wildcards: family_code("rules.streamed_statistics", wildcards.model),
-        threads=compute_threads,
-        model=lambda wildcards: model_entry(wildcards.model),
-        settings=lambda wildcards: decoding(wildcards.decode, wildcards.model, CALIBRATION),
-        first=STORED,
-        last=CAPTURE["prompts"],
-        steps=json.dumps(CAPTURE["steps"]),
-        seed=config["seed"],
+        **script(
+            "streamed_statistics",
+            family_modules,
+            model=model_entry,
+            settings=captured_settings,
+            first=STORED,
+            last=CAPTURE.prompts,
+            steps=CAPTURE.steps,
+            seed=CONFIGURATION.seed,
+        ),
     message:
         "{wildcards.model}: statistics of hidden states that are not stored, decoding preset {wildcards.decode}"
     shell:
-        "python -m goodpart.rules.streamed_statistics --model {params.model:q}"
-        " --items {input.item_files:q} --settings {params.settings:q} --first {params.first}"
-        " --last {params.last} --steps {params.steps:q} --seed {params.seed} --threads {params.threads}"
-        " --output {output:q} --log {log:q}"
+        SCRIPT
 
 
 rule statistics:
     input:
         hidden_states=result(paths.HIDDEN_STATES),
-        streamed=result(paths.STREAMED) if STREAMED else [],
+        streamed=result(paths.STREAMED) if CAPTURE.prompts > STORED else [],
     output:
         [result(paths.STATISTICS, statistic=s) for s in ("layers", "tokens", "norms", "pairs")],
     log:
@@ -77,23 +81,42 @@ rule statistics:
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code("rules.statistics"),
-        streamed=lambda wildcards, input: (["--streamed", input.streamed] if input.streamed else []),
+        **script("statistics"),
     message:
         "{wildcards.model}, {wildcards.benchmark}: similarities and norms, decoding preset {wildcards.decode}"
     shell:
-        "python -m goodpart.rules.statistics --hidden-states {input.hidden_states:q}"
-        " {params.streamed:q} --output {output:q} --log {log:q}"
+        SCRIPT
+
+
+rule profiles:
+    input:
+        statistics=[
+            result(paths.STATISTICS, benchmark=b, statistic=s)
+            for b in CALIBRATION
+            for s in ("layers", "tokens", "norms")
+        ],
+    output:
+        result(paths.PROFILES),
+    log:
+        log_file("profiles", "model", "decode"),
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        **script("profiles"),
+    message:
+        "{wildcards.model}: similarities and norms by prompt, step and layer, decoding preset {wildcards.decode}"
+    shell:
+        SCRIPT
 
 
 rule delete_hidden_states:
-    # Statistics and figures stay; what needs the states again makes them again.
+    # Statistics and figures stay; a job that needs the states again makes them again.
     log:
         log_file("delete_hidden_states"),
     conda:
         "../../envs/analysis.yaml"
     params:
-        folder=f"{RESULTS}/hidden_states",
+        folder=f"{ARTIFACTS.results}/hidden_states",
     message:
         "Stored hidden states are deleted"
     shell:

@@ -1,44 +1,68 @@
-# Verdicts on completions. One job serves all benchmarks of a model and skip set: scoring takes less time than
-# starting Python. Verdicts of the same completions, scorer and settings are kept.
+# Verdicts on completions. Verdicts of the same completions, scorer and settings are kept.
+from functools import cache
+
+from snakemake.io import IOFile
+
+from goodpart.benchmarks import benchmark_module
+from goodpart.benchmarks.sandbox import Sandbox
+from goodpart.evaluation.item_verdicts import not_run
+
+SCORING = CONFIGURATION.scoring
 
 
-for suffix, policies, members in served_together():
+def runs_code(benchmark):
+    """Whether scoring a benchmark runs model-written code."""
+    return benchmark_module(kind_of(benchmark)).SANDBOX
 
-    rule:
-        name:
-            f"scores{suffix}"
-        input:
-            item_files=[result(paths.ITEMS, benchmark=b, split="evaluation") for b in members],
-            generations=[shard for b in members for shard in shards_of(b)],
-        output:
-            [result(paths.SCORES, benchmark=b) for b in members],
-        log:
-            log_file(f"scores{suffix}", "model", "decode", "policy", "k"),
-        wildcard_constraints:
-            policy=policies,
-        conda:
-            "../../envs/analysis.yaml"
-        threads: config["scoring"]["threads"]
-        params:
-            code=code(
-                "rules.scores",
-                *sorted({f"benchmarks.{config['benchmarks'][b]['kind']}" for b in members}),
-            ),
-            kinds=[config["benchmarks"][b]["kind"] for b in members],
-            styles=[config["benchmarks"][b]["style"] for b in members],
-            attempt=lambda wildcards, members=members: attempt(
-                wildcards, list(filter(runs_code, members))
-            ),
-            shards=[len(shards_of(b)) for b in members],
-            sandbox=config["scoring"]["sandbox"],
-            cpu=config["scoring"]["cpu_seconds"],
-            wall=config["scoring"]["wall_seconds"],
-            numpy="--numpy" if config["scoring"].get("numpy") else "",
-        message:
-            f"{{wildcards.model}}, {benchmark_names(members)}:"
-            " scores with {wildcards.k} layers skipped ({wildcards.policy})"
-        shell:
-            "python -m goodpart.rules.scores --kinds {params.kinds} --styles {params.styles}"
-            " --items {input.item_files:q} --generations {input.generations:q} --shards {params.shards}"
-            " --sandbox {params.sandbox} --cpu-seconds {params.cpu} --wall-seconds {params.wall}"
-            " {params.numpy} --threads {threads} --output {output:q} --log {log:q}"
+
+@cache
+def sandbox_works():
+    """Whether model-written code can be run on this machine."""
+    try:
+        Sandbox(SCORING.sandbox).probe()
+    except GoodpartError:
+        return False
+    return True
+
+
+def attempt(wildcards):
+    """A parameter that changes once what a job could not score for want of a sandbox can be scored.
+
+    It is no function of `output`: Snakemake does not record those.
+    """
+    file = result(paths.SCORES).format(**wildcards)
+    if not runs_code(wildcards.benchmark) or not Path(file).exists():
+        return "attempt 0"
+    recorded = " ".join(workflow.persistence.params(IOFile(file)) or [])
+    last = max([0, *map(int, re.findall(r"attempt (\d+)", recorded))])
+    return f"attempt {last + (not_run(Path(file)) and sandbox_works())}"
+
+
+rule scores:
+    input:
+        item_file=result(paths.ITEMS, split="evaluation"),
+        generations=lambda wildcards: ARTIFACTS.generations(**wildcards),
+    output:
+        result(paths.SCORES),
+    log:
+        log_file("scores", "model", "decode", "benchmark", "policy", "k"),
+    conda:
+        "../../envs/analysis.yaml"
+    threads: SCORING.threads
+    params:
+        **script(
+            "scores",
+            lambda wildcards: [f"benchmarks.{kind_of(wildcards.benchmark)}"],
+            kind=lambda wildcards: kind_of(wildcards.benchmark),
+            style=lambda wildcards: CONFIGURATION.benchmarks[wildcards.benchmark].style,
+            sandbox=SCORING.sandbox,
+            cpu_seconds=SCORING.cpu_seconds,
+            wall_seconds=SCORING.wall_seconds,
+            numpy=SCORING.numpy,
+        ),
+        attempt=attempt,
+    message:
+        "{wildcards.model}, {wildcards.benchmark}:"
+        " scores with {wildcards.k} layers skipped ({wildcards.policy})"
+    shell:
+        SCRIPT

@@ -1,7 +1,7 @@
 # Figures of skipping. Their model and benchmark are config.yaml's, or the run's first.
-FIGURE1_BENCHMARK = shown(config["skip_figures"].get("benchmark"), "benchmarks")
-MECHANISM = config["skip_figures"].get("mechanism")
-SELECTION = config["skip_figures"].get("selection")
+FIGURE1_BENCHMARK = descriptions.shown(CONFIGURATION.skip_figures.benchmark, RUN.benchmarks)
+MECHANISM = CONFIGURATION.skip_figures.mechanism
+SELECTION = CONFIGURATION.skip_figures.selection
 
 
 rule figure1:
@@ -14,25 +14,25 @@ rule figure1:
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code("figures.figure1"),
-        models=columns(MODELS),
-        policy=TABLE_POLICY,
-        benchmark=FIGURE1_BENCHMARK,
-        label=config["benchmarks"][FIGURE1_BENCHMARK].get("label", FIGURE1_BENCHMARK),
+        **script(
+            "figure1",
+            models=descriptions.paper_columns(CONFIGURATION, RUN.models),
+            policy=CONFIGURATION.table_policy,
+            benchmark=FIGURE1_BENCHMARK,
+            label=CONFIGURATION.benchmarks[FIGURE1_BENCHMARK].label or FIGURE1_BENCHMARK,
+        ),
     message:
         "Figure 1: retention against FLOPs"
     shell:
-        "python -m goodpart.figures.figure1 --cells {input.cells:q} --models {params.models:q}"
-        " --policy {params.policy} --benchmark {params.benchmark} --label {params.label:q}"
-        " --output {output:q} --log {log:q}"
+        SCRIPT
 
 
 if MECHANISM:
-    DRAWN = shown(MECHANISM["model"], "models")
+    DRAWN = descriptions.shown(MECHANISM.model, RUN.models)
 
     rule figure2:
         input:
-            skip_set=skip_set_file(DRAWN, MECHANISM["policy"], MECHANISM["k"]),
+            skip_set=ARTIFACTS.skip_set(DRAWN, MECHANISM.policy, MECHANISM.k),
         output:
             drawn("figure2", ["pdf", "png", "csv"]),
         log:
@@ -40,28 +40,32 @@ if MECHANISM:
         conda:
             "../../envs/analysis.yaml"
         params:
-            code=code("figures.figure2", f"families.{config['models'][DRAWN]['family']}"),
-            name=f"{DRAWN}, {MECHANISM['policy']}, k = {MECHANISM['k']}",
-            layers=config["models"][DRAWN]["layers"],
-            family=config["models"][DRAWN]["family"],
-            settings=decoding(DECODE, DRAWN, BENCHMARKS[:1]),
+            **script(
+                "figure2",
+                [f"models.families.{CONFIGURATION.models[DRAWN].family}"],
+                name=f"{DRAWN}, {MECHANISM.policy}, k = {MECHANISM.k}",
+                layers=CONFIGURATION.models[DRAWN].layers,
+                family=CONFIGURATION.models[DRAWN].family,
+                settings=descriptions.settings_of(
+                    CONFIGURATION, RUN.decode, DRAWN, RUN.benchmarks[:1]
+                )[0],
+            ),
         message:
             "Figure 2: the mechanism"
         shell:
-            "python -m goodpart.figures.figure2 --name {params.name:q} --skip-set {input.skip_set:q}"
-            " --layers {params.layers} --family {params.family} --settings {params.settings:q} --output {output:q} --log {log:q}"
+            SCRIPT
 
 
 if SELECTION:
-    CHOSEN = shown(SELECTION["model"], "models")
-    COUNTED = shown(SELECTION["benchmark"], "benchmarks")
+    CHOSEN = descriptions.shown(SELECTION.model, RUN.models)
+    COUNTED = descriptions.shown(SELECTION.benchmark, RUN.benchmarks)
 
     rule figure8:
         input:
             similarities=result(
                 paths.PROMPT_SIMILARITIES,
                 model=CHOSEN,
-                decode=DECODE,
+                decode=RUN.decode,
                 benchmark=COUNTED,
             ),
         output:
@@ -71,20 +75,18 @@ if SELECTION:
         conda:
             "../../envs/analysis.yaml"
         params:
-            code=code(
-                "figures.figure8", f"policies.{config['policies'][SELECTION['policy']]['kind']}"
+            **script(
+                "figure8",
+                [f"policies.{CONFIGURATION.policies[SELECTION.policy].kind}"],
+                model=CHOSEN,
+                models=descriptions.paper_columns(CONFIGURATION, RUN.models),
+                label=CONFIGURATION.benchmarks[COUNTED].label or COUNTED,
+                layers=CONFIGURATION.models[CHOSEN].layers,
+                settings=CONFIGURATION.policies[SELECTION.policy].settings(),
+                k=SELECTION.k,
+                level=TABLE.level,
             ),
-            model=CHOSEN,
-            models=columns(MODELS),
-            label=config["benchmarks"][COUNTED].get("label", COUNTED),
-            layers=config["models"][CHOSEN]["layers"],
-            settings=json.dumps(config["policies"][SELECTION["policy"]], sort_keys=True),
-            k=SELECTION["k"],
-            level=config["table"]["level"],
         message:
             "Figure 8: how often each layer is chosen"
         shell:
-            "python -m goodpart.figures.figure8 --similarities {input.similarities:q}"
-            " --model {params.model} --models {params.models:q} --label {params.label:q}"
-            " --layers {params.layers} --settings {params.settings:q} --k {params.k}"
-            " --level {params.level} --output {output:q} --log {log:q}"
+            SCRIPT

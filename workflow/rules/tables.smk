@@ -12,21 +12,20 @@ rule table1:
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code("rules.table1"),
-        settings=json.dumps(
-            {
-                "policy": TABLE_POLICY,
-                "models": {m: config["models"][m].get("paper_column") for m in MODELS},
-                "labels": {b: config["benchmarks"][b].get("label", b) for b in BENCHMARKS},
-                "below_threshold": config["table"]["below_threshold"],
-                "level": config["table"]["level"],
-            }
+        **script(
+            "table1",
+            settings={
+                "policy": CONFIGURATION.table_policy,
+                "models": descriptions.paper_columns(CONFIGURATION, RUN.models),
+                "labels": descriptions.labels(CONFIGURATION, RUN.benchmarks),
+                "below_threshold": TABLE.below_threshold,
+                "level": TABLE.level,
+            },
         ),
     message:
         "Table 1: retention by benchmark, layers skipped and model"
     shell:
-        "python -m goodpart.rules.table1 --cells {input.cells:q} --settings {params.settings:q}"
-        " --output {output:q} --log {log:q}"
+        SCRIPT
 
 
 rule table2:
@@ -40,13 +39,11 @@ rule table2:
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code("rules.table2"),
-        settings=adjacency_settings("LLaDA-Instruct"),
+        **script("table2", settings=descriptions.adjacency(CONFIGURATION, "LLaDA-Instruct")),
     message:
         "Table 2: adjacent layers skipped or not, LLaDA"
     shell:
-        "python -m goodpart.rules.table2 --cells {input.cells:q} --settings {params.settings:q}"
-        " --output {output:q} --log {log:q}"
+        SCRIPT
 
 
 rule table3:
@@ -60,10 +57,8 @@ rule table3:
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code("rules.table3"),
-        settings=adjacency_settings("Dream-Base"),
+        **script("table3", settings=descriptions.adjacency(CONFIGURATION, "Dream-Base")),
     message:
         "Table 3: adjacent layers skipped or not, Dream"
     shell:
-        "python -m goodpart.rules.table3 --cells {input.cells:q} --settings {params.settings:q}"
-        " --output {output:q} --log {log:q}"
+        SCRIPT

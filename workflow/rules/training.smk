@@ -1,9 +1,24 @@
 # The tiny checkpoints, from a seed. Nothing else asks for these: `snakemake --cores 2 tiny_models`.
+TINY = CONFIGURATION.tiny_models
+RECIPES = TINY.recipes if TINY else {}
+
+
+def initial_weights(wildcards):
+    """The checkpoint that a tiny model starts from, if any."""
+    start = RECIPES[wildcards.tiny_model].initial
+    return result(paths.TRAINED, tiny_model=start) if start else []
+
+
+def trained_modules(wildcards):
+    """Modules that training picks by name: of the family, and of the benchmarks that it is checked on."""
+    family = RECIPES[wildcards.tiny_model].family
+    kinds = [f"benchmarks.{kind}" for kind in TINY.checked.max_new_tokens]
+    return [f"models.families.{family}", f"decoding.samplers.{family}", *kinds]
 
 
 rule tiny_models:
     input:
-        [result(paths.TRAINED, tiny_model=name) for name in TINY["recipes"]],
+        [result(paths.TRAINED, tiny_model=name) for name in RECIPES],
 
 
 rule tiny_corpus:
@@ -14,16 +29,17 @@ rule tiny_corpus:
     conda:
         "../../envs/models.yaml"
     params:
-        code=code("rules.tiny_corpus"),
-        seed=TINY.get("seed"),
-        held_out=TINY.get("items"),
-        calibration=TINY.get("calibration"),
-        largest=TINY.get("largest"),
+        **script(
+            "tiny_corpus",
+            seed=TINY and TINY.seed,
+            items=TINY and TINY.items,
+            calibration=TINY and TINY.calibration,
+            largest=TINY and TINY.largest,
+        ),
     message:
         "Corpus of the tiny models"
     shell:
-        "python -m goodpart.rules.tiny_corpus --seed {params.seed} --items {params.held_out}"
-        " --calibration {params.calibration} --largest {params.largest} --output {output:q} --log {log:q}"
+        SCRIPT
 
 
 rule train:
@@ -35,26 +51,23 @@ rule train:
     log:
         log_file("train", "tiny_model"),
     wildcard_constraints:
-        tiny_model="|".join(TINY["recipes"]) or "none",
+        tiny_model="|".join(RECIPES) or "none",
     conda:
         "../../envs/models.yaml"
     threads: CORES_A_THREAD
     params:
-        code=lambda wildcards: code(
-            "rules.train",
-            *(f"{part}.{tiny_family(wildcards)}" for part in ("families", "samplers")),
-            *(f"benchmarks.{kind}" for kind in TINY["checked"]["max_new_tokens"]),
+        **script(
+            "train",
+            trained_modules,
+            recipe=lambda wildcards: RECIPES[wildcards.tiny_model].model_dump(exclude_none=True),
+            compiled=bool(TINY and TINY.compiled),
+            decoding=lambda wildcards: descriptions.checked_decoding(
+                CONFIGURATION, RECIPES[wildcards.tiny_model].family
+            ),
+            items=TINY and TINY.checked.items,
+            required=TINY and TINY.checked.required,
         ),
-        threads=compute_threads,
-        recipe=recipe,
-        initial=lambda wildcards, input: ["--initial", input.initial] if input.initial else [],
-        compiled="--compiled" if TINY.get("compiled") else "",
-        decoding=checked_decoding,
-        checked=TINY.get("checked", {}).get("items"),
-        required=TINY.get("checked", {}).get("required"),
     message:
         "Training of {wildcards.tiny_model}"
     shell:
-        "python -m goodpart.rules.train --recipe {params.recipe:q} --corpus {input.corpus:q}"
-        " {params.initial:q} {params.compiled} --decoding {params.decoding:q} --items {params.checked}"
-        " --required {params.required} --threads {params.threads} --output {output:q} --log {log:q}"
+        SCRIPT

@@ -4,7 +4,15 @@ It may import models' families, benchmarks and policies (to ask what they accept
 rules, the estimate and command-line tools imports it.
 """
 
-from goodpart.config.cells import Cell, quality_cells, run_cells, searched_ks, study_cells
+from goodpart.config.cells import (
+    Cell,
+    Study,
+    policy_study_cells,
+    quality_cells,
+    run_cells,
+    searched_ks,
+    studies,
+)
 from goodpart.config.checks import check, load
 from goodpart.config.configuration import Configuration
 from goodpart.config.decodes import decode_arguments, decode_settings, sampler_settings
@@ -14,6 +22,7 @@ from goodpart.config.studies import latency_mistakes
 __all__ = [
     "Cell",
     "Configuration",
+    "Study",
     "check",
     "decode_arguments",
     "decode_settings",
@@ -21,11 +30,12 @@ __all__ = [
     "latency_mistakes",
     "load",
     "mark_texts",
+    "policy_study_cells",
     "quality_cells",
     "read_files",
     "refuse_duplicates",
     "run_cells",
     "sampler_settings",
     "searched_ks",
-    "study_cells",
+    "studies",
 ]

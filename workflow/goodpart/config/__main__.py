@@ -13,7 +13,7 @@ import yaml
 from goodpart.config.checks import check
 from goodpart.config.loading import read_files
 from goodpart.config.schema import as_yaml
-from goodpart.runtime import parser, run
+from goodpart.jobs.runtime import parser, run
 
 
 def main(arguments: argparse.Namespace) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from goodpart.capture_plan import cache_bytes, chosen_steps
-from goodpart.checkpoints.architecture import dimensions
-from goodpart.checkpoints.files import read_object
 from goodpart.config.catalogue import Model
 from goodpart.config.configuration import Configuration
 from goodpart.config.decodes import preset_mistakes, sampler_settings
 from goodpart.errors import GoodpartError, nearest
+from goodpart.models.checkpoints.architecture import dimensions
+from goodpart.models.checkpoints.files import read_object
+from goodpart.states.captured_steps import cache_bytes, chosen_steps
 
 UNKNOWN_WIDTH = 4096  # channels of a model that is neither on this machine nor says its width
 

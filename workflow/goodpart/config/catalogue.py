@@ -28,7 +28,7 @@ from goodpart.config.types import (
     number,
     read_text,
 )
-from goodpart.families import FAMILIES
+from goodpart.models.families import FAMILIES
 from goodpart.policies import policy_module, varies, with_defaults
 
 PAPER_COLUMNS = ("LLaDA-Instruct", "Dream-Base", "Dream-Instruct", "Qwen2.5")

@@ -1,13 +1,27 @@
-"""Which cells (model, benchmark, policy, k) the run and the studies ask for."""
+"""Studies: grids of cells (model, benchmark, policy, k) that are evaluated under one decoding preset.
+
+The run is the study whose table is `cells`; the policy study, the quality-latency study (one table a decoding
+preset) and the controlled study are others of the same kind.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from goodpart.config.configuration import Configuration
 from goodpart.paths import FULL_DEPTH
 
 Cell = tuple[str, str, str, int]  # model, benchmark, policy, k
+
+
+@dataclass(frozen=True)
+class Study:
+    """A grid of cells; `table` names its file of cells in results/."""
+
+    table: str
+    decode: str
+    cells: tuple[Cell, ...]
 
 
 def asked_ks(configuration: Configuration, policy: str, model: str, ks: Iterable[int]) -> list[int]:
@@ -33,7 +47,7 @@ def run_cells(configuration: Configuration) -> list[Cell]:
     return cells
 
 
-def study_cells(configuration: Configuration) -> list[Cell]:
+def policy_study_cells(configuration: Configuration) -> list[Cell]:
     """All cells of `policy_study`: full depth and every policy by k; none without the section."""
     study = configuration.policy_study
     if not study:
@@ -56,13 +70,43 @@ def quality_cells(configuration: Configuration) -> list[Cell]:
     ]
 
 
+def controlled_cells(configuration: Configuration) -> list[Cell]:
+    """Cells of `controlled_study`: each model and benchmark by k; none without the section."""
+    study = configuration.controlled_study
+    if not study:
+        return []
+    return [
+        (model, benchmark, study.policy if k else FULL_DEPTH, k)
+        for model in study.models
+        for benchmark in study.benchmarks
+        for k in sorted(study.layers_skipped)
+    ]
+
+
+def studies(configuration: Configuration) -> dict[str, Study]:
+    """Every study of a configuration, by the name of its table."""
+    decode = configuration.run.decode
+    grids = {
+        "cells": (decode, run_cells(configuration)),
+        "policy_study": (decode, policy_study_cells(configuration)),
+        "controlled_study_cells": (decode, controlled_cells(configuration)),
+    }
+    for preset in configuration.latency.decodes if configuration.latency else []:
+        grids[f"quality_{preset}"] = (preset, quality_cells(configuration))
+    return {table: Study(table, preset, tuple(cells)) for table, (preset, cells) in grids.items()}
+
+
+def policy_benchmarks(configuration: Configuration, policy: str) -> list[str]:
+    """Benchmarks that some study evaluates with a policy; the run's where none does."""
+    cells = [cell for study in studies(configuration).values() for cell in study.cells]
+    used = dict.fromkeys(benchmark for _, benchmark, name, _ in cells if name == policy)
+    return list(used) or list(configuration.run.benchmarks)
+
+
 def searched_ks(configuration: Configuration, policy: str, model: str) -> list[int]:
     """Every k of a policy and model that some part of the configuration asks for."""
-    cells = [*run_cells(configuration), *study_cells(configuration), *quality_cells(configuration)]
+    cells = [cell for study in studies(configuration).values() for cell in study.cells]
     ks = {k for m, _, p, k in cells if (m, p) == (model, policy)}
-    study = configuration.controlled_study
-    if study and study.policy == policy and model in study.models:
-        ks |= {k for k in study.layers_skipped if k}
     drawn = configuration.skip_figures.mechanism
     if drawn and drawn.policy == policy:
         models = configuration.run.models

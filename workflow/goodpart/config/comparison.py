@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from goodpart.comparison import NOT_THE_RULE
 from goodpart.config.configuration import Configuration
-from goodpart.paper.evidence import NAMES
-from goodpart.paper.originals import is_the_papers_benchmark, is_the_papers_model
+from goodpart.evaluation.paper.evidence import NAMES
+from goodpart.evaluation.paper.originals import is_the_papers_benchmark, is_the_papers_model
+from goodpart.evaluation.policy_entries import NOT_THE_RULE
 
 
 def _static_twin(configuration: Configuration, per_prompt: str) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from goodpart.config.configuration import Configuration
 from goodpart.errors import GoodpartError, nearest
-from goodpart.families import family_module
+from goodpart.models.families import family_module
 
 HINTS = {
     "threshold": "decoding in parallel above a confidence is not implemented; Fast-dLLM's caches are, as "

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from goodpart.checkpoints.reading import entry_mistakes
 from goodpart.config.cells import asked_ks
 from goodpart.config.configuration import Configuration
+from goodpart.models.checkpoints.reading import entry_mistakes
 
 Asked = tuple[str, str, Sequence[int]]  # policy, the key that says its k, those k
 

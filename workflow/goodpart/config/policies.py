@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from goodpart.capture_plan import chosen_steps
 from goodpart.config.catalogue import Policy
-from goodpart.config.cells import Cell, asked_ks, run_cells, study_cells
+from goodpart.config.cells import Cell, asked_ks, policy_study_cells, run_cells
 from goodpart.config.configuration import Configuration
 from goodpart.config.decodes import sampler_settings
 from goodpart.config.plugins import policy_mistake
 from goodpart.errors import GoodpartError, nearest
 from goodpart.policies import COMMON, policy_module
-from goodpart.skip_sets import read_skip_set
+from goodpart.policies.skip_sets import read_skip_set
+from goodpart.states.captured_steps import chosen_steps
 
 AUTOREGRESSIVE = ("qwen2",)
 
@@ -36,7 +36,7 @@ def known_cells(configuration: Configuration) -> list[Cell]:
             "policies": [p for p in run.policies if p in configuration.policies],
         }
     )
-    cells = [*run_cells(configuration.model_copy(update={"run": known})), *study_cells(configuration)]
+    cells = [*run_cells(configuration.model_copy(update={"run": known})), *policy_study_cells(configuration)]
     return [cell for cell in cells if cell[3] and cell[0] in models and cell[2] in configuration.policies]
 
 

@@ -18,7 +18,7 @@ from goodpart.config.types import (
     described,
     integer,
 )
-from goodpart.families import FAMILIES
+from goodpart.models.families import FAMILIES
 
 TASKS = ("gsm8k", "math500", "humaneval", "mbpp")
 

@@ -1,0 +1,125 @@
+"""What a job is told of the configuration: only what its outputs depend on, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from goodpart.config.benchmarks import worked_examples
+from goodpart.config.cells import Study
+from goodpart.config.configuration import Configuration
+from goodpart.config.decodes import decode_arguments, decode_settings
+from goodpart.models.checkpoints.files import content_state
+from goodpart.paths import FULL_DEPTH
+
+
+@cache
+def checkpoint_state(folder: str) -> str:
+    """A digest of a local checkpoint's content."""
+    return content_state(Path(folder))
+
+
+def model_entry(configuration: Configuration, name: str) -> dict[str, Any]:
+    """What a job must know to load a model."""
+    entry = configuration.models[name]
+    return {
+        "name": entry.path or entry.hub,
+        "revision": entry.revision,
+        "dtype": entry.dtype,
+        "device": entry.device or ("cuda" if entry.gpu else "cpu"),
+        "layers": entry.layers,
+        "chat": entry.chat,
+        # A model of the hub is named by its revision.
+        "content": None if entry.path is None else checkpoint_state(str(entry.path)),
+    }
+
+
+def settings_of(
+    configuration: Configuration, decode: str, model: str, benchmarks: Iterable[str]
+) -> list[dict[str, Any]]:
+    """Decoding settings of one model, a benchmark each."""
+    family = configuration.models[model].family
+    return [decode_settings(configuration, decode, family, benchmark) for benchmark in benchmarks]
+
+
+def paper_columns(configuration: Configuration, models: Iterable[str]) -> dict[str, str | None]:
+    """model -> the column of the paper that it stands for, or None."""
+    return {model: configuration.models[model].paper_column for model in models}
+
+
+def labels(configuration: Configuration, benchmarks: Iterable[str]) -> dict[str, str]:
+    """benchmark -> its name in print."""
+    return {b: configuration.benchmarks[b].label or b for b in benchmarks}
+
+
+def shown(name: str | None, chosen: Sequence[str]) -> str:
+    """A model or benchmark that a figure names, or the run's first where it is not in the run."""
+    return name if name in chosen else chosen[0]
+
+
+def policy_entry(configuration: Configuration, policy: str) -> dict[str, Any]:
+    """The entry of a policy, without what says where it is evaluated."""
+    entry = configuration.policies[policy].settings()
+    return {key: value for key, value in entry.items() if key not in ("benchmarks", "layers_skipped")}
+
+
+def item_choice(configuration: Configuration, benchmark: str, split: str) -> dict[str, Any]:
+    """Where a split's items come from, which are taken, and the solved problems in their prompts."""
+    entry = configuration.benchmarks[benchmark]
+    source = getattr(entry, split)
+    if split == "evaluation":
+        n, subset = entry.n, entry.subset
+    else:
+        n, subset = min(configuration.capture.prompts, source.rows), "first"
+    return {
+        "kind": entry.kind,
+        "style": entry.style,
+        "source": source.plain(),
+        "n": None if n == "all" else n,
+        "subset": "first" if n == "all" else subset,
+        "examples": worked_examples(configuration, benchmark),
+    }
+
+
+def cells_selection(configuration: Configuration, study: Study) -> dict[str, Any]:
+    """A study's cells, and what collecting them must know."""
+    models, benchmarks, policies = (list(dict.fromkeys(c[i] for c in study.cells)) for i in range(3))
+    chosen = {p: configuration.policies[p] for p in policies if p != FULL_DEPTH}
+    entries = {m: configuration.models[m] for m in models}
+    return {
+        "decode": study.decode,
+        "models": {m: {"paper_column": e.paper_column, "layers": e.layers} for m, e in entries.items()},
+        "benchmarks": {b: configuration.shards(b) for b in benchmarks},
+        "policies": {p: entry.settings() for p, entry in chosen.items()},
+        "varies": {p: entry.varies for p, entry in chosen.items()},
+        "cells": study.cells,
+    }
+
+
+def adjacency(configuration: Configuration, column: str) -> dict[str, Any]:
+    """What Table 2 or 3 shows: the model of one of the paper's columns under two policies."""
+    run, allowed = configuration.run, configuration.table.adjacent_policy or ""
+    entry = configuration.policies.get(allowed)
+    only = (entry.benchmarks if entry else None) or run.benchmarks
+    chosen = [b for b in run.benchmarks if b in only] or run.benchmarks
+    models = [m for m in run.models if configuration.models[m].paper_column == column]
+    return {
+        "policies": {"not_allowed": configuration.table_policy, "allowed": allowed},
+        "model": models[0] if models else None,
+        "labels": labels(configuration, chosen),
+        "below_threshold": configuration.table.below_threshold,
+        "level": configuration.table.level,
+    }
+
+
+def checked_decoding(configuration: Configuration, family: str) -> dict[str, dict[str, Any]]:
+    """kind of benchmark -> decoding settings that a trained tiny checkpoint is checked with."""
+    tiny = configuration.tiny_models
+    lengths = tiny.checked.max_new_tokens if tiny else {}
+    decode = configuration.run.decode
+    return {
+        kind: {**decode_arguments(configuration, decode, family, kind), "max_new_tokens": n}
+        for kind, n in lengths.items()
+    }

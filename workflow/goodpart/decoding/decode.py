@@ -1,0 +1,54 @@
+"""Decoding for users and rules alike: one call for every family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from goodpart.decoding.samplers import sampler_module
+from goodpart.decoding.samplers.common import Decoded, Observe
+from goodpart.errors import GoodpartError
+from goodpart.models.families import family_module
+from goodpart.models.loading import Model
+from goodpart.models.skipping import SkipAt
+
+
+def settings_for(model: Model, **arguments: Any) -> Any:
+    """The family's `Settings`: `max_new_tokens`, and what its sampler takes besides.
+
+    Raises GoodpartError for values that do not fit together, TypeError for an unknown argument.
+    """
+    return family_module(model.family).Settings(**arguments)
+
+
+def decode(
+    model: Model,
+    prompts: Sequence[Sequence[int]],
+    settings: Any,
+    *,
+    seeds: Sequence[int] | None = None,
+    official: bool = False,
+    observe: Observe | None = None,
+    skip_at: SkipAt | None = None,
+) -> list[Decoded]:
+    """Complete a batch of prompts (token ids), in order.
+
+    `seeds`: one a prompt (0, 1, ... by default), so that a completion depends neither on its batch nor on
+    its place in it; with `official` the CPU's global random stream is drawn from as the official code does.
+    `observe(step, ids)` is called after each forward pass of a denoising step, ids [B, T] being its input.
+    `skip_at(step)`: layers to skip in that denoising step (numbered from 0); for the same layers at every
+    step use `skipping`. Raises GoodpartError for another number of seeds than of prompts, and with a cache,
+    where a layer's keys and values would be missing after a step without it.
+    """
+    if skip_at is not None and getattr(settings, "cache", "transformers'") != "none":
+        raise GoodpartError(
+            "layers that change from step to step and a cache exclude each other: a step without a layer "
+            "leaves no keys and values of it for the next; decode a diffusion model with cache: none"
+        )
+    own = list(range(len(prompts))) if seeds is None else list(seeds)
+    if len(own) != len(prompts):
+        raise GoodpartError(f"{len(own)} seeds for {len(prompts)} prompts; give one a prompt")
+    if not prompts:
+        return []
+    sampler = sampler_module(model.family)
+    return sampler.decode(model, prompts, settings, None if official else own, observe, skip_at)

@@ -1,0 +1,29 @@
+"""Prompt text to token ids: the chat template where a model is used with one, plain text where not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+
+def render(tokenizer: Any, texts: Sequence[str], chat: bool) -> list[list[int]]:
+    """Token ids of each prompt in `texts`.
+
+    With `chat`, the text is one user turn and the assistant's turn is opened; without, the text is
+    followed by one newline and continued. Templates write their own special tokens, so none are added.
+    """
+    if chat:
+        turns = [[{"role": "user", "content": text}] for text in texts]
+        rendered = [
+            tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False) for turn in turns
+        ]
+    else:
+        rendered = [text if text.endswith("\n") else text + "\n" for text in texts]
+    return tokenizer(rendered, add_special_tokens=False)["input_ids"]
+
+
+def batches(lengths: list[int], size: int) -> Iterator[list[int]]:
+    """Indices in batches of at most `size`, prompts of similar length together."""
+    order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
+    for first in range(0, len(order), size):
+        yield order[first : first + size]

@@ -1,0 +1,173 @@
+"""Completions of a model: generated in batches, resumed from a journal, and measured by KL."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from goodpart.decoding.decode import decode
+from goodpart.decoding.kl import Completion, LayersAt, kl_of_items, states
+from goodpart.decoding.prompts import batches
+from goodpart.decoding.samplers.common import Decoded
+from goodpart.errors import GoodpartError
+from goodpart.jobs.kept_copies import kept_copy
+from goodpart.jobs.parquet import read_metadata, read_table
+from goodpart.jobs.runtime import logger, progress
+from goodpart.models import gpu
+from goodpart.models.loading import Model
+from goodpart.models.skipping import SkipAt, skipping
+
+SCHEMA = pa.schema(
+    [
+        ("item_id", pa.string()),
+        ("sample", pa.int32()),
+        ("seed", pa.int64()),
+        ("prompt_tokens", pa.int32()),
+        ("completion", pa.string()),
+        ("token_ids", pa.list_(pa.int32())),
+        ("ended", pa.bool_()),
+        ("truncated", pa.bool_()),
+        ("forward_passes", pa.int32()),
+        ("seconds", pa.float64()),
+        # Every generated position as it was when the row was done, and the step that committed it (-1: none).
+        ("canvas", pa.list_(pa.int32())),
+        ("commit_steps", pa.list_(pa.int32())),
+        # Mean KL(full depth || this) in nats on states of full depth; null where it was not measured.
+        ("kl", pa.float64()),
+    ]
+)
+
+
+class Journal:
+    """Finished completions of an unfinished shard, one JSON line each, beside the shard's file.
+
+    Lines are keyed by everything that a completion depends on; a line that is cut or damaged is ignored.
+    Completions of other shards of the same folder, whose range was another, are known too, and those of the
+    shard as it was before this job.
+    """
+
+    def __init__(self, shard: Path) -> None:
+        self.path = shard.with_name(f".{shard.stem}.journal.jsonl")
+        self.rows: dict[str, dict[str, Any]] = {}
+        for other in [kept_copy(shard), *sorted(shard.parent.glob("[!.]*-*.parquet"))]:
+            with contextlib.suppress(GoodpartError):  # a damaged file is none of this shard's business
+                keys = read_metadata(other).get("keys", [])
+                self.rows.update(zip(keys, read_table(other).to_pylist(), strict=True))
+        if self.path.exists():
+            for line in self.path.read_bytes().splitlines():
+                with contextlib.suppress(ValueError, TypeError, KeyError):
+                    entry = json.loads(line)
+                    self.rows[entry["key"]] = dict(entry["row"])
+
+    def add(self, finished: list[tuple[str, dict[str, Any]]]) -> None:
+        """Append finished completions and make sure that they are on disk."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write("\n")  # ends a line that was cut
+            for key, row in finished:
+                file.write(json.dumps({"key": key, "row": row}) + "\n")
+                self.rows[key] = row
+            file.flush()
+            os.fsync(file.fileno())
+
+    def remove(self) -> None:
+        """Remove the journal of a shard that is complete."""
+        self.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One completion that is asked for: a sample of an item."""
+
+    key: str  # digest of everything that it depends on
+    item_id: str
+    sample: int
+    seed: int
+    prompt: list[int]
+    layers: tuple[int, ...] = ()  # skipped at every step
+
+
+def generate(
+    model: Model,
+    asked: list[Asked],
+    settings: Any,
+    batch_size: int,
+    journal: Journal,
+    skip_at: SkipAt | None = None,
+) -> list[dict[str, Any]]:
+    """Rows of SCHEMA for all that is asked, in order; those in the journal are not generated again.
+
+    What is asked without the same layers shares batches. `skip_at`: layers skipped besides, by step.
+    """
+    pending = [one for one in asked if one.key not in journal.rows]
+    if len(pending) < len(asked):
+        logger.info("%d of %d completions are there already", len(asked) - len(pending), len(asked))
+    alike: dict[tuple[int, ...], list[Asked]] = {}
+    for one in pending:
+        alike.setdefault(one.layers, []).append(one)
+    groups = [
+        [same[i] for i in group]
+        for same in alike.values()
+        for group in batches([len(one.prompt) for one in same], batch_size)
+    ]
+
+    def decoded(part: list[Asked]) -> list[tuple[str, dict[str, Any]]]:
+        began = time.perf_counter()
+        prompts, seeds = [one.prompt for one in part], [one.seed for one in part]
+        with skipping(model, part[0].layers):
+            made = decode(model, prompts, settings, seeds=seeds, skip_at=skip_at)
+        seconds = (time.perf_counter() - began) / len(part)
+        return [(o.key, completion(model, o, m, seconds)) for o, m in zip(part, made, strict=True)]
+
+    sizes = gpu.Batches(batch_size)
+    for group in progress(groups, "completions", len):
+        for _, finished in sizes.run(decoded, group):
+            journal.add(finished)
+    return [{**journal.rows[one.key], "kl": None} for one in asked]
+
+
+def completion(model: Model, one: Asked, made: Decoded, seconds: float) -> dict[str, Any]:
+    """The row of SCHEMA of one completion that took `seconds`."""
+    return {
+        "item_id": one.item_id,
+        "sample": one.sample,
+        "seed": one.seed,
+        "prompt_tokens": len(one.prompt),
+        "completion": model.tokenizer.decode(made.token_ids, skip_special_tokens=True),
+        "token_ids": made.token_ids,
+        "ended": made.ended,
+        "truncated": not made.ended,
+        "forward_passes": made.forward_passes,
+        "seconds": seconds,
+        "canvas": made.canvas[len(one.prompt) :].tolist(),
+        "commit_steps": made.commit_steps,
+        "kl": None,
+    }
+
+
+def with_kl(
+    model: Model,
+    rows: list[dict[str, Any]],
+    asked: list[Asked],
+    full: list[dict[str, Any]],
+    layers_at: LayersAt,
+    settings: Any,
+    count: int,
+    batch_size: int,
+) -> list[dict[str, Any]]:
+    """The rows with `kl` for as many as there are in `full`, full depth's rows of the first ones."""
+    done = [
+        Completion(one.prompt, base["canvas"], base["commit_steps"], base["forward_passes"])
+        for one, base in zip(asked, full, strict=False)
+    ]
+    recorded = states(done, settings, model.tokens.mask, count)
+    found = kl_of_items(model, len(full), recorded, layers_at, batch_size)
+    return [{**row, "kl": value} for row, value in zip_longest(rows, found)]

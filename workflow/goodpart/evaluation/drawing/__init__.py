@@ -1,0 +1,1 @@
+"""What several figures share: their style, the statistics that they select, and layouts."""

@@ -1,0 +1,103 @@
+"""Shared parts of the figures of hidden states: the statistics that they read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from goodpart import paths
+from goodpart.errors import GoodpartError
+from goodpart.evaluation.drawing import style
+from goodpart.jobs.job import Job
+from goodpart.jobs.parquet import open_parquet, read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PROMPT_KINDS = ("prompt", "masked", "decoded")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A model in a figure: its name, label, family, number of layers L and colour."""
+
+    name: str
+    label: str
+    family: str
+    layers: int
+    colour: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The statistics behind one figure.
+
+    windows: `limited` and `full`, each with its decoding preset (`decode`) and number of tokens (`tokens`).
+    """
+
+    results: Path
+    models: list[Shown]
+    windows: dict[str, dict[str, Any]]
+    benchmarks: list[str]
+
+    @classmethod
+    def of(cls, chosen: dict[str, Any], results: Path) -> Measured:
+        """From a rule's selection of models, windows and benchmarks, and the results folder."""
+        columns = {name: model["paper_column"] for name, model in chosen["models"].items()}
+        palette = style.colours(columns)
+        models = [
+            Shown(name, columns[name] or name, model["family"], model["layers"], palette[name])
+            for name, model in chosen["models"].items()
+        ]
+        return cls(results, models, chosen["windows"], chosen["benchmarks"])
+
+    def in_order(self, *families: str) -> list[Shown]:
+        """Models of these families, family by family."""
+        return [model for family in families for model in self.models if model.family == family]
+
+    def window_label(self, window: str) -> str:
+        """Title of a window."""
+        tokens = self.windows[window]["tokens"]
+        return f"All {tokens} tokens decoded" if window == "full" else f"{tokens} tokens decoded"
+
+    def files(self, model: Shown, statistic: str, window: str = "full") -> list[Path]:
+        """The files of a statistic, one per benchmark."""
+        where = {"model": model.name, "decode": self.windows[window]["decode"], "statistic": statistic}
+        return [self.results / paths.STATISTICS.format(**where, benchmark=b) for b in self.benchmarks]
+
+    def tables(
+        self, model: Shown, statistic: str, columns: list[str], window: str = "full"
+    ) -> Iterator[pa.Table]:
+        """The tables of a statistic, one benchmark after the other."""
+        for file in self.files(model, statistic, window):
+            yield read_table(file, columns)
+
+    def first_prompt(self, model: Shown, statistic: str, window: str = "full") -> pd.DataFrame:
+        """Rows of the first prompt of the first benchmark, which is the same for every model."""
+        path = self.files(model, statistic, window)[0]
+        parts, name = [], None
+        with open_parquet(path) as file:
+            for group in range(file.num_row_groups):
+                part = file.read_row_group(group)
+                name = name or part["prompt_id"][0].as_py()
+                if part["prompt_id"][0].as_py() != name:
+                    break
+                parts.append(part)
+        if not parts:
+            raise GoodpartError(f"{path}: has no prompts; delete it and run again")
+        return pa.concat_tables(parts).to_pandas()
+
+
+def draw_job(job: Job, draw: Callable[[Measured, list[Path]], None]) -> None:
+    """Run a figure's script: `draw(measured, outputs)`, where outputs are PDF, PNG, CSV and note."""
+    style.use()
+    draw(Measured.of(job.params.selection, Path(job.params.results)), job.outputs)
+
+
+def prompt_end(rows: pd.DataFrame) -> int:
+    """Number of prompt tokens T_p in one prompt's rows (one row per position and depth)."""
+    return int(rows.loc[rows["kind"] == "prompt", "position"].max()) + 1

@@ -1,0 +1,234 @@
+"""Tokenizer and chat template of a checkpoint, read and tried without transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from goodpart.errors import GoodpartError
+from goodpart.models.checkpoints.files import parse_object, read_object, read_text
+
+NAMED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+# Values of tokenizer_config.json that change how text is split, and are not implemented.
+FIXED = {"add_prefix_space": False, "do_lower_case": False, "split_special_tokens": False}
+CONFIG, SPECIAL, ADDED = "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"
+TRIED = "How many apples are there?"
+
+
+@dataclass(frozen=True)
+class TokenizerFiles:
+    """What the files of a tokenizer say; nothing is loaded yet."""
+
+    vocabulary: Mapping[str, int]  # token -> id, added ones among them
+    special: Mapping[str, str]  # `eos_token`, ... -> token
+    origins: Mapping[str, str]  # `eos_token`, ... -> the file that names it
+    added: frozenset[int]  # ids of tokens that no merge makes: markers of the model's own
+    declared: tuple[str, ...]  # tokens that only tokenizer_config.json adds, in the order of their ids
+    cleans_up: bool | None
+    fast: bool  # whether there is a tokenizer.json
+    template: str | None
+    template_file: str | None
+
+    def id_of(self, token: str) -> int | None:
+        """The id of a token that the vocabulary holds as one piece, or None."""
+        return self.vocabulary.get(token)
+
+
+def read_tokenizer(folder: Path) -> TokenizerFiles | None:
+    """The tokenizer of a checkpoint; None where the folder has none.
+
+    Raises GoodpartError for a file that is cut, a Git LFS pointer, of a wrong kind, or contradicts another.
+    """
+    fast = (folder / "tokenizer.json").exists()
+    slow = [folder / name for name in ("vocab.json", "merges.txt")]
+    if not fast and not all(file.exists() for file in slow):
+        there = [file.name for file in slow if file.exists()]
+        if there or (folder / CONFIG).exists():
+            lacking = "tokenizer.json, or vocab.json and merges.txt"
+            raise GoodpartError(f"{folder}: the tokenizer is incomplete; there is no {lacking}: fetch them")
+        return None
+    config = read_object(folder / CONFIG) if (folder / CONFIG).exists() else {}
+    vocabulary, added = _fast_vocabulary(folder / "tokenizer.json") if fast else _slow_vocabulary(folder)
+    _check_config(config, folder / CONFIG)
+    declared = _declared(config, vocabulary, folder / CONFIG)
+    vocabulary = {**vocabulary, **declared}
+    added |= set(declared.values())
+    special, origins = _special(folder, config, vocabulary)
+    template, template_file = _template(folder, config)
+    if template is not None:
+        check_template(template, f"{folder}/{template_file}")
+    return TokenizerFiles(
+        vocabulary,
+        special,
+        origins,
+        frozenset(added),
+        tuple(declared),
+        config.get("clean_up_tokenization_spaces"),
+        fast,
+        template,
+        template_file,
+    )
+
+
+def _fast_vocabulary(path: Path) -> tuple[dict[str, int], set[int]]:
+    """All tokens of a tokenizer.json, and the ids of the added ones."""
+    from tokenizers import Tokenizer
+
+    text = read_text(path)
+    parse_object(text, str(path))
+    try:
+        made = Tokenizer.from_str(text)
+        return made.get_vocab(with_added_tokens=True), set(made.get_added_tokens_decoder())
+    except Exception as error:  # the library raises nothing more precise
+        raise GoodpartError(f"{path}: is no tokenizer ({error}); fetch it again") from error
+
+
+def _slow_vocabulary(folder: Path) -> tuple[dict[str, int], set[int]]:
+    """The same of Qwen2's vocab.json, merges.txt and added_tokens.json."""
+    vocabulary: dict[str, Any] = {}
+    for name in ("vocab.json", ADDED):
+        if (folder / name).exists():
+            vocabulary |= read_object(folder / name)
+    wrong = [token for token, number in vocabulary.items() if type(number) is not int or number < 0]
+    if wrong or not vocabulary:
+        raise GoodpartError(f"{folder}/vocab.json: {wrong[:1] or 'the file'} has no id; fetch it again")
+    merges = read_text(folder / "merges.txt").splitlines()
+    odd = next((i for i, m in enumerate(merges, 1) if m and m[0] != "#" and len(m.split(" ")) != 2), None)
+    if odd is not None or not merges:
+        raise GoodpartError(f"{folder}/merges.txt, line {odd or 1}: is no pair; fetch the file again")
+    added = read_object(folder / ADDED) if (folder / ADDED).exists() else {}
+    return vocabulary, set(added.values())
+
+
+def _check_config(config: Mapping[str, Any], path: Path) -> None:
+    for key, value in FIXED.items():
+        given = config.get(key)
+        if given is not None and given is not value:
+            raise GoodpartError(f"{path}: {key} = {given!r} is not implemented (only {value!r})")
+    given = config.get("clean_up_tokenization_spaces")
+    if given is not None and not isinstance(given, bool):
+        raise GoodpartError(
+            f"{path}: clean_up_tokenization_spaces = {given!r} is not true or false; correct it"
+        )
+
+
+def _declared(config: Mapping[str, Any], known: Mapping[str, int], path: Path) -> dict[str, int]:
+    """Tokens that `added_tokens_decoder` declares; none may contradict the vocabulary."""
+    declared = config.get("added_tokens_decoder") or {}
+    if not isinstance(declared, dict):
+        raise GoodpartError(f"{path}: added_tokens_decoder is no object; correct it")
+    found: dict[str, int] = {}
+    for number, entry in declared.items():
+        token = _content(entry)
+        if token is None or not number.isdecimal():
+            raise GoodpartError(f"{path}: added_tokens_decoder: {number!r} is no token; correct it")
+        if known.get(token, int(number)) != int(number):
+            raise GoodpartError(
+                f"{path}: added_tokens_decoder: {token!r} has the id {number}, and {known[token]} in the "
+                "vocabulary; keep the one that the model was trained with"
+            )
+        if token not in known:
+            found[token] = int(number)
+    ordered = sorted(found, key=lambda token: found[token])
+    last = max(known.values(), default=-1)
+    for place, token in enumerate(ordered, last + 1):
+        if found[token] != place:
+            raise GoodpartError(
+                f"{path}: added_tokens_decoder: {token!r} has the id {found[token]}, and the next free one "
+                f"is {place}; take the tokenizer.json that belongs to it"
+            )
+    return {token: found[token] for token in ordered}
+
+
+def _content(entry: Any) -> str | None:
+    """The text of a token, which files hold as text or as an object with `content`."""
+    text = entry.get("content") if isinstance(entry, dict) else entry
+    return text if isinstance(text, str) else None
+
+
+def _special(
+    folder: Path, config: Mapping[str, Any], vocabulary: Mapping[str, int]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The named tokens, and the file that names each: tokenizer_config.json, else special_tokens_map.json."""
+    older = read_object(folder / SPECIAL) if (folder / SPECIAL).exists() else {}
+    special: dict[str, str] = {}
+    origins: dict[str, str] = {}
+    for file, values in ((SPECIAL, older), (CONFIG, config)):
+        for name in NAMED:
+            given = values.get(name)
+            if given is None:
+                continue
+            token = _content(given)
+            if token is None or token not in vocabulary:
+                raise GoodpartError(
+                    f"{folder}/{file}: {name} = {given!r} is not in the tokenizer's vocabulary; correct it"
+                )
+            special[name], origins[name] = token, file
+    return special, origins
+
+
+def _template(folder: Path, config: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The chat template and the file that holds it."""
+    if (folder / "chat_template.jinja").exists():
+        return read_text(folder / "chat_template.jinja"), "chat_template.jinja"
+    values: list[tuple[str, Any]] = [(CONFIG, config.get("chat_template"))]
+    if (folder / "chat_template.json").exists():
+        older = read_object(folder / "chat_template.json")
+        values.insert(0, ("chat_template.json", older.get("chat_template")))
+    for file, given in values:
+        if isinstance(given, list):  # several, by name
+            by_name = {one.get("name"): one.get("template") for one in given if isinstance(one, dict)}
+            given = by_name.get("default")
+        if given is not None and not isinstance(given, str):
+            raise GoodpartError(f"{folder}/{file}: chat_template is no text; correct it")
+        if given is not None:
+            return given, file
+    return None, None
+
+
+def _environment() -> Any:
+    """Jinja as transformers sets it up for chat templates."""
+    from jinja2.ext import loopcontrols
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    made = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+
+    def refuse(message: str) -> None:
+        raise GoodpartError(message)
+
+    made.globals["raise_exception"] = refuse
+    made.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+    return made
+
+
+def check_template(template: str, where: str) -> None:
+    """GoodpartError for a template that is not valid Jinja."""
+    from jinja2 import TemplateError
+
+    try:
+        _environment().from_string(template)
+    except (TemplateError, RecursionError) as error:
+        raise GoodpartError(f"{where}: is no valid chat template ({error}); fetch it again") from error
+
+
+def template_mistake(tokenizer: TokenizerFiles) -> str | None:
+    """Why the template cannot be used for one user's turn, or None where it can."""
+    if tokenizer.template is None:
+        return "there is no chat template (chat_template.jinja, or chat_template in tokenizer_config.json)"
+    turn = [{"role": "user", "content": TRIED}]
+    try:
+        made = (
+            _environment()
+            .from_string(tokenizer.template)
+            .render(
+                messages=turn, add_generation_prompt=True, tools=None, documents=None, **tokenizer.special
+            )
+        )
+    except Exception as error:  # a template's own code may raise anything
+        return f"{tokenizer.template_file} refuses a user's turn ({error})"
+    if TRIED not in made:
+        return f"{tokenizer.template_file} leaves out the user's text"
+    return None

@@ -1,0 +1,93 @@
+"""Model families: how a public checkpoint becomes one of transformers' own classes.
+
+Each family is one module with the same names:
+
+* `transformers_config(shape)`: a `checkpoints.architecture.Architecture` as a transformers config;
+* `MODEL_CLASS()`: the transformers class (imported late: it costs seconds);
+* `LAYERS_KEY`: config.json's key of the number of layers;
+* `COLUMN_SHIFT`: 1 where the logits at position i - 1 predict token i, 0 where those at i do;
+* `rotate(q, k, cos, sin)`: the rotary embedding as the class applies it;
+* `Settings`: the arguments of its sampler, checked when made (GoodpartError).
+
+`goodpart.decoding.samplers` has a module of the same name, with `decode(model, prompts, settings, seeds,
+observe, skip_at)`. Both are imported by name, so that a change of one family leaves
+the others' results alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from numbers import Integral, Real
+from types import ModuleType
+from typing import Any
+
+from goodpart.errors import GoodpartError
+
+FAMILIES = ("llada", "dream", "qwen2")
+COUNTS = ("max_new_tokens", "block_length", "steps", "top_k")  # settings of samplers, by their range
+NOT_NEGATIVE = ("temperature", "cfg_scale", "alg_temp")
+SHARES = ("top_p", "eps")
+CACHES = ("none", "prefix", "dual")  # of the diffusion families' samplers
+MODEL_TYPES = {"llada": "llada", "Dream": "dream", "qwen2": "qwen2"}  # config.json -> family
+
+
+@dataclass(frozen=True)
+class SpecialTokens:
+    """Token ids that samplers and scorers need. `mask` is None for autoregressive models."""
+
+    mask: int | None
+    pad: int
+    eos: int
+    eot: int | None
+    ends: frozenset[int]
+
+
+def family_module(family: str) -> ModuleType:
+    """Import the module of one family; GoodpartError names the families that exist."""
+    if family not in FAMILIES:
+        raise GoodpartError(f"unknown family {family!r}: use one of {', '.join(FAMILIES)}")
+    return importlib.import_module(f"goodpart.models.families.{family}")
+
+
+def family_of(raw: dict[str, Any], where: str) -> str:
+    """Name the family that reads this config.json (`raw`), found at `where`.
+
+    Raises GoodpartError for a `model_type` that no family reads.
+    """
+    kind = raw.get("model_type") if isinstance(raw, dict) else None
+    if not isinstance(kind, str) or kind not in MODEL_TYPES:
+        raise GoodpartError(
+            f"{where}: model_type {kind!r} is not supported; supported are {', '.join(MODEL_TYPES)}"
+        )
+    return MODEL_TYPES[kind]
+
+
+def check_settings(settings: Any) -> None:
+    """GoodpartError for a number of a sampler's `Settings` out of its range, or an unknown cache."""
+    given = vars(settings)
+    for name, value in given.items():
+        if value is None:
+            continue
+        if name in COUNTS and not (_is(Integral, value) and value >= 1):
+            raise GoodpartError(f"{name} {value!r} is not a whole number of at least 1")
+        if name in NOT_NEGATIVE and not (_is(Real, value) and value >= 0):
+            raise GoodpartError(f"{name} {value!r} is not a number of at least 0")
+        if name in SHARES and not (_is(Real, value) and 0 < value <= 1):
+            raise GoodpartError(f"{name} {value!r} is not a number above 0 and at most 1")
+    if "cache" in given and given["cache"] not in CACHES:
+        raise GoodpartError(f"cache {given['cache']!r} is unknown: one of {', '.join(CACHES)}")
+
+
+def _is(kind: type, value: object) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def fed_columns(cache: str, fills: bool, first: int, end: int, length: int) -> tuple[int, int]:
+    """Canvas columns (first, behind the last) that a pass feeds to decode columns `first` to `end` - 1.
+
+    All of them without a cache and where the pass `fills` it, at the start of a block.
+    """
+    if cache == "none" or fills:
+        return 0, length
+    return first, length if cache == "prefix" else end

@@ -1,0 +1,75 @@
+"""Dream-v0 7B (Dream-org/Dream-v0-*): transformers' Qwen2, run bidirectionally, logits shifted by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from goodpart.errors import GoodpartError
+from goodpart.models.checkpoints.architecture import Architecture
+from goodpart.models.families import check_settings, qwen2
+
+COLUMN_SHIFT = 1  # token i is predicted at position i - 1
+LAYERS_KEY = qwen2.LAYERS_KEY
+
+
+ALGORITHMS = ("origin", "maskgit_plus", "topk_margin", "entropy")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Arguments of the official `diffusion_generate`; `steps` None means one step a generated token.
+
+    `block_length`: decode block by block, each with its share of the steps (None: the whole canvas, as the
+    official code). `cache`: `none`, `prefix` or `dual` (see `goodpart.decoding.caches`), which approximate.
+    """
+
+    max_new_tokens: int
+    steps: int | None = None
+    temperature: float = 0.0
+    top_p: float | None = None
+    top_k: int | None = None
+    alg: str = "entropy"
+    alg_temp: float | None = None
+    eps: float = 1e-3
+    block_length: int | None = None
+    cache: str = "none"
+    stop_early: bool = True
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        length = self.block_length or self.max_new_tokens
+        if self.max_new_tokens % length:
+            raise GoodpartError(
+                f"max_new_tokens {self.max_new_tokens} is not a multiple of block_length {length}"
+            )
+        if self.total_steps % self.blocks:
+            raise GoodpartError(f"steps {self.total_steps} is not a multiple of the number of blocks")
+        if self.alg not in ALGORITHMS:
+            raise GoodpartError(f"alg {self.alg!r} is unknown: one of {', '.join(ALGORITHMS)}")
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks."""
+        return self.max_new_tokens // (self.block_length or self.max_new_tokens)
+
+    @property
+    def total_steps(self) -> int:
+        """Total number of denoising steps."""
+        return self.max_new_tokens if self.steps is None else self.steps
+
+    def reach(self, step: int) -> int:
+        """Generated positions up to the end of the block that is decoded in this step."""
+        return (step * self.blocks // self.total_steps + 1) * (self.max_new_tokens // self.blocks)
+
+
+def transformers_config(shape: Architecture) -> Any:
+    """Dream's architecture as a bidirectional Qwen2Config."""
+    config = qwen2.transformers_config(shape)
+    config.is_causal = False
+    config.use_cache = False
+    return config
+
+
+MODEL_CLASS = qwen2.MODEL_CLASS
+rotate = qwen2.rotate

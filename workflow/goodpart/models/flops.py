@@ -1,0 +1,189 @@
+"""Floating-point operations of decoding, at full depth and with layers skipped.
+
+    python -m goodpart.models.flops CONFIG.JSON --skip 2 4 6 8 --tokens 512 [--head 32]
+
+needs a model's config.json and no weights. Two operations a multiply-accumulate; matrix products of attention
+and MLP, the attention itself (dense: a causal mask saves nothing, as in torch.utils.flop_counter) and the
+head. Embeddings, norms and activations are free.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goodpart.errors import GoodpartError
+from goodpart.jobs.runtime import parser, run
+from goodpart.models.checkpoints.architecture import dimensions
+from goodpart.models.checkpoints.files import read_object
+from goodpart.models.families import family_module, fed_columns
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the cost of a model depends on: `attention` and `kv` are the widths of queries, and of keys."""
+
+    layers: int
+    width: int
+    attention: int
+    kv: int
+    mlp: int
+    vocabulary: int
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any], where: str = "config.json") -> Shape:
+        """The shape that a public config.json describes, found at `where`.
+
+        Raises GoodpartError for an unknown family, and a key that is missing, unknown or impossible.
+        """
+        found = dimensions(raw, where)
+        return cls(
+            found.layers,
+            found.width,
+            found.heads * found.head_width,
+            found.kv_heads * found.head_width,
+            found.mlp,
+            found.vocabulary,
+        )
+
+    @classmethod
+    def of_module(cls, config: Any) -> Shape:
+        """The shape of a loaded model, from its transformers config."""
+        heads = config.num_attention_heads
+        head = getattr(config, "head_dim", None) or config.hidden_size // heads
+        return cls(
+            config.num_hidden_layers,
+            config.hidden_size,
+            heads * head,
+            config.num_key_value_heads * head,
+            config.intermediate_size,
+            config.vocab_size,
+        )
+
+    def layer(self, fed: Any, keys: Any) -> Any:
+        """One layer's operations for `fed` tokens that attend to `keys` tokens."""
+        weights = self.width * (2 * self.attention + 2 * self.kv + 3 * self.mlp)
+        return 2 * fed * weights + 4 * fed * keys * self.attention
+
+    def head(self, positions: Any) -> Any:
+        """The head's operations at `positions` tokens."""
+        return 2 * positions * self.width * self.vocabulary
+
+    def step_reduction(self, k: int, tokens: int, head: int | None = None) -> float:
+        """Percent of one pass over a canvas of `tokens` that skipping `k` layers saves.
+
+        `head`: positions whose logits are computed (all of them by default).
+        """
+        layer = self.layer(tokens, tokens)
+        whole = self.layers * layer + self.head(tokens if head is None else head)
+        return 100 * k * layer / whole
+
+
+@dataclass(frozen=True, eq=False)
+class Passes:
+    """The forward passes of one completion: tokens `fed`, `keys` seen, `head` positions, each [S]."""
+
+    fed: Ints
+    keys: Ints
+    head: Ints
+
+
+def masks_left(family: str, settings: Any, masks: int, steps: int) -> Ints:
+    """Masks that are left before each of `steps` steps that commit `masks` of them [steps].
+
+    With Dream's rule `origin`, which commits a random number, the expected ones, rounded.
+    """
+    if family == "llada":
+        quota = masks // steps + (np.arange(steps) < masks % steps)
+        return masks - np.concatenate([[0], np.cumsum(quota)[:-1]])
+    grid = np.linspace(1, settings.eps, steps + 1, dtype=np.float32)
+    share = 1 - grid[1:] / grid[:-1]
+    left = [float(masks)]
+    for s in share[:-1]:
+        gone = left[-1] * float(s)
+        left.append(left[-1] - (gone if settings.alg == "origin" else int(gone)))
+    return np.round(left).astype(np.int64)
+
+
+@cache
+def _passes(family: str, arguments: tuple[tuple[str, Any], ...], prompt: int, number: int) -> Passes:
+    settings = family_module(family).Settings(**dict(arguments))
+    step = np.arange(number)
+    if family == "qwen2":  # one pass over the prompt, then a token at a time, with a cache
+        return Passes(np.where(step == 0, prompt, 1), prompt + step, np.ones(number, np.int64))
+    canvas = prompt + settings.max_new_tokens
+    length = settings.block_length or settings.max_new_tokens
+    each = settings.total_steps * length // settings.max_new_tokens  # steps a block
+    shift = family_module(family).COLUMN_SHIFT
+    columns = [
+        fed_columns(settings.cache, s % each == 0, max(first - shift, 0), first + length, canvas)
+        for s in range(number)
+        for first in [prompt + s // each * length]
+    ]
+    fed = np.array([last - first for first, last in columns], dtype=np.int64)
+    head = masks_left(family, settings, length, each)[step % each]
+    twice = 2 if getattr(settings, "cfg_scale", 0) > 0 else 1  # guidance: also without the prompt
+    return Passes(twice * fed, np.full(number, canvas), twice * head)
+
+
+def passes(family: str, arguments: Mapping[str, Any], prompt: int, number: int) -> Passes:
+    """The first `number` passes over a prompt of `prompt` tokens, under `arguments` of the family's Settings.
+
+    Exact for one row, but for Dream's rule `origin` (see `masks_left`); padding of a batch is not counted.
+    """
+    return _passes(family, tuple(sorted(arguments.items())), prompt, number)
+
+
+def decode_flops(shape: Shape, at: Passes, skipped: Sequence[int] | int = 0) -> int:
+    """Operations of some passes with a number of layers skipped, one for all or one a pass [S]."""
+    layers = (shape.layers - np.asarray(skipped)) * shape.layer(at.fed, at.keys)
+    return int(layers.sum() + shape.head(at.head).sum())
+
+
+def reduction(shape: Shape, completions: Iterable[tuple[Passes, Sequence[int] | int]]) -> float:
+    """Percent of the operations of some completions' passes that their skipped layers save.
+
+    Against the same passes at full depth: fewer or more passes are not counted as saving or cost.
+    Nan without a pass.
+    """
+    whole = left = 0
+    costs: dict[Passes, tuple[int, int]] = {}  # passes that several completions share are summed once
+    for at, skipped in completions:
+        if at not in costs:
+            costs[at] = (int(shape.layer(at.fed, at.keys).sum()), int(shape.head(at.head).sum()))
+        layers, head = costs[at]
+        whole += shape.layers * layers + head
+        if isinstance(skipped, int):
+            left += (shape.layers - skipped) * layers + head
+        else:
+            left += decode_flops(shape, at, skipped)
+    return 100 * (1 - left / whole) if whole else float("nan")
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Print the paper's k/L and the true reduction of one pass over a canvas."""
+    shape = Shape.of(read_object(arguments.config), str(arguments.config))
+    print(f"{'k':>3} {'k/L %':>7} {'true %':>7}")
+    for k in arguments.skip:
+        if not 0 <= k < shape.layers:
+            raise GoodpartError(f"--skip {k}: the model has {shape.layers} layers; give fewer")
+        true = shape.step_reduction(k, arguments.tokens, arguments.head)
+        print(f"{k:>3} {100 * k / shape.layers:>7.2f} {true:>7.2f}")
+
+
+if __name__ == "__main__":
+    options = parser(__doc__)
+    options.add_argument("config", type=Path, help="a model's config.json")
+    options.add_argument("--skip", type=int, nargs="+", required=True, help="numbers of layers")
+    options.add_argument("--tokens", type=int, required=True, help="length of the canvas")
+    options.add_argument("--head", type=int, help="positions whose logits are computed (default: all)")
+    run(main, options.parse_args())

@@ -1,0 +1,180 @@
+"""The one model loader: a hub name or a local folder in a public format -> `Model`."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from goodpart.errors import GoodpartError
+from goodpart.jobs.downloads import PATTERNS, downloaded
+from goodpart.models import devices, weights
+from goodpart.models.checkpoints.reading import Checkpoint, read_checkpoint
+from goodpart.models.families import SpecialTokens
+
+if TYPE_CHECKING:
+    import torch
+
+DTYPES = ("float32", "bfloat16", "float16")
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded checkpoint: transformers' module, tokenizer (None if the folder has none), token ids."""
+
+    name: str
+    revision: str | None
+    family: str
+    module: Any
+    tokenizer: Any
+    tokens: SpecialTokens
+
+    @property
+    def layers(self) -> int:
+        """Number of layers L that are active now."""
+        return len(self.module.model.layers)
+
+    @property
+    def device(self) -> torch.device:
+        """Device of ids and logits; of a model that is spread, that of its head."""
+        return weights.device_of(self.module.lm_head)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Dtype of the weights."""
+        return self.module.lm_head.weight.dtype
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Logits [..., V] of normed hidden states [..., D].
+
+        In float32 on a CPU by oneDNN's product: for the few positions of a block, where the time goes on
+        reading the head, it takes two thirds of the time of `Linear`'s.
+        """
+        import torch
+
+        head = self.module.lm_head
+        plain = hidden.device.type == head.weight.device.type == "cpu" and hidden.dtype == torch.float32
+        with torch.inference_mode():
+            if plain and torch.backends.mkldnn.is_available():
+                return torch.ops.mkldnn._linear_pointwise(hidden, head.weight, None, "none", [], "")
+            return head(hidden)
+
+
+def checkpoint_folder(name_or_path: str, revision: str | None) -> Path:
+    """The local folder of a checkpoint: itself, its download, or the hub's snapshot of `revision`.
+
+    Raises GoodpartError when neither exists.
+    """
+    folder = Path(name_or_path)
+    if folder.is_dir():
+        return folder
+    if folder.is_absolute() or not re.fullmatch(r"[\w.-]+/[\w.-]+", name_or_path):
+        raise GoodpartError(f"{name_or_path}: no such folder, and not a hub name of the form owner/name")
+    if found := downloaded("model", name_or_path, revision):
+        return found
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name_or_path, revision=revision, allow_patterns=PATTERNS["model"]))
+    except Exception as error:
+        raise GoodpartError(
+            f"{name_or_path} (revision {revision}): cannot be loaded from the hub ({error}); "
+            "check the name, the revision and the network, or give a local folder instead"
+        ) from error
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep what it frees, up to 256 MB, where the C library is glibc.
+
+    glibc gives some of it back, and the next denoising step faults the pages in again: up to 740,000 times
+    in a batch of 32 of the tiny LLaDA, a quarter of its time.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_TRIM_THRESHOLD, 256 << 20)
+        libc.mallopt(M_MMAP_THRESHOLD, 32 << 20)  # the most that glibc takes
+
+
+def load(
+    name_or_path: str,
+    *,
+    revision: str | None = None,
+    dtype: str | None = None,
+    device: str | None = None,
+) -> Model:
+    """Load a LLaDA, Dream or Qwen2.5 checkpoint for evaluation.
+
+    `dtype`: a torch dtype's name; by default bfloat16 on a GPU and float32 on a CPU. `device`: by default
+    the GPU if there is one; `cuda` is a GPU that no other process of this project holds; `auto` spreads the
+    model over all GPUs and the host. No remote code is executed and no pickle opened. Raises GoodpartError
+    for a checkpoint that is not understood in every key and tensor, or whose weights are not finite.
+    """
+    import torch
+    from transformers.utils import logging
+
+    if dtype not in (None, *DTYPES):
+        raise GoodpartError(f"dtype {dtype!r} is unknown: one of {', '.join(DTYPES)}")
+    logging.set_verbosity_error()
+    checkpoint = read_checkpoint(checkpoint_folder(name_or_path, revision))
+    place = devices.chosen(device, name_or_path)
+    if place is not None:
+        devices.reachable(place, name_or_path)
+    on_cpu = place is not None and place.type == "cpu"
+    kind = getattr(torch, dtype or ("float32" if on_cpu else "bfloat16"))
+    module = weights.build(checkpoint, kind, place)
+    keep_freed_memory()  # now: weights are loaded piece by piece, and nothing of that is kept
+    family = checkpoint.architecture.family
+    return Model(name_or_path, revision, family, module, loaded_tokenizer(checkpoint), checkpoint.ids.tokens)
+
+
+def load_entry(entry: dict[str, Any]) -> Model:
+    """Load the model of a job's entry: its name, revision, dtype, device and layers.
+
+    Raises GoodpartError as `load` does, and for another number of layers or a missing tokenizer.
+    """
+    model = load(entry["name"], revision=entry["revision"], dtype=entry["dtype"], device=entry["device"])
+    if model.layers != entry["layers"]:
+        raise GoodpartError(
+            f"{entry['name']} has {model.layers} layers; correct models.<name>.layers ({entry['layers']})"
+        )
+    if model.tokenizer is None:
+        raise GoodpartError(f"{entry['name']}: the checkpoint has no tokenizer files")
+    return model
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a checkpoint's folder; None when it holds none. Errors as for `read_checkpoint`."""
+    return loaded_tokenizer(read_checkpoint(folder))
+
+
+def loaded_tokenizer(checkpoint: Checkpoint) -> Any:
+    """The tokenizer as its files say: tokenizer.json, else Qwen2's from vocab.json and merges.txt.
+
+    AutoTokenizer would ask for Dream's remote code, and replace the splitting rules of a tokenizer.json
+    by those of the class that it knows for the model's type. None when the folder holds no tokenizer.
+    """
+    files, folder = checkpoint.tokenizer, checkpoint.folder
+    if files is None:
+        return None
+    from transformers import AddedToken, PreTrainedTokenizerFast, Qwen2Tokenizer
+
+    # A piece of text that a file names as special would split other words: only markers are registered.
+    markers = {name: t for name, t in files.special.items() if files.vocabulary[t] in files.added}
+    named = {"clean_up_tokenization_spaces": bool(files.cleans_up), **markers}
+    try:
+        if files.fast:
+            made = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"), **named)
+            added = [AddedToken(token, special=True, normalized=False) for token in files.declared]
+            made.add_tokens([token for token in added if token.content not in made.get_vocab()])
+        else:
+            made = Qwen2Tokenizer.from_pretrained(folder)
+    except Exception as error:  # transformers and tokenizers raise nothing more precise
+        raise GoodpartError(
+            f"{folder}: the tokenizer cannot be loaded ({error}); fetch its files again"
+        ) from error
+    made.chat_template = files.template
+    return made

@@ -1,1 +1,0 @@
-"""One module a Snakemake rule, named as the rule; each runs as `python -m goodpart.rules.NAME`."""

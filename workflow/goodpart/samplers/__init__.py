@@ -1,1 +1,0 @@
-"""Decoding: one sampler a family, and what they share."""

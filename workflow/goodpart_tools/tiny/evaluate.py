@@ -1,0 +1,41 @@
+"""Full-depth accuracy of a tiny checkpoint on unseen items, for the check at the end of its training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from goodpart.benchmarks import benchmark_module
+from goodpart.benchmarks.sandbox import Sandbox
+from goodpart.decoding.decode import decode, settings_for
+from goodpart.decoding.prompts import render
+from goodpart.models.loading import Model
+
+BATCH = 64
+
+
+def accuracies(
+    model: Model,
+    files: Mapping[str, Sequence[dict[str, Any]]],
+    chat: bool,
+    decoding: Mapping[str, Mapping[str, Any]],
+    sandbox: Sandbox,
+) -> dict[str, float]:
+    """Fraction of correct answers for each benchmark.
+
+    files: benchmark -> rows of its public file; decoding: benchmark -> arguments of the family's
+    `Settings`; chat: whether prompts use the chat template.
+    """
+    out = {}
+    for benchmark, rows in files.items():
+        module = benchmark_module(benchmark)
+        settings = settings_for(model, **decoding[benchmark])
+        prompts = render(model.tokenizer, [module.prompt(row, "bare") for row in rows], chat)
+        right = 0
+        for first in range(0, len(rows), BATCH):
+            made = decode(model, prompts[first : first + BATCH], settings)
+            for row, one in zip(rows[first : first + BATCH], made, strict=True):
+                text = model.tokenizer.decode(one.token_ids, skip_special_tokens=True)
+                right += bool(module.score(module.reference(row), text, sandbox).correct)
+        out[benchmark] = right / len(rows)
+    return out

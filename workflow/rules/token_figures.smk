@@ -1,0 +1,105 @@
+# More figures of hidden states.
+
+
+use rule figure3 as figure9 with:
+    input:
+        statistics=statistics_of("figure9", "tokens", "full"),
+    output:
+        drawn("figure9", STATE_SUFFIXES),
+    log:
+        log_file("figure9"),
+    params:
+        **state_script("figure9", "full"),
+    message:
+        "Figure 9: tokens of hidden states"
+
+
+use rule figure3 as figure10 with:
+    input:
+        statistics=statistics_of("figure10", "tokens", "full"),
+    output:
+        drawn("figure10", STATE_SUFFIXES),
+    log:
+        log_file("figure10"),
+    params:
+        **state_script("figure10", "full"),
+    message:
+        "Figure 10: tokens of hidden states"
+
+
+use rule figure3 as figure11 with:
+    input:
+        statistics=statistics_of("figure11", "tokens", "full"),
+    output:
+        drawn("figure11", STATE_SUFFIXES),
+    log:
+        log_file("figure11"),
+    params:
+        **state_script("figure11", "full"),
+    message:
+        "Figure 11: tokens of hidden states"
+
+
+use rule figure3 as figure12 with:
+    input:
+        statistics=statistics_of("figure12", "tokens", "full"),
+    output:
+        drawn("figure12", STATE_SUFFIXES),
+    log:
+        log_file("figure12"),
+    params:
+        **state_script("figure12", "full"),
+    message:
+        "Figure 12: tokens of hidden states"
+
+
+use rule figure3 as figure13 with:
+    input:
+        statistics=statistics_of("figure13", "tokens", "full"),
+    output:
+        drawn("figure13", STATE_SUFFIXES),
+    log:
+        log_file("figure13"),
+    params:
+        **state_script("figure13", "full"),
+    message:
+        "Figure 13: tokens of hidden states"
+
+
+use rule figure3 as figure14 with:
+    input:
+        statistics=statistics_of("figure14", "tokens", "full"),
+    output:
+        drawn("figure14", STATE_SUFFIXES),
+    log:
+        log_file("figure14"),
+    params:
+        **state_script("figure14", "full"),
+    message:
+        "Figure 14: tokens of hidden states"
+
+
+use rule figure3 as block_similarity with:
+    input:
+        statistics=statistics_of("block_similarity", "pairs", "full"),
+    output:
+        drawn("block_similarity", STATE_SUFFIXES),
+    log:
+        log_file("block_similarity"),
+    params:
+        **state_script("block_similarity", "full"),
+    message:
+        "Block similarity: pairs of hidden states"
+
+
+use rule figure3 as mask_ratio with:
+    input:
+        statistics=statistics_of("mask_ratio", "layers", "full"),
+    output:
+        drawn("mask_ratio", STATE_SUFFIXES),
+    log:
+        log_file("mask_ratio"),
+    params:
+        **state_script("mask_ratio", "full"),
+    message:
+        "Mask ratio: layers of hidden states"

@@ -1,0 +1,13 @@
+"""Figure 10: token-wise cosine similarity at layers 8 to 15."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from goodpart.evaluation.drawing.selection import Measured
+from goodpart.evaluation.drawing.token_grid import draw_blocks
+
+
+def draw(measured: Measured, outputs: list[Path]) -> None:
+    """A grid of eight layers by models."""
+    draw_blocks(measured, "Figure 10", range(8, 16), ("full",), outputs)

@@ -1,0 +1,13 @@
+"""Figure 13: token-wise cosine similarity at every layer of LLaDA."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from goodpart.evaluation.drawing.selection import Measured
+from goodpart.evaluation.drawing.token_grid import draw_layers
+
+
+def draw(measured: Measured, outputs: list[Path]) -> None:
+    """Draw one panel per layer."""
+    draw_layers(measured, "Figure 13", "llada", outputs)

@@ -1,0 +1,13 @@
+"""Figure 5: layer-wise cosine similarity by token position, all tokens decoded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from goodpart.evaluation.drawing.layer_map import draw_map
+from goodpart.evaluation.drawing.selection import Measured
+
+
+def draw(measured: Measured, outputs: list[Path]) -> None:
+    """Draw the full window."""
+    draw_map(measured, "full", "Figure 5", outputs)

@@ -1,0 +1,107 @@
+"""Generate completions for a range of a benchmark's items, with layers skipped."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from goodpart.decoding.decode import settings_for
+from goodpart.decoding.prompts import render
+from goodpart.decoding.samplers.common import item_seed
+from goodpart.errors import GoodpartError
+from goodpart.evaluation.completions import (
+    SCHEMA,
+    Asked,
+    Journal,
+    generate,
+    with_kl,
+)
+from goodpart.jobs import sources
+from goodpart.jobs.files import digest
+from goodpart.jobs.job import Job
+from goodpart.jobs.kept_copies import keep, restore
+from goodpart.jobs.parquet import provenance, read_table, write_rows
+from goodpart.jobs.runtime import limit_threads, logger
+from goodpart.models.flops import Shape
+from goodpart.models.loading import Model, load_entry
+from goodpart.models.memory import batch_that_fits
+from goodpart.policies.skip_sets import SkipSet, read_skip_set
+
+# What a completion depends on, beside its model's family and sampler.
+GENERATING = ("decoding.decode", "decoding.prompts", "models.skipping")
+
+
+def main(job: Job) -> None:
+    """Write one shard; a complete shard of the same settings is reused."""
+    limit_threads(job.threads)
+    params, first_item, last_item = job.params, int(job.wildcards.first), int(job.wildcards.last)
+    skip_set = read_skip_set(job.input.skip_set or None, params.model["layers"])
+    model = load_entry(params.model)
+    settings = settings_for(model, **params.settings)
+    asked = _asked(job, model, skip_set, settings.max_new_tokens)
+    full = job.input.full or None
+    measured = max(0, min(params.kl_items, last_item + 1) - first_item) if full else 0
+    facts = {
+        "keys": [one.key for one in asked],
+        "kl": [params.kl_states, measured * params.samples, sources.digest(["goodpart.decoding.kl"])],
+    }
+    if restore(job.output, facts):
+        logger.info("%s: complete, kept", job.output)
+        return
+    journal = Journal(job.output)
+    skip_at = skip_set.skip_at(settings.total_steps)
+    longest = max(len(one.prompt) for one in asked)
+    batch_size = batch_that_fits(model, settings, longest, params.batch_size)
+    rows = generate(model, asked, settings, batch_size, journal, skip_at)
+    if measured:
+        columns = ["canvas", "commit_steps", "forward_passes"]
+        first = read_table(full, columns).to_pylist()[: measured * params.samples]
+        rows = with_kl(
+            *(model, rows, asked, first),
+            lambda i, step: skip_at(step) if skip_at else asked[i].layers,
+            *(settings, params.kl_states, batch_size),
+        )
+    write_rows(job.output, rows, SCHEMA, provenance(**facts, **_made_by(model, skip_set, params)))
+    keep(job.output)
+    journal.remove()
+    logger.info("%s: %d completions, %.1f s", job.output, len(rows), sum(row["seconds"] for row in rows))
+
+
+def _asked(job: Job, model: Model, skip_set: SkipSet, new_tokens: int) -> list[Asked]:
+    """The completions of the job's items: their prompts, seeds, layers and keys."""
+    params, first, last = job.params, int(job.wildcards.first), int(job.wildcards.last)
+    items = read_table(job.input.item_file, ["item_id", "benchmark", "prompt"]).to_pylist()
+    items = items[first : last + 1]
+    if len(items) < last + 1 - first:
+        raise GoodpartError(f"{job.input.item_file}: fewer items than {last + 1}")
+    used = [f"goodpart.{part}.{model.family}" for part in ("models.families", "decoding.samplers")]
+    code = sources.digest([f"goodpart.{name}" for name in GENERATING] + used)
+    base = [SCHEMA.names, params.model, params.seed, code]
+    asked = []
+    prompts = render(model.tokenizer, [item["prompt"] for item in items], params.model["chat"])
+    for item, prompt in zip(items, prompts, strict=True):
+        if len(prompt) + new_tokens > params.context:
+            raise GoodpartError(
+                f"{item['item_id']}: {len(prompt)} prompt tokens and {new_tokens} new ones are more than "
+                f"generation.context ({params.context}); lower max_new_tokens"
+            )
+        name, layers = item["item_id"], tuple(skip_set.of_item(item["benchmark"], item["item_id"]))
+        state = skip_set.state(item["benchmark"], name)
+        for sample in range(params.samples):
+            key = digest(base, state, params.settings, name, sample, prompt)
+            asked.append(Asked(key, name, sample, item_seed(params.seed, name, sample), prompt, layers))
+    return asked
+
+
+def _made_by(model: Model, skip_set: SkipSet, params: Any) -> dict[str, Any]:
+    """What the shard's metadata say of the model and its decoding."""
+    return {
+        "model": params.model["name"],
+        "revision": params.model["revision"],
+        "family": model.family,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "decode": params.settings,
+        "shape": asdict(Shape.of_module(model.module.config)),
+        "layers_skipped": skip_set.layers if skip_set.layers is not None else f"by {skip_set.by}",
+        "seed": params.seed,
+    }

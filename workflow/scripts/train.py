@@ -1,0 +1,75 @@
+"""Train one tiny checkpoint from a seed, evaluate it, and write it in its family's public format."""
+
+from __future__ import annotations
+
+import csv
+from typing import Any
+
+from goodpart.benchmarks.sandbox import Sandbox
+from goodpart.errors import GoodpartError
+from goodpart.jobs.files import read_jsonl, write_json, written
+from goodpart.jobs.job import Job
+from goodpart.jobs.runtime import limit_threads, logger
+
+
+def refuse_too_weak(name: str, reached: dict[str, float], required: float) -> None:
+    """Raise GoodpartError when an accuracy is under what the suite requires."""
+    weak = [f"{benchmark} {value:.2f}" for benchmark, value in reached.items() if value < required]
+    if weak:
+        raise GoodpartError(
+            f"{name}: {', '.join(weak)} at full depth, and {required:.2f} is required; train it for more "
+            "steps (tiny_models.recipes), or lower tiny_models.checked.required"
+        )
+
+
+def main(job: Job) -> None:
+    """Train and check, then write weights, config, tokenizer, recipe, curve and evaluation."""
+    from goodpart.models.loading import load
+    from goodpart_tools.tiny.architectures import initial_model, public_config, save
+    from goodpart_tools.tiny.corpus import held_out_prompts
+    from goodpart_tools.tiny.evaluate import accuracies
+    from goodpart_tools.tiny.tokenizer import family_tokenizer
+    from goodpart_tools.tiny.train import train
+
+    sandbox = Sandbox()
+    sandbox.probe()
+    limit_threads(job.threads)
+    recipe = job.params.recipe
+    family = recipe["family"]
+    config = public_config(family, recipe["shape"])
+    model = initial_model(family, config, recipe["seed"], recipe["embedding_std"])
+    if job.input.initial:
+        start = load(str(job.input.initial), dtype="float32").module
+        if start.config.num_hidden_layers != model.config.num_hidden_layers:
+            raise GoodpartError(f"{job.input.initial}: another number of layers than the recipe's")
+        model.load_state_dict(start.state_dict())
+    tokenizer_json = job.input.corpus / "tokenizer.json"
+    rows = {path.name: read_jsonl(path) for path in sorted(job.input.corpus.glob("*.jsonl"))}
+    curve = train(
+        model,
+        family,
+        family_tokenizer(tokenizer_json, family),
+        held_out_prompts(rows),
+        recipe,
+        job.output.parent / f".{job.output.name}.state.safetensors",
+        lambda row: logger.info("step %(step)d loss %(loss).4f %(tokens_per_second).0f tokens/s", row),
+        compiled=job.params.compiled,
+    )
+    decoding: dict[str, dict[str, Any]] = job.params.decoding
+    with written(job.output) as partial:
+        save(model, family, config, tokenizer_json, partial)
+        reached = accuracies(
+            load(str(partial), dtype="float32"),  # as saved: rounded to bfloat16
+            {benchmark: rows[f"{benchmark}-test.jsonl"][: job.params.items] for benchmark in decoding},
+            recipe["chat_fraction"] == 1,
+            decoding,
+            sandbox,
+        )
+        logger.info("accuracy at full depth: %s", reached)
+        refuse_too_weak(job.output.name, reached, job.params.required)
+        write_json(partial / "recipe.json", recipe)
+        write_json(partial / "evaluation.json", {"items": job.params.items, "accuracy": reached})
+        with (partial / "curve.csv").open("w", newline="") as file:
+            table = csv.DictWriter(file, list(curve[0]))
+            table.writeheader()
+            table.writerows(curve)
