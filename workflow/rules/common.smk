@@ -94,7 +94,7 @@ def script(name, uses=(), /, **told):
 
     def description(wildcards):
         params = {key: value(given, wildcards) for key, given in told.items()}
-        return json.dumps({"params": params, "wildcards": dict(wildcards.items())}, sort_keys=True)
+        return json.dumps({"params": params, "wildcards": dict(wildcards.items())})
 
     def files(wildcards, input, output):
         return files_of(input, output)

@@ -9,6 +9,11 @@ def initial_weights(wildcards):
     return result(paths.TRAINED, tiny_model=start) if start else []
 
 
+def recipe(wildcards):
+    """How a tiny model is trained, sorted: the order of keys means nothing."""
+    return dict(sorted(RECIPES[wildcards.tiny_model].model_dump(exclude_none=True).items()))
+
+
 def trained_modules(wildcards):
     """Modules that training picks by name: of the family, and of the benchmarks that it is checked on."""
     family = RECIPES[wildcards.tiny_model].family
@@ -59,7 +64,7 @@ rule train:
         **script(
             "train",
             trained_modules,
-            recipe=lambda wildcards: RECIPES[wildcards.tiny_model].model_dump(exclude_none=True),
+            recipe=recipe,
             compiled=bool(TINY and TINY.compiled),
             decoding=lambda wildcards: descriptions.checked_decoding(
                 CONFIGURATION, RECIPES[wildcards.tiny_model].family

@@ -39,9 +39,10 @@ def model_entry(configuration: Configuration, name: str) -> dict[str, Any]:
 def settings_of(
     configuration: Configuration, decode: str, model: str, benchmarks: Iterable[str]
 ) -> list[dict[str, Any]]:
-    """Decoding settings of one model, a benchmark each."""
+    """Decoding settings of one model, a benchmark each, sorted: their order means nothing."""
     family = configuration.models[model].family
-    return [decode_settings(configuration, decode, family, benchmark) for benchmark in benchmarks]
+    found = (decode_settings(configuration, decode, family, benchmark) for benchmark in benchmarks)
+    return [dict(sorted(settings.items())) for settings in found]
 
 
 def paper_columns(configuration: Configuration, models: Iterable[str]) -> dict[str, str | None]:
@@ -62,7 +63,7 @@ def shown(name: str | None, chosen: Sequence[str]) -> str:
 def policy_entry(configuration: Configuration, policy: str) -> dict[str, Any]:
     """The entry of a policy, without what says where it is evaluated."""
     entry = configuration.policies[policy].settings()
-    return {key: value for key, value in entry.items() if key not in ("benchmarks", "layers_skipped")}
+    return {k: v for k, v in sorted(entry.items()) if k not in ("benchmarks", "layers_skipped")}
 
 
 def item_choice(configuration: Configuration, benchmark: str, split: str) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def item_choice(configuration: Configuration, benchmark: str, split: str) -> dic
     return {
         "kind": entry.kind,
         "style": entry.style,
-        "source": source.plain(),
+        "source": dict(sorted(source.plain().items())),
         "n": None if n == "all" else n,
         "subset": "first" if n == "all" else subset,
         "examples": worked_examples(configuration, benchmark),
@@ -92,7 +93,7 @@ def cells_selection(configuration: Configuration, study: Study) -> dict[str, Any
         "decode": study.decode,
         "models": {m: {"paper_column": e.paper_column, "layers": e.layers} for m, e in entries.items()},
         "benchmarks": {b: configuration.shards(b) for b in benchmarks},
-        "policies": {p: entry.settings() for p, entry in chosen.items()},
+        "policies": {p: dict(sorted(entry.settings().items())) for p, entry in chosen.items()},
         "varies": {p: entry.varies for p, entry in chosen.items()},
         "cells": study.cells,
     }

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NoReturn
 
 SOCKET = "GOODPART_FORKS"  # the environment variable that names the server's socket
-INTERPRETER = "GOODPART_FORKS_PYTHON"  # and the one that names its interpreter
+ENVIRONMENT = "GOODPART_FORKS_PREFIX"  # and the one that names its environment of Python
 LIBRARIES = (
     *("numpy", "pyarrow.parquet", "pyarrow.compute", "pandas", "torch", "safetensors.torch", "tokenizers"),
     *("transformers.masking_utils", "transformers.models.qwen2.modeling_qwen2"),
@@ -50,14 +50,14 @@ def start() -> subprocess.Popen[bytes] | None:
         env={**os.environ, **threads, "MPLBACKEND": "Agg"},
     )
     listener.close()
-    os.environ.update({SOCKET: path, INTERPRETER: sys.executable})
+    os.environ.update({SOCKET: path, ENVIRONMENT: sys.prefix})
     return server
 
 
 def reachable(description: str) -> socket.socket | None:
     """A connection to the run's server, if a job of this description may be forked."""
     path = os.environ.get(SOCKET)
-    if not path or os.environ.get(INTERPRETER) != sys.executable:
+    if not path or os.environ.get(ENVIRONMENT) != sys.prefix:
         return None
     model = json.loads(description.splitlines()[1])["params"].get("model")
     if isinstance(model, dict) and model.get("device", "cpu") != "cpu":
