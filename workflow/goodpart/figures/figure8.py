@@ -14,7 +14,7 @@ import numpy as np
 from goodpart.figures import style
 from goodpart.intervals import wilson
 from goodpart.measures import of_prompts
-from goodpart.policies import policy_module
+from goodpart.policies.guard import chooser
 from goodpart.runtime import parser, run
 
 EARLY = 0.6  # fraction of the depth that the paper's text names
@@ -24,7 +24,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Draw the two panels and write their numbers."""
     settings, layers = json.loads(arguments.settings), arguments.layers
     prompts = of_prompts([arguments.similarities], layers, settings["positions"])
-    choose, n = policy_module(settings["kind"]).choose, len(prompts)
+    choose, n = chooser(settings["kind"], layers), len(prompts)
     colour = style.colours(json.loads(arguments.models))[arguments.model]
     style.use()
     import matplotlib.pyplot as plt

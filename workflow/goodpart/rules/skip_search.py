@@ -10,7 +10,7 @@ from pathlib import Path
 from goodpart.divergence import ModelDivergence, cached_canvases
 from goodpart.files import write_json
 from goodpart.models import load
-from goodpart.policies import policy_module
+from goodpart.policies.guard import chooser
 from goodpart.runtime import limit_threads, logger, parser, run
 
 
@@ -22,8 +22,8 @@ def main(arguments: argparse.Namespace) -> None:
     files = sorted(file for folder in arguments.hidden_states for file in folder.glob("[!.]*.parquet"))
     canvases = [canvas for file in files for canvas in cached_canvases(file, settings["steps"])]
     divergence = ModelDivergence(model, canvases, arguments.batch_size)
-    policy = policy_module(settings["kind"])
-    choices = {k: policy.choose(divergence, k, settings) for k in sorted(arguments.k)}
+    choose = chooser(settings["kind"], model.layers)
+    choices = {k: choose(divergence, k, settings) for k in sorted(arguments.k)}
     left = {k: round(divergence(choice.layers), 6) for k, choice in choices.items()}
     logger.info(
         "%d sets of layers tried on %d canvases; KL by k: %s", len(divergence.tried), len(canvases), left
