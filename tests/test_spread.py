@@ -1,10 +1,13 @@
 """`device: auto`: a model in parts, on two pretended GPUs and the host, does what one in a piece does."""
 
+import json
+import shutil
 from contextlib import contextmanager
 
 import accelerate.utils
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from conftest import ROOT
 from goodpart import gpu, weights
@@ -22,11 +25,12 @@ from pretended_gpu import pretended_gpu
 MODELS = ROOT / "workflow" / "resources" / "models"
 LLADA, DREAM, QWEN = "llada-tiny-instruct", "dream-tiny-base", "qwen2.5-tiny"
 PROMPTS = [[20, 21, 22, 23, 24, 25], [30, 31, 32]]
-# Bytes for weights on GPU 0 and 1; the rest of 2.6 to 3.2 MB is in the host's memory.
+# Room for weights on GPU 0 and 1 as shares of the model; the rest is in the host's memory.
 ROOM = {
-    "two GPUs": (1_200_000, 9_000_000),
-    "two and host": (900_000, 900_000),
-    "one and host": (1_500_000, 1),
+    "two GPUs": (0.2, 1),
+    "the head alone": (1, 1),
+    "two and host": (0.3, 0.3),
+    "one and host": (0.4, 0),
 }
 CASES = [
     (LLADA, {"block_length": 8}),
@@ -50,14 +54,19 @@ def machine(monkeypatch):
 @contextmanager
 def in_parts(monkeypatch, name, room):
     """The model of `device: auto` on a machine with little memory on its two GPUs."""
+    size = sum(4 * tensor.numel() for tensor in load_file(MODELS / name / "model.safetensors").values())
+    # 16 bytes more: room for all but the head, which is what GPU 0 needs beside its largest part.
+    first, second = (int((share * size + 16) / weights.FOR_WEIGHTS) for share in ROOM[room])
     with pretended_gpu(monkeypatch, count=2):
-        first, second = (int(size / weights.FOR_WEIGHTS) for size in ROOM[room])
         memory = {0: first, 1: second, "cpu": 1 << 30}
         monkeypatch.setattr(accelerate.utils, "get_max_memory", lambda: memory)
         model = load(str(MODELS / name), dtype="float32", device="auto")
         found = {str(parameter.device) for parameter in model.module.parameters()}
-        assert found == {"two GPUs": {"cuda:0", "cuda:1"}, "two and host": {"cuda:0", "cuda:1", "meta"},
-                         "one and host": {"cuda:0", "meta"}}[room]  # fmt: skip
+        assert "cuda:0" in found
+        assert ("cuda:1" in found) == (room != "one and host")
+        assert ("meta" in found) == ("host" in room)  # between passes
+        alone = model.module.model.norm.weight.device != model.module.lm_head.weight.device
+        assert alone or room != "the head alone"
         yield model
 
 
@@ -71,13 +80,30 @@ def completions(model, options):
 @pytest.mark.parametrize(
     ("name", "options", "room"),
     [(*case, "two and host") for case in CASES]
-    + [(*case, room) for case in (CASES[0], CASES[-1]) for room in ("two GPUs", "one and host")],
+    + [(*case, room) for case in (CASES[0], CASES[-1]) for room in ("two GPUs", "one and host")]
+    + [(*case, "the head alone") for case in (CASES[0], CASES[3], CASES[5])],
 )
 def test_it_decodes_as_one_piece(machine, monkeypatch, name, options, room):
     wanted = completions(load(str(MODELS / name), dtype="float32", device="cpu"), options)
     assert len({tuple(row) for row in wanted}) == 2
     with in_parts(monkeypatch, name, room) as model:
         assert completions(model, options) == wanted
+
+
+@pytest.mark.parametrize("room", ["two GPUs", "one and host"])
+def test_a_head_that_is_the_embedding_stays_with_it(machine, monkeypatch, tmp_path, room):
+    folder = tmp_path / "tied"
+    shutil.copytree(MODELS / QWEN, folder)
+    state = load_file(folder / "model.safetensors")
+    del state["lm_head.weight"]
+    save_file(state, folder / "model.safetensors")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": True}))
+    wanted = completions(load(str(folder), dtype="float32", device="cpu"), {})
+    with in_parts(monkeypatch, folder, room) as model:
+        decoder = model.module.model
+        assert model.device == decoder.embed_tokens.weight.device == torch.device("cuda:0")
+        assert completions(model, {}) == wanted
 
 
 def measurements(model):
@@ -98,7 +124,7 @@ def measurements(model):
     return torch.stack([state.float() for state in seen]), kl[0], cosines
 
 
-@pytest.mark.parametrize("room", ["two GPUs", "two and host"])
+@pytest.mark.parametrize("room", ["the head alone", "two and host"])
 @pytest.mark.parametrize("name", [LLADA, DREAM, QWEN])
 def test_it_is_measured_as_one_piece(machine, monkeypatch, name, room):
     hidden, kl, cosines = measurements(load(str(MODELS / name), dtype="float32", device="cpu"))
