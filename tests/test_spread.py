@@ -81,7 +81,7 @@ def completions(model, options):
     ("name", "options", "room"),
     [(*case, "two and host") for case in CASES]
     + [(*case, room) for case in (CASES[0], CASES[-1]) for room in ("two GPUs", "one and host")]
-    + [(*case, "the head alone") for case in (CASES[0], CASES[3], CASES[5])],
+    + [(*case, "the head alone") for case in (CASES[0], CASES[2], CASES[3], CASES[5])],
 )
 def test_it_decodes_as_one_piece(machine, monkeypatch, name, options, room):
     wanted = completions(load(str(MODELS / name), dtype="float32", device="cpu"), options)
