@@ -7,6 +7,7 @@ import sys
 from argparse import Namespace
 
 import pytest
+import torch
 
 import goodpart.benchmarks
 import goodpart.policies
@@ -156,6 +157,10 @@ NEEDED = {
 }
 
 
+def module_name(request):
+    return "own_" + re.sub(r"\W+", "_", request.node.name)
+
+
 def own_policy(write, needs, body, name):
     text = CHOICE.replace('"layers"', repr(needs)).replace("{}", NEEDED[needs][0])
     kind = write(name, text.replace("return None", body))
@@ -175,8 +180,8 @@ def own_policy(write, needs, body, name):
     ],
 )
 def test_a_policy_that_raises_or_returns_something_else(write, needs, body, said, request):
-    choose = own_policy(write, needs, body, f"own_p{abs(hash(request.node.name))}")
-    with pytest.raises(GoodpartError, match=rf"goodpart/policies/own_p\d+\.py: {said}") as caught:
+    choose = own_policy(write, needs, body, module_name(request))
+    with pytest.raises(GoodpartError, match=rf"goodpart/policies/own_\w+\.py: {said}") as caught:
         choose(NEEDED[needs][1], 2, {})
     assert "\n" not in str(caught.value)
 
@@ -203,8 +208,8 @@ def test_a_policy_that_raises_or_returns_something_else(write, needs, body, said
 )
 def test_a_choice_that_cannot_be_used(write, needs, choice, said, request):
     body = f"return [Choice({choice})] * 2" if needs == "phases" else f"return Choice({choice})"
-    choose = own_policy(write, needs, body, f"own_p{abs(hash(request.node.name))}")
-    with pytest.raises(GoodpartError, match=rf"^goodpart/policies/own_p\d+\.py: .*{re.escape(said)}"):
+    choose = own_policy(write, needs, body, module_name(request))
+    with pytest.raises(GoodpartError, match=rf"^goodpart/policies/own_\w+\.py: .*{re.escape(said)}"):
         choose(NEEDED[needs][1], 2, {})
 
 
@@ -220,6 +225,13 @@ def test_the_line_is_that_of_the_module(write):
     body = "import json\n    json.loads('{')"
     with pytest.raises(GoodpartError, match=r"JSONDecodeError: .* \(line 9\)"):
         own_policy(write, "layers", body, "own_library")(6, 2, {})
+
+
+@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
+def test_a_lack_of_memory_is_no_mistake_of_the_module(write, error):
+    body = f"import torch\n    raise {'torch.' * (error is not MemoryError)}{error.__name__}('full')"
+    with pytest.raises(error, match="full"):
+        own_policy(write, "layers", body, f"own_{error.__name__}")(6, 2, {})
 
 
 @pytest.mark.parametrize("needs", [needs for needs in NEEDED if needs != "layers"])

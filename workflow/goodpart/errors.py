@@ -24,13 +24,15 @@ def call_plugin(file: str, function: Callable[..., Any], arguments: Iterable[Any
     """Call a function of a user's module; whatever it raises becomes one line that names file and line.
 
     `file`: the module, for the message. `given`: the arguments, for the message. A GoodpartError passes
-    through unchanged.
+    through unchanged, and so does a lack of memory, which is no mistake of the module.
     """
     try:
         return function(*arguments)
     except GoodpartError:
         raise
     except Exception as error:
+        if type(error).__name__ in ("MemoryError", "OutOfMemoryError"):  # the latter is torch's
+            raise
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if Path(frame.filename).name == Path(file).name] or frames
         said = " ".join(f"{type(error).__name__}: {error}".split())
