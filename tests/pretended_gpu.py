@@ -1,4 +1,4 @@
-"""A GPU pretended on a CPU: tensors that say `cuda:0`, compute for real, and refuse to mix with others."""
+"""GPUs pretended on a CPU: tensors that say `cuda:0`, compute for real, and refuse to mix with others."""
 
 from contextlib import contextmanager
 
@@ -20,8 +20,17 @@ INDEXING = (
 )  # by indices of a CPU
 
 
+def named(device):
+    """The device of a name, a bare number (a GPU's), or None."""
+    if device is None or isinstance(device, bool):
+        return None
+    found = torch.device("cuda", device) if isinstance(device, int) else torch.device(device)
+    return GPU if found == torch.device("cuda") else found
+
+
 def is_gpu(device):
-    return device is not None and not isinstance(device, int) and torch.device(device).type == "cuda"
+    found = named(device)
+    return found is not None and found.type == "cuda"
 
 
 class OnGpu(torch.Tensor):
@@ -30,14 +39,16 @@ class OnGpu(torch.Tensor):
     __torch_function__ = torch._C._disabled_torch_function_impl
 
     @staticmethod
-    def __new__(cls, plain):
+    def __new__(cls, plain, device=GPU, requires_grad=None):
+        if requires_grad is not None:  # the call of a parameter's type, as accelerate offloads
+            return torch.nn.Parameter(plain, requires_grad)
         made = torch.Tensor._make_wrapper_subclass(
             cls,
             plain.shape,
             strides=plain.stride(),
             storage_offset=plain.storage_offset(),
             dtype=plain.dtype,
-            device=GPU,
+            device=device,
         )
         made.plain = plain
         return made
@@ -58,20 +69,20 @@ class OnGpu(torch.Tensor):
             return args[0]
         if target is not None and not is_gpu(target):
             return out
-        return tree_map(lambda t: OnGpu(t) if isinstance(t, torch.Tensor) else t, out)
+        return wrapped(out, None, named(target) or here[0].device)
 
 
 def unwrapped(value):
     return value.plain if isinstance(value, OnGpu) else value
 
 
-def wrapped(out, first):
-    """The result of an operation on plain tensors, on the GPU; an in-place one returns `first`."""
+def wrapped(out, first, device):
+    """The result of an operation on plain tensors, on a GPU; an in-place one returns `first`."""
     if isinstance(first, OnGpu) and out is first.plain:
         return first
     if type(out).__module__ == "torch.return_types":
-        return type(out)(tuple(OnGpu(t) for t in out))
-    return tree_map(lambda t: OnGpu(t) if isinstance(t, torch.Tensor) else t, out)
+        return type(out)(tuple(OnGpu(t, device) for t in out))
+    return tree_map(lambda t: OnGpu(t, device) if isinstance(t, torch.Tensor) else t, out)
 
 
 class PretendedGpu(TorchFunctionMode):
@@ -81,6 +92,8 @@ class PretendedGpu(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         name = getattr(func, "__name__", "")
         first = args[0] if args else None
+        if func is torch.device and isinstance(first, int):
+            return named(first)
         here = [t for t in tree_leaves((args, kwargs)) if isinstance(t, OnGpu)]
         if name in READ and isinstance(first, OnGpu):
             return getattr(first.plain, name)()
@@ -88,38 +101,42 @@ class PretendedGpu(TorchFunctionMode):
             raise TypeError("can't convert a tensor on cuda:0 to numpy")
         if name == "to" and isinstance(first, torch.Tensor):
             return moved(func, args, kwargs)
-        if is_gpu(kwargs.get("device")):
+        if is_gpu(target := kwargs.get("device")):
             kwargs["device"] = torch.device("cpu")
-            return wrapped(func(*tree_map(unwrapped, args), **kwargs), None)
+            return wrapped(func(*tree_map(unwrapped, args), **kwargs), None, named(target))
         if not here or name in ("__get__", "__set__", "detach", "requires_grad_"):
             return func(*args, **kwargs)
         require_one_device(name, (args, kwargs))
         out = func(*tree_map(unwrapped, args), **tree_map(unwrapped, kwargs))
-        return first if name == "copy_" else wrapped(out, first)
+        return first if name == "copy_" else wrapped(out, first, here[0].device)
 
 
 def require_one_device(name, values):
     """As CUDA's kernels do; a tensor without dimensions is a number, and a CPU's indices are allowed."""
-    alien = [
-        t for t in tree_leaves(values) if isinstance(t, torch.Tensor) and not isinstance(t, OnGpu) and t.ndim
-    ]
-    if alien and name not in (*MOVES, *INDEXING):
-        raise RuntimeError(f"{name}: tensors on cuda:0 and on {alien[0].device}")
+    tensors = [t for t in tree_leaves(values) if isinstance(t, torch.Tensor)]
+    gpus = {t.device for t in tensors if isinstance(t, OnGpu)}
+    alien = {t.device for t in tensors if not isinstance(t, OnGpu) and t.ndim}
+    if name in MOVES:
+        return
+    if len(gpus) > 1 or (alien and name not in INDEXING):
+        first, second = sorted(map(str, gpus | alien), reverse=True)[:2]
+        raise RuntimeError(f"{name}: tensors on {first} and on {second}")
 
 
 def moved(func, args, kwargs):
     """`tensor.to(...)`, with a device among the arguments or not."""
     tensor, rest = args[0], list(args[1:])
-    given = [a for a in rest if isinstance(a, (str, torch.device))] + [kwargs.get("device")]
+    given = [a for a in rest if isinstance(a, (str, int, torch.device)) and not isinstance(a, bool)]
+    given.append(kwargs.get("device"))
     other = [a for a in rest if isinstance(a, torch.Tensor)]
-    goal = other[0].device if other else next((torch.device(d) for d in given if d is not None), None)
+    goal = other[0].device if other else next((d for d in map(named, given) if d is not None), None)
     if goal is None:
         return func(*args, **kwargs)
     types = [a for a in rest if isinstance(a, torch.dtype)] + [t.dtype for t in other]
     kwargs = {name: value for name, value in kwargs.items() if name != "device"}
     plain = unwrapped(tensor)
     plain = plain.to(*types, **kwargs) if types or kwargs else plain
-    return OnGpu(plain) if goal.type == "cuda" else plain
+    return OnGpu(plain, goal) if goal.type == "cuda" else plain.to(goal)
 
 
 class Generator(torch.Generator):
@@ -130,17 +147,19 @@ class Generator(torch.Generator):
 
 
 @contextmanager
-def pretended_gpu(monkeypatch):
-    """torch as on a machine with one GPU of 8 GB; what is counted is in the list that this yields."""
+def pretended_gpu(monkeypatch, count=1):
+    """torch as on a machine with GPUs of 8 GB; what is counted is in the list that this yields."""
     calls = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda device=None: calls.append("synchronize"))
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: calls.append("empty_cache"))
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device=None: (2 << 30, 8 << 30))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device=None: 1 << 30)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device=None: 1 << 29)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device=None: "Pretended")
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device=None: calls.append(f"state of {device}"))
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device=None: None)
     monkeypatch.setattr(torch, "Generator", Generator)
     with PretendedGpu():
         yield calls

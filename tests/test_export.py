@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from conftest import ROOT
 from goodpart.decoding.decode import decode, settings_for
 from goodpart.errors import GoodpartError
+from goodpart.models.checkpoints.reading import read_checkpoint
 from goodpart.models.export import export, shorter_config
 from goodpart.models.loading import load
 from goodpart.models.skipping import skipping
@@ -81,6 +82,35 @@ def test_plain_transformers_loads_an_exported_qwen(tmp_path):
     with skipping(ours, [3, 7]):
         [made] = decode(ours, [prompt], settings_for(ours, max_new_tokens=12))
     assert out[: len(made.token_ids)] == made.token_ids
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("shard", ["1GB", "300KB"])
+def test_what_transformers_saves_loads_and_is_exported(tmp_path, tied, dtype, shard):
+    """In one file or in shards, in any dtype, with a head of its own or the embedding's, and back."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    plain = AutoModelForCausalLM.from_pretrained(MODELS / "qwen2.5-tiny", dtype=dtype)
+    if tied:
+        plain.config.tie_word_embeddings = True
+        plain.lm_head.weight = plain.model.embed_tokens.weight
+    plain.save_pretrained(tmp_path / "saved", max_shard_size=shard)
+    AutoTokenizer.from_pretrained(MODELS / "qwen2.5-tiny").save_pretrained(tmp_path / "saved")
+    assert (tmp_path / "saved" / "model.safetensors.index.json").exists() == (shard == "300KB")
+    ours = load(str(tmp_path / "saved"), dtype="float32", device="cpu")
+    ids = torch.tensor(PROMPTS[:1])
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            ours.logits(ours.module.model(ids).last_hidden_state), plain.float().eval()(ids).logits
+        )
+    export(tmp_path / "saved", [3, 7], tmp_path / "short")
+    short = AutoModelForCausalLM.from_pretrained(tmp_path / "short", dtype=torch.float32).eval()
+    with torch.inference_mode(), skipping(ours, [3, 7]):
+        torch.testing.assert_close(
+            short(ids).logits, ours.logits(ours.module.model(ids).last_hidden_state), rtol=1e-4, atol=1e-4
+        )
+    assert read_checkpoint(tmp_path / "short").architecture.tied == tied
 
 
 def test_shards_stay_shards(tmp_path):

@@ -4,8 +4,11 @@ import copy
 import json
 import re
 import sys
+from argparse import Namespace
 
 import pytest
+import torch
+from goodpart.runtime import run
 
 import goodpart.benchmarks
 import goodpart.policies
@@ -13,6 +16,8 @@ from conftest import ROOT
 from goodpart.benchmarks.guard import Guarded
 from goodpart.config import check, plugins
 from goodpart.errors import GoodpartError
+from goodpart.policies.guard import chooser
+from scripts import skip_set
 from test_config import CONFIG, message
 
 BENCHMARK = """
@@ -140,3 +145,115 @@ def test_a_reference_that_json_does_not_have(write):
     with pytest.raises(GoodpartError, match=r"reference returned .* return values that JSON has"):
         Guarded(write("own_reference", text)).reference({"question": "?"})
     assert json.dumps(Guarded(write("own_other", BENCHMARK)).reference({}))
+
+
+CHOICE = "from goodpart.policies import Choice\n" + POLICY
+NEEDED = {
+    "layers": ("{}", 6),
+    "similarities": ('{"positions": "prompt"}', [0.9] * 6),
+    "phases": ('{"positions": "all", "phases": 2}', [[0.9] * 6] * 2),
+    "angles": ('{"positions": "last"}', [[0.1] * 7] * 7),
+    "divergence": ('{"steps": "first"}', None),
+}
+
+
+def module_name(request):
+    return "own_" + re.sub(r"\W+", "_", request.node.name)
+
+
+def own_policy(write, needs, body, name):
+    text = CHOICE.replace('"layers"', repr(needs)).replace("{}", NEEDED[needs][0])
+    kind = write(name, text.replace("return None", body))
+    assert plugins.policy_mistake(kind) is None
+    return chooser(kind, 6)
+
+
+@pytest.mark.parametrize("needs", NEEDED)
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("1 / 0", r"choose raised ZeroDivisionError: division by zero \(line \d+\) for k = 2; correct"),
+        ("settings['rank']", r"choose raised KeyError: 'rank' \(line \d+\)"),
+        ("return None", "choose returned None for k = 2; return "),
+        ("return [1, 3]", r"choose returned \[1, 3\] for k = 2; return "),
+        ("return {1: 3}", "choose returned {1: 3} for k = 2; return "),
+    ],
+)
+def test_a_policy_that_raises_or_returns_something_else(write, needs, body, said, request):
+    choose = own_policy(write, needs, body, module_name(request))
+    with pytest.raises(GoodpartError, match=rf"goodpart/policies/own_\w+\.py: {said}") as caught:
+        choose(NEEDED[needs][1], 2, {})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("needs", ["similarities", "phases"])
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        ("[1, 2, 3, 4, 5], 2", "return at most 2 layers"),
+        ("[1, 1], 2", "a layer is named twice"),
+        ("[1, 6], 2", "layers [6] do not exist: the model has layers 0 to 5"),
+        ("[-1], 2", "layers [-1] do not exist"),
+        ("[1.0], 2", "let its layers be a list of ints"),
+        ("[True], 2", "let its layers be a list of ints"),
+        ("3, 2", "let its layers be a list of ints"),
+        ("{1, 3}, 2", "let its layers be a list of ints"),
+        ("[1], 3", "let asked_k be k"),
+        ("[1], 2, None", "reason a string"),
+        ("[1], 2, 'x', 0.5", "let its values be 6 finite numbers"),
+        ("[1], 2, 'x', [0.5] * 5", "let its values be 6 finite numbers"),
+        ("[1], 2, 'x', [float('nan')] * 6", "let its values be 6 finite numbers"),
+        ("[1], 2, 'x', ['high'] * 6", "let its values be 6 finite numbers"),
+    ],
+)
+def test_a_choice_that_cannot_be_used(write, needs, choice, said, request):
+    body = f"return [Choice({choice})] * 2" if needs == "phases" else f"return Choice({choice})"
+    choose = own_policy(write, needs, body, module_name(request))
+    with pytest.raises(GoodpartError, match=rf"^goodpart/policies/own_\w+\.py: .*{re.escape(said)}"):
+        choose(NEEDED[needs][1], 2, {})
+
+
+def test_a_choice_comes_sorted_and_in_numbers_of_python(write):
+    body = "import numpy\n    return Choice([4, 1], k, '', numpy.full(6, 0.5, numpy.float32))"
+    choice = own_policy(write, "similarities", body, "own_sorted")([0.9] * 6, 2, {})
+    assert choice.layers == [1, 4]
+    assert json.dumps(choice.values) == json.dumps([0.5] * 6)
+
+
+def test_the_line_is_that_of_the_module(write):
+    """Also where a library that it calls is what raises."""
+    body = "import json\n    json.loads('{')"
+    with pytest.raises(GoodpartError, match=r"JSONDecodeError: .* \(line 9\)"):
+        own_policy(write, "layers", body, "own_library")(6, 2, {})
+
+
+@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
+def test_a_lack_of_memory_is_no_mistake_of_the_module(write, error):
+    body = f"import torch\n    raise {'torch.' * (error is not MemoryError)}{error.__name__}('full')"
+    with pytest.raises(error, match="full"):
+        own_policy(write, "layers", body, f"own_{error.__name__}")(6, 2, {})
+
+
+@pytest.mark.parametrize("needs", [needs for needs in NEEDED if needs != "layers"])
+def test_a_policy_without_the_settings_that_its_input_takes(write, needs):
+    kind = write(f"own_unset_{needs}", POLICY.replace('"layers"', repr(needs)))
+    assert re.search(
+        rf"own_unset_{needs}\.py: SETTINGS gives no (positions|steps).*; add", plugins.policy_mistake(kind)
+    )
+
+
+def test_a_pooling_that_does_not_exist(write):
+    settings = '"similarities"\nPOOLING = "words"'
+    text = POLICY.replace('"layers"', settings).replace("{}", '{"positions": "all"}')
+    assert "POOLING is 'words'; make it prompts or tokens" in plugins.policy_mistake(write("own_pool", text))
+
+
+def test_a_skip_set_job_says_it_in_one_line(write, tmp_path, caplog):
+    kind = write("own_job", POLICY.replace("return None", "return layers[0]"))
+    given = {"model": "m", "policy": "p", "settings": json.dumps({"kind": kind}), "layers": 6, "k": 2}
+    arguments = Namespace(**given, measured=[], output=tmp_path / "k2.json", log=None)
+    with pytest.raises(SystemExit):
+        run(skip_set.main, arguments)
+    assert "own_job.py: choose raised TypeError: 'int' object is not subscriptable" in caplog.text
+    assert "Traceback" not in caplog.text
+    assert not (tmp_path / "k2.json").exists()

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goodpart.policies import policy_module, varies, with_defaults
+from goodpart.policies.guard import chooser
 
 SIMILARITIES = st.lists(
     st.sampled_from([-0.2, 0.5, 0.9, 0.95, 0.96, 0.97, 0.98, 0.99]), min_size=1, max_size=14
@@ -106,6 +107,9 @@ def test_every_policy(kind, layers, k, seed, protected):
     assert found.got_k <= k
     assert bool(found.reason) == (found.got_k < k)
     assert found == chosen(kind, measured_for(kind, layers, seed), k, **settings)
+    if k < layers:
+        entry = with_defaults({"kind": kind, **settings})
+        assert found == chooser(kind, layers)(measured_for(kind, layers, seed), k, entry)
     free = layers - len(set(range(layers)) & set(protected))
     if kind not in ("contiguous", "random_layers"):  # with neighbours allowed, all that is free is found
         assert found.got_k == min(k, free)

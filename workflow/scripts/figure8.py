@@ -10,7 +10,7 @@ import numpy as np
 from goodpart.evaluation.drawing import style
 from goodpart.evaluation.intervals import wilson
 from goodpart.jobs.job import Job
-from goodpart.policies import policy_module
+from goodpart.policies.guard import chooser
 from goodpart.states.pooling import of_prompts
 
 EARLY = 0.6  # fraction of the depth that the paper's text names
@@ -20,7 +20,7 @@ def main(job: Job) -> None:
     """Draw the two panels and write their numbers."""
     settings, layers = job.params.settings, job.params.layers
     prompts = of_prompts([job.input.similarities], layers, settings["positions"])
-    choose, n = policy_module(settings["kind"]).choose, len(prompts)
+    choose, n = chooser(settings["kind"], layers), len(prompts)
     colour = style.colours(job.params.models)[job.params.model]
     style.use()
     import matplotlib.pyplot as plt

@@ -18,6 +18,7 @@ from goodpart.evaluation.intervals import percentile_interval, resampling
 from goodpart.jobs.job import Job
 from goodpart.jobs.parquet import provenance, write_rows
 from goodpart.policies import policy_module
+from goodpart.policies.guard import chooser
 from goodpart.states.pooling import of_prompts
 
 # kind: `same benchmark` and `other benchmark` (mean over pairs of prompts of one model), their `difference`,
@@ -78,12 +79,12 @@ class Overlap:
 
     def __init__(self, settings: dict[str, Any], k: int, level: float) -> None:
         self.settings, self.k, self.level = settings, k, level
-        self.choose = policy_module(settings["kind"]).choose
         self.rows: list[dict[str, Any]] = []
 
     def chosen(self, similarities: Sequence[Sequence[float]]) -> NDArray[np.float64]:
         """The sets [N, L] that the policy chooses from similarities [N][L]."""
-        sets = [self.choose(list(one), self.k, self.settings).layers for one in similarities]
+        choose = chooser(self.settings["kind"], len(similarities[0]))
+        sets = [choose(list(one), self.k, self.settings).layers for one in similarities]
         return indicators(sets, len(similarities[0]))
 
     def add(self, kind: str, value: float, pairs: int, drawn: NDArray[np.float64] | None, **of: str) -> None:
@@ -134,7 +135,8 @@ class Overlap:
         sets = self.chosen(np.concatenate(by_benchmark).tolist())
         sizes = np.random.default_rng(0).choice(sets.sum(1).astype(int), CHANCE_DRAWS)
         draw, layers = policy_module("random_layers").choose, sets.shape[1]
-        settings = {"adjacent": self.settings.get("adjacent", True), "protected": self.settings["protected"]}
+        rule = {"adjacent": True, "protected": []}  # that of a policy without these settings
+        settings = {key: self.settings.get(key, default) for key, default in rule.items()}
         drawn = [
             draw(layers, int(size), {**settings, "seed": seed}).layers for seed, size in enumerate(sizes)
         ]

@@ -8,7 +8,7 @@ from goodpart.jobs.files import write_json
 from goodpart.jobs.job import Job
 from goodpart.jobs.runtime import limit_threads, logger
 from goodpart.models.loading import load_entry
-from goodpart.policies import policy_module
+from goodpart.policies.guard import chooser
 from goodpart.policies.search_objective import ModelDivergence, cached_canvases
 
 
@@ -20,8 +20,8 @@ def main(job: Job) -> None:
     files = sorted(file for folder in job.input.hidden_states for file in folder.glob("[!.]*.parquet"))
     canvases = [canvas for file in files for canvas in cached_canvases(file, settings["steps"])]
     divergence = ModelDivergence(model, canvases, job.params.batch_size)
-    policy = policy_module(settings["kind"])
-    choices = {k: policy.choose(divergence, k, settings) for k in sorted(job.params.ks)}
+    choose = chooser(settings["kind"], model.layers)
+    choices = {k: choose(divergence, k, settings) for k in sorted(job.params.ks)}
     left = {k: round(divergence(choice.layers), 6) for k, choice in choices.items()}
     logger.info(
         "%d sets of layers tried on %d canvases; KL by k: %s", len(divergence.tried), len(canvases), left

@@ -5,13 +5,12 @@ from __future__ import annotations
 import functools
 import json
 import reprlib
-import traceback
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 from goodpart.benchmarks import Verdict, benchmark_module
-from goodpart.errors import GoodpartError
+from goodpart.errors import GoodpartError, call_plugin
 
 RESULTS = {
     **dict.fromkeys(("item_id", "prompt", "example", "cut", "strict_cut"), str),
@@ -36,16 +35,7 @@ class Guarded:
         def call(*arguments: Any) -> Any:
             if name == "reference":  # which may fail on a row of another data set: the caller says which
                 return self._as_json(function(*arguments))
-            try:
-                result = function(*arguments)
-            except GoodpartError:
-                raise
-            except Exception as error:
-                line = traceback.extract_tb(error.__traceback__)[-1].lineno
-                raise GoodpartError(
-                    f"{self.file}: {name} raised {type(error).__name__}: {error} (line {line}) for "
-                    f"{reprlib.repr(arguments)}; correct the function"
-                ) from error
+            result = call_plugin(self.file, function, arguments, reprlib.repr(arguments))
             if not isinstance(result, RESULTS.get(name, object)):
                 raise GoodpartError(
                     f"{self.file}: {name} returned {reprlib.repr(result)} for {reprlib.repr(arguments)}; "

@@ -7,6 +7,7 @@ import importlib.util
 import re
 from collections.abc import Mapping
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 from goodpart.policies import NEEDS
@@ -20,6 +21,13 @@ BENCHMARK = {
     "score": "function",
 }
 POLICY = {"NEEDS": str, "SETTINGS": Mapping, "choose": "function"}
+# Settings that jobs read to measure what a policy needs.
+READ = {
+    "similarities": ("positions",),
+    "angles": ("positions",),
+    "phases": ("positions", "phases"),
+    "divergence": ("steps",),
+}
 
 
 def benchmark_mistake(kind: str) -> str | None:
@@ -55,6 +63,17 @@ def _mistake(package: str, kind: str) -> str | None:
         wrong |= key == "FIELDS" and not all(isinstance(field, str) for field in value)
         if wrong:
             return f"{file}: {key} is {value!r}; make it what goodpart/{package}/__init__.py describes"
+    return _policy_mistake(file, module) if package == "policies" else None
+
+
+def _policy_mistake(file: str, module: ModuleType) -> str | None:
+    unset = [key for key in READ.get(module.NEEDS, ()) if module.SETTINGS.get(key) is None]
+    if unset:
+        keys = ", ".join(unset)
+        return f"{file}: SETTINGS gives no {keys}, which NEEDS = {module.NEEDS!r} takes; add a default"
+    pooling = getattr(module, "POOLING", "prompts")
+    if pooling not in ("prompts", "tokens"):
+        return f"{file}: POOLING is {pooling!r}; make it prompts or tokens"
     return None
 
 

@@ -11,6 +11,8 @@ A module defines:
     - `divergence`: a `Divergence` of the loaded model on calibration prompts;
     - `file`: a finished skip set (`path`);
 * `SETTINGS`: the keys that its configuration entry may have, with their defaults (None: no default);
+  with `similarities`, `angles` or `phases` a default of `positions`, with `phases` also of `phases`, with
+  `divergence` of `steps`;
 * `choose(measured, k, settings)`: returns a `Choice`, or with `phases` a list with one `Choice` per phase.
 
 Optional: `POOLING = "tokens"` averages similarities over all tokens of all prompts. The default averages over

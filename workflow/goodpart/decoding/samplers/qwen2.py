@@ -49,7 +49,9 @@ def decode(
             ids, exists, start = canvas_of(chosen, 0, tokens.pad, tokens.pad, model.device)
             if observe:
                 observe(0, ids)
-            with torch.random.fork_rng(enabled=seeds is not None):
+            # Of this model's device only: by default, torch opens every GPU of the machine.
+            devices = [model.device] if model.device.type == "cuda" else []
+            with torch.random.fork_rng(devices, enabled=seeds is not None):
                 if seeds is not None:
                     torch.manual_seed(seeds[group[0]])
                 out = model.module.generate(

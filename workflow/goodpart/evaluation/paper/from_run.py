@@ -16,7 +16,7 @@ from goodpart.evaluation.paper.evidence import Selected, SpeedUp
 from goodpart.evaluation.paper.profiles import RESAMPLES, Profile
 from goodpart.evaluation.paper.values import Value
 from goodpart.jobs.parquet import read_table
-from goodpart.policies import policy_module
+from goodpart.policies.guard import chooser
 from goodpart.states.pooling import of_prompts
 
 # Measure of a profile -> the column of profiles' tables.
@@ -64,7 +64,7 @@ def read_selected(
     set of a benchmark is chosen from the mean similarities of its prompts. The pooled set is `static`;
     without it, the set is chosen from the mean similarities of all prompts.
     """
-    choose = policy_module(settings["kind"]).choose
+    choose = chooser(settings["kind"], layers)
     prompts = of_prompts(list(files), layers, settings["positions"])
     members: dict[str, list[list[float]]] = {}
     for (benchmark, _), similarities in prompts.items():
