@@ -23,7 +23,7 @@ SPLITS = ("evaluation", "calibration")
 
 
 def test_the_shipped_schema_is_the_one_of_the_types():
-    assert FILE.read_text() == as_yaml(), f"run python -m goodpart.config schema > {FILE.relative_to(ROOT)}"
+    assert FILE.read_text() == as_yaml(), f"run goodpart config schema > {FILE.relative_to(ROOT)}"
 
 
 def test_the_schema_accepts_the_shipped_configurations_and_refuses_others():

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 import accelerate.utils
 import pytest
 import torch
-from goodpart.rules.prompt_similarities import prompt_rows
 from safetensors.torch import load_file, save_file
 
 from conftest import ROOT
@@ -21,6 +20,7 @@ from goodpart.models.skipping import skipping
 from goodpart.states.capture import capture_prompt, capture_settings
 from goodpart.states.first_pass import first_pass
 from pretended_gpu import pretended_gpu
+from scripts.prompt_similarities import prompt_rows
 
 MODELS = ROOT / "workflow" / "resources" / "models"
 LLADA, DREAM, QWEN = "llada-tiny-instruct", "dream-tiny-base", "qwen2.5-tiny"
@@ -48,7 +48,7 @@ def machine(monkeypatch):
     for family in FAMILIES:
         family_module(family).MODEL_CLASS()  # imported before anything is pretended
     monkeypatch.setattr(gpu, "take", lambda *a, **k: None)
-    monkeypatch.setattr("goodpart.samplers.common.waits_at_every_step", lambda device: False)
+    monkeypatch.setattr("goodpart.decoding.samplers.common.waits_at_every_step", lambda device: False)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Print what a checkpoint is read as, and whether it can be used: `python -m goodpart_tools.check CHECKPOINT`.
+"""Print what a checkpoint is read as, and whether it can be used.
 
 CHECKPOINT is a folder or a hub name. No weight is read but the headers of the files.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 
-from goodpart.jobs.runtime import parser, run
 from goodpart.models.checkpoints.reading import Checkpoint, read_checkpoint
 from goodpart.models.loading import checkpoint_folder
 
@@ -54,8 +53,7 @@ def main(arguments: argparse.Namespace) -> None:
     print(f"{folder}\n{report(read_checkpoint(folder))}\nOK")
 
 
-if __name__ == "__main__":
-    options = parser(__doc__)
+def add_arguments(options: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
     options.add_argument("checkpoint", help="checkpoint folder, or hub name")
     options.add_argument("--revision", help="of a hub name")
-    run(main, options.parse_args())

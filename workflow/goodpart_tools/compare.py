@@ -1,4 +1,4 @@
-"""Compare two runs: what changed, and which results differ beyond noise: `python -m goodpart_tools.compare A B`.
+"""Compare two runs: what changed, and which results differ beyond noise.
 
 A and B are results folders. The accuracies of a cell are compared on the items that both runs evaluated: by
 McNemar's exact test with one completion per item, by a paired bootstrap with several, and by Fisher's exact
@@ -23,7 +23,6 @@ from goodpart.evaluation.intervals import Floats, mcnemar, percentile_interval, 
 from goodpart.evaluation.item_verdicts import NotScoredError, item_verdicts
 from goodpart.jobs.files import read_json
 from goodpart.jobs.parquet import read_metadata, read_table, read_tables
-from goodpart.jobs.runtime import parser, run
 
 CELL = ("model", "decode", "benchmark", "policy", "asked_k")
 ALPHA = 0.05
@@ -238,9 +237,8 @@ def main(arguments: argparse.Namespace) -> None:
     print(report(arguments.first, arguments.second, arguments.all))
 
 
-if __name__ == "__main__":
-    options = parser(__doc__)
+def add_arguments(options: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
     options.add_argument("first", type=Path, metavar="RUN_A", help="a results folder")
     options.add_argument("second", type=Path, metavar="RUN_B", help="another results folder")
     options.add_argument("--all", action="store_true", help="print every line")
-    run(main, options.parse_args())

@@ -1,4 +1,4 @@
-"""What a run costs, before it starts: `python -m goodpart_tools.estimate workflow/configs/paper.yaml`.
+"""What a run costs, before it starts.
 
 GPU hours from the operations of decoding and a stated rate, disk, downloads, and the GPU memory each model
 needs; with --check, whether hub, token, disk and GPU suffice. No weights are read and, without --check,
@@ -19,7 +19,6 @@ from goodpart.config.capture import gigabytes
 from goodpart.config.catalogue import Model
 from goodpart.errors import GoodpartError
 from goodpart.jobs import downloads
-from goodpart.jobs.runtime import parser, run
 from goodpart.models import flops, gpu, memory
 from goodpart.models.checkpoints.files import read_object
 
@@ -238,8 +237,7 @@ def main(arguments: argparse.Namespace) -> None:
         print(f"warning: {warning}")
 
 
-if __name__ == "__main__":
-    options = parser(__doc__)
+def add_arguments(options: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
     options.add_argument("config", type=Path, nargs="*", help="files that --configfile would name")
     options.add_argument("--check", action="store_true", help="also whether hub, token, disk and GPU suffice")
-    run(main, options.parse_args())

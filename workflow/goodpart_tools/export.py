@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from goodpart.jobs.runtime import parser, run
 from goodpart.models.checkpoints.reading import read_checkpoint
 from goodpart.models.export import export
 from goodpart.models.loading import checkpoint_folder
@@ -26,12 +25,11 @@ def main(arguments: argparse.Namespace) -> None:
     export(folder, layers, arguments.output)
 
 
-if __name__ == "__main__":
-    options = parser(__doc__)
+def add_arguments(options: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
     options.add_argument("model", help="checkpoint folder, or hub name")
     options.add_argument("--revision", help="of a hub name")
     chosen = options.add_mutually_exclusive_group(required=True)
     chosen.add_argument("--layers", type=int, nargs="+", help="layers to leave out, numbered from 0")
     chosen.add_argument("--skip-set", type=Path, help="JSON file whose `layers` to leave out")
     options.add_argument("--output", type=Path, required=True, help="folder to write")
-    run(main, options.parse_args())

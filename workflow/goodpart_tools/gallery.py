@@ -1,4 +1,4 @@
-"""Write the gallery page of the documentation: `python -m goodpart_tools.gallery`, after a run.
+"""Write the gallery page of the documentation, after a run.
 
 The page has a small copy of each figure, its caption in the report, and the claims of the paper that the
 figure bears on, each with its verdict from the comparison with the paper. Nothing on the page is written by
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from goodpart.errors import GoodpartError
 from goodpart.jobs.files import write_text, written
-from goodpart.jobs.runtime import logger, parser, run
+from goodpart.jobs.runtime import logger
 
 # Figure -> its title, and the ids of the paper's claims that it bears on.
 FIGURES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -36,8 +36,8 @@ FIGURES: dict[str, tuple[str, tuple[str, ...]]] = {
 INTRODUCTION = """# Gallery
 
 All figures of the default run (`snakemake --cores 8`), with the claims of the paper that they bear on, and
-whether these claims hold in this run. `paper_figs/comparison.md` has all numbers behind the verdicts. `python
--m goodpart_tools.gallery` writes this page after a run. **The tiny checkpoints are other models than the paper's**:
+whether these claims hold in this run. `paper_figs/comparison.md` has all numbers behind the verdicts.
+`goodpart gallery` writes this page after a run. **The tiny checkpoints are other models than the paper's**:
 their numbers are no evidence for or against the paper's results.
 """
 SHOWN = 4  # comparisons of a claim that the page quotes
@@ -109,8 +109,8 @@ def main(arguments: argparse.Namespace) -> None:
     logger.info("%d figures, %.2f MB", len(parts) - 1, size / 1e6)
 
 
-if __name__ == "__main__":
-    options = parser(__doc__)
+def add_arguments(options: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
     options.add_argument(
         "--figures", type=Path, default=Path("paper_figs"), help="folder of the run's figures"
     )
@@ -120,4 +120,3 @@ if __name__ == "__main__":
     options.add_argument("--output", type=Path, default=Path("docs"), help="folder of the documentation")
     options.add_argument("--width", type=int, default=1100, help="largest width of a picture, in pixels")
     options.add_argument("--colours", type=int, default=256, help="number of colours of a picture")
-    run(main, options.parse_args())

@@ -1,4 +1,4 @@
-"""Trace an artifact back to its inputs, revisions and settings: `python -m goodpart_tools.provenance FILE`.
+"""Trace an artifact back to its inputs, revisions and settings.
 
 Prints one block per rule, from the artifact back to the sources: how many files the rule made, when, on which
 hosts, from which commit and versions, with which settings. Then come the inputs that no rule made, and what
@@ -23,7 +23,6 @@ from goodpart.jobs import files
 from goodpart.jobs.downloads import MANIFEST
 from goodpart.jobs.parquet import read_metadata
 from goodpart.jobs.records import Record, ancestry, records_of
-from goodpart.jobs.runtime import parser, run
 
 SHOWN = 6  # values of one setting, and files of one kind, that are printed without --all
 WIDTH = 200  # characters of a value that are printed without --all
@@ -196,8 +195,7 @@ def main(arguments: argparse.Namespace) -> None:
     print(report(arguments.file, arguments.all))
 
 
-if __name__ == "__main__":
-    options = parser(__doc__)
+def add_arguments(options: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
     options.add_argument("file", type=Path, help="a file or folder in results/ or paper_figs/")
     options.add_argument("--all", action="store_true", help="print every file and value in full")
-    run(main, options.parse_args())

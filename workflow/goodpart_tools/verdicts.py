@@ -1,4 +1,4 @@
-"""A look at verdicts: `python -m goodpart_tools.verdicts MODEL BENCHMARK K` shows what skipping k layers changed.
+"""A look at verdicts: what skipping k layers changed.
 
 Items that went from right to wrong and from wrong to right, with prompt, both completions, what was extracted
 and why it was judged so; and a sample of all verdicts to audit by eye. Markdown on standard output, or the
@@ -19,7 +19,6 @@ from goodpart import paths
 from goodpart.errors import GoodpartError
 from goodpart.jobs.files import write_text
 from goodpart.jobs.parquet import read_table
-from goodpart.jobs.runtime import parser, run
 from goodpart_tools.compare import shards
 
 JUDGED = ["item_id", "sample", "correct", "strict", "extracted", "reason", "status"]
@@ -155,20 +154,14 @@ def main(arguments: argparse.Namespace) -> None:
         write_text(arguments.output, to_html(page) if arguments.output.suffix == ".html" else page)
 
 
-def options() -> argparse.ArgumentParser:
-    """The command line."""
-    made = parser(__doc__)
-    made.add_argument("model", help="its name in the configuration")
-    made.add_argument("benchmark", help="its name in the configuration")
-    made.add_argument("k", type=int, help="layers skipped; 0 shows a sample of full depth")
-    made.add_argument("--policy", default="similarity", help="skip policy (default: similarity)")
-    made.add_argument("--decode", default="default", help="decoding preset (default: default)")
-    made.add_argument("--results", type=Path, default=Path("results"), help="folder of all results")
-    made.add_argument("--sample", type=int, default=5, help="verdicts to audit (default: 5)")
-    made.add_argument("--seed", type=int, default=0, help="of the sample")
-    made.add_argument("--output", type=Path, help="a file .md or .html (default: print Markdown)")
-    return made
-
-
-if __name__ == "__main__":
-    run(main, options().parse_args())
+def add_arguments(options: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    options.add_argument("model", help="its name in the configuration")
+    options.add_argument("benchmark", help="its name in the configuration")
+    options.add_argument("k", type=int, help="layers skipped; 0 shows a sample of full depth")
+    options.add_argument("--policy", default="similarity", help="skip policy (default: similarity)")
+    options.add_argument("--decode", default="default", help="decoding preset (default: default)")
+    options.add_argument("--results", type=Path, default=Path("results"), help="folder of all results")
+    options.add_argument("--sample", type=int, default=5, help="verdicts to audit (default: 5)")
+    options.add_argument("--seed", type=int, default=0, help="of the sample")
+    options.add_argument("--output", type=Path, help="a file .md or .html (default: print Markdown)")

@@ -1,4 +1,4 @@
-"""The JSON schema for editors, generated from the types: `python -m goodpart.config schema`."""
+"""The JSON schema for editors, generated from the types: `goodpart config schema`."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ def _without_titles(part: Any) -> Any:
 
 def as_yaml() -> str:
     """The schema as the text of the shipped file."""
-    note = "# Generated from workflow/goodpart/config: python -m goodpart.config schema > this file\n"
+    note = "# Generated from workflow/goodpart/config: goodpart config schema > this file\n"
     return note + yaml.safe_dump(schema(), sort_keys=False, width=110)

@@ -1,28 +1,21 @@
 """Floating-point operations of decoding, at full depth and with layers skipped.
 
-    python -m goodpart.models.flops CONFIG.JSON --skip 2 4 6 8 --tokens 512 [--head 32]
-
-needs a model's config.json and no weights. Two operations a multiply-accumulate; matrix products of attention
+Two operations a multiply-accumulate; matrix products of attention
 and MLP, the attention itself (dense: a causal mask saves nothing, as in torch.utils.flop_counter) and the
 head. Embeddings, norms and activations are free.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from goodpart.errors import GoodpartError
-from goodpart.jobs.runtime import parser, run
 from goodpart.models.checkpoints.architecture import dimensions
-from goodpart.models.checkpoints.files import read_object
 from goodpart.models.families import family_module, fed_columns
 
 Ints = NDArray[np.int64]
@@ -167,23 +160,3 @@ def reduction(shape: Shape, completions: Iterable[tuple[Passes, Sequence[int] | 
         else:
             left += decode_flops(shape, at, skipped)
     return 100 * (1 - left / whole) if whole else float("nan")
-
-
-def main(arguments: argparse.Namespace) -> None:
-    """Print the paper's k/L and the true reduction of one pass over a canvas."""
-    shape = Shape.of(read_object(arguments.config), str(arguments.config))
-    print(f"{'k':>3} {'k/L %':>7} {'true %':>7}")
-    for k in arguments.skip:
-        if not 0 <= k < shape.layers:
-            raise GoodpartError(f"--skip {k}: the model has {shape.layers} layers; give fewer")
-        true = shape.step_reduction(k, arguments.tokens, arguments.head)
-        print(f"{k:>3} {100 * k / shape.layers:>7.2f} {true:>7.2f}")
-
-
-if __name__ == "__main__":
-    options = parser(__doc__)
-    options.add_argument("config", type=Path, help="a model's config.json")
-    options.add_argument("--skip", type=int, nargs="+", required=True, help="numbers of layers")
-    options.add_argument("--tokens", type=int, required=True, help="length of the canvas")
-    options.add_argument("--head", type=int, help="positions whose logits are computed (default: all)")
-    run(main, options.parse_args())

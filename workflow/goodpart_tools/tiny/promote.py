@@ -12,7 +12,6 @@ from typing import Any
 from goodpart.errors import GoodpartError
 from goodpart.jobs.files import read_json, remove, sha256, write_text, written
 from goodpart.jobs.parquet import read_metadata, read_table
-from goodpart.jobs.runtime import parser, run
 from goodpart.paths import CONTROLLED_STUDY
 
 KEPT = (
@@ -107,8 +106,8 @@ def main(arguments: argparse.Namespace) -> None:
     print(json.dumps({"model": name, "sha256": sha256(target / "model.safetensors")}))
 
 
-if __name__ == "__main__":
-    options = parser(__doc__)
+def add_arguments(options: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
     options.add_argument("model", help="name of the recipe")
     options.add_argument("--results", type=Path, default=Path("results"))
     options.add_argument("--models", type=Path, default=Path("workflow/resources/models"))
@@ -117,4 +116,3 @@ if __name__ == "__main__":
         action="store_true",
         help="only write the card, after the controlled study of these weights",
     )
-    run(main, options.parse_args())

@@ -1,4 +1,4 @@
-"""`python -m goodpart_tools.verify oracles FILE... --data FOLDER`: compare the scorers with known verdicts.
+"""Compare the scorers and the sandbox with completions whose verdict is known.
 
 A FILE has one of these contents:
 

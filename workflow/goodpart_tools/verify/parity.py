@@ -1,4 +1,4 @@
-"""`python -m goodpart_tools.verify parity FOLDER...`: compare this machine with outputs of the official code.
+"""Compare this machine with outputs of the official code.
 
 A folder has a checkpoint in its public format, and golden.json with golden.safetensors: the arguments of
 every call of the official code, and its input and output tensors. Every forward pass, hidden state,

@@ -1,4 +1,4 @@
-"""The configuration on the screen: `python -m goodpart.config show [FILES]`, or its `schema` for editors.
+"""The whole configuration with its defaults (`show`), or its `schema` for editors.
 
 FILES are those that --configfile would name, after config.yaml of this folder.
 """
@@ -13,7 +13,6 @@ import yaml
 from goodpart.config.checks import check
 from goodpart.config.loading import read_files
 from goodpart.config.schema import as_yaml
-from goodpart.jobs.runtime import parser, run
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -26,8 +25,7 @@ def main(arguments: argparse.Namespace) -> None:
     print(yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=110), end="")
 
 
-if __name__ == "__main__":
-    options = parser(__doc__)
+def add_arguments(options: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
     options.add_argument("what", choices=["show", "schema"])
     options.add_argument("files", type=Path, nargs="*")
-    run(main, options.parse_args())
