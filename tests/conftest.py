@@ -5,10 +5,14 @@ import os
 # Tiny models compute faster on one thread, and tests run side by side; before anything imports torch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import argparse
+import importlib
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from snakemake.utils import update_config
@@ -16,6 +20,7 @@ from snakemake.utils import update_config
 from goodpart.benchmarks.sandbox import Sandbox
 from goodpart.config import Configuration
 from goodpart.errors import GoodpartError
+from goodpart.jobs.job import Job
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("GOODPART_SHARED", ROOT.parent / "shared"))
@@ -66,6 +71,45 @@ def changed(configuration: Configuration, changes: dict) -> Configuration:
     raw = configuration.model_dump(exclude_none=True)
     update_config(raw, changes)
     return Configuration.model_validate(raw)
+
+
+def described(script, outputs, *, inputs=None, wildcards=None, **params) -> Job:
+    """A rule's job as its script sees it."""
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    return Job(
+        script,
+        SimpleNamespace(**(inputs or {})),
+        [Path(output) for output in outputs],
+        SimpleNamespace(**params),
+        SimpleNamespace(**(wildcards or {})),
+    )
+
+
+def run_script(script, outputs, **given) -> None:
+    """Run `main(job)` of a script in this process, with inputs, wildcards and parameters."""
+    importlib.import_module(f"scripts.{script}").main(described(script, outputs, **given))
+
+
+def job_command(script, *options) -> list[str]:
+    """The command of a job in a process of its own; `job_text` goes to its standard input."""
+    return [sys.executable, "-m", "goodpart.jobs.start", script, *map(str, options)]
+
+
+def job_text(outputs, *, inputs=None, wildcards=None, **params) -> str:
+    """What such a job reads."""
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    files = {"input": inputs or {}, "output": outputs}
+    told = {"params": params, "wildcards": wildcards or {}}
+    return "\n".join(json.dumps(part, default=str) for part in (files, told))
+
+
+def verify(words) -> int:
+    """The exit status of `goodpart verify`."""
+    from goodpart_tools import verify
+
+    options = argparse.ArgumentParser()
+    verify.add_arguments(options)
+    return verify.main(options.parse_args(words))
 
 
 class Workflow:

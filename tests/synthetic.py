@@ -4,9 +4,7 @@ States drift from layer to layer, masked positions share one embedding, and the 
 """
 
 import importlib
-import json
 import sys
-from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +42,7 @@ def states(rng, layers, prompt, generated, step, masked, width=24):
 
 
 def write_statistics(results, models=PAPER, windows=WINDOWS, prompt=32, steps=32, benchmarks=("b",)):
-    """Statistics of one prompt a benchmark; returns a figure's `--selection`."""
+    """Statistics of one prompt a benchmark; returns a figure's selection."""
     rng = np.random.default_rng(0)
     for name, model in models.items():
         for window in windows.values():
@@ -58,15 +56,15 @@ def write_statistics(results, models=PAPER, windows=WINDOWS, prompt=32, steps=32
                         step = i * (window["tokens"] - 1) // max(number - 1, 1)
                         made = states(rng, model["layers"], prompt, window["tokens"], step, masked)
                         writers.add(step_tables(made))
-    return json.dumps({"models": models, "windows": windows, "benchmarks": list(benchmarks)})
+    return {"models": models, "windows": windows, "benchmarks": list(benchmarks)}
 
 
 def draw(name, results, selection, folder):
     """Draw one figure; returns its files by suffix."""
     outputs = {suffix: folder / f"{name}.{suffix}" for suffix in SUFFIXES}
     style.use()
-    chosen = Measured.of(Namespace(results=results, selection=selection))
-    importlib.import_module(f"goodpart.figures.{name}").draw(chosen, list(outputs.values()))
+    chosen = Measured.of(selection, results)
+    importlib.import_module(f"scripts.{name}").draw(chosen, list(outputs.values()))
     return outputs
 
 

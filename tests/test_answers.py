@@ -5,8 +5,8 @@ import json
 import pytest
 
 from goodpart.benchmarks import STYLES, benchmark_module, judge
+from goodpart.benchmarks.items import checked_rows
 from goodpart.errors import GoodpartError
-from scripts.items import checked_rows
 
 GSM8K, MATH = benchmark_module("gsm8k"), benchmark_module("math500")
 

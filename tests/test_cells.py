@@ -6,10 +6,10 @@ import pytest
 
 from goodpart import paths
 from goodpart.errors import GoodpartError
+from goodpart.evaluation import completions
+from goodpart.evaluation.cells import cell, made_alike
 from goodpart.evaluation.intervals import mcnemar, retention_interval
 from goodpart.jobs.parquet import write_rows
-from scripts import generations
-from scripts.cells import cell, made_alike
 
 PLACE = {"model": "m", "decode": "d", "benchmark": "b"}
 
@@ -113,7 +113,7 @@ def test_completions_of_other_settings_than_full_depths_are_refused(tmp_path):
     """Such as a job that failed once left behind, or a file of another run."""
     for policy, k, temperature in (("full", 0, 0.0), ("similarity", 2, 0.0), ("similarity", 4, 3.0)):
         path = tmp_path / paths.GENERATIONS.format(**PLACE, policy=policy, k=k, first=0, last=3)
-        write_rows(path, [], generations.SCHEMA, {"decode": {"temperature": temperature}, "seed": 0})
+        write_rows(path, [], completions.SCHEMA, {"decode": {"temperature": temperature}, "seed": 0})
     assert made_alike(tmp_path, {**PLACE, "policy": "similarity", "k": 2}, [[0, 3]])["seed"] == 0
     with pytest.raises(GoodpartError, match=r"k4/0-3\.parquet: made with another decode than .*full/k0"):
         made_alike(tmp_path, {**PLACE, "policy": "similarity", "k": 4}, [[0, 3]])

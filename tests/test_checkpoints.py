@@ -315,7 +315,7 @@ print(*("heavy " + name for name in ("torch", "transformers") if name in sys.mod
 
 
 def test_the_command_says_what_was_read(copy):
-    command = [sys.executable, "-m", "goodpart_tools.check"]
+    command = [sys.executable, "-m", "goodpart_tools", "check"]
     run = subprocess.run(
         [*command, MODELS / "llada-tiny-instruct"], capture_output=True, text=True, check=True
     )

@@ -5,13 +5,13 @@ import pytest
 
 from goodpart import paths
 from goodpart.errors import GoodpartError
+from goodpart.evaluation.cells import SCHEMA as CELLS
+from goodpart.evaluation.completions import SCHEMA as GENERATIONS
 from goodpart.evaluation.intervals import mcnemar
+from goodpart.evaluation.scores import SCHEMA as SCORES
 from goodpart.jobs.files import write_json
 from goodpart.jobs.parquet import write_rows
 from goodpart_tools.compare import difference, holm, report
-from scripts.cells import SCHEMA as CELLS
-from scripts.generations import SCHEMA as GENERATIONS
-from scripts.scores import SCHEMA as SCORES
 
 WHERE = {"model": "m", "decode": "default", "benchmark": "b"}
 

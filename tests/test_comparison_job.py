@@ -2,25 +2,22 @@
 
 import copy
 import csv
-import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import yaml
 
-from conftest import ROOT
+from conftest import ROOT, run_script
 from goodpart import paths
 from goodpart.config import Configuration
 from goodpart.config.comparison import comparison_settings
 from goodpart.errors import GoodpartError
+from goodpart.evaluation import cells as cells_rule
+from goodpart.evaluation import scores
 from goodpart.evaluation.paper.evidence import LLADA, Retentions, our_cells
 from goodpart.evaluation.paper.paired import paired_differences
 from goodpart.evaluation.paper.values import Missing
 from goodpart.jobs.parquet import write_rows
-from scripts import cells as cells_rule
-from scripts import scores
 from test_comparison import PAPER, our_row
 
 
@@ -39,12 +36,9 @@ def compared(folder, cells, settings):
     """The rows of comparison.csv, by id, and comparison.md, of cells that lie in a folder of results."""
     write_rows(folder / "cells.parquet", cells, cells_rule.SCHEMA, {})
     made = [folder / "comparison.csv", folder / "comparison.md"]
-    subprocess.run(
-        [sys.executable, "-m", "scripts.comparison", "--paper-cells", PAPER / "cells.csv",
-         "--paper-claims", PAPER / "claims.csv", "--cells", folder / "cells.parquet",
-         "--settings", json.dumps(settings), "--output", *made],
-        check=True,
-    )  # fmt: skip
+    inputs = {"paper_cells": PAPER / "cells.csv", "paper_claims": PAPER / "claims.csv"}
+    inputs |= {"cells": folder / "cells.parquet", "profiles": [], "similarities": [], "latency": []}
+    run_script("comparison", made, inputs=inputs, settings=settings)
     with made[0].open(newline="") as file:
         return {row["id"]: row for row in csv.DictReader(file)}, made[1].read_text()
 

@@ -299,7 +299,7 @@ def test_mistakes_of_latency_stop_only_what_asks_for_it(workflow):
 def test_show_prints_the_resolved_configuration(tmp_path):
     (tmp_path / "mine.yaml").write_text("capture: {prompts: 3}\n")
     shown = subprocess.run(
-        [sys.executable, "-m", "goodpart.config", "show", tmp_path / "mine.yaml"],
+        [sys.executable, "-m", "goodpart_tools", "config", "show", tmp_path / "mine.yaml"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     config = yaml.safe_load(shown.stdout)

@@ -1,20 +1,18 @@
 """The controlled study: values, paired intervals and contrasts, on made-up results."""
 
-import json
-import subprocess
-import sys
-
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from conftest import run_script
 from goodpart import paths
 from goodpart.errors import GoodpartError
+from goodpart.evaluation import scores
 from goodpart.evaluation.intervals import percentile_interval, resampling
 from goodpart.jobs.files import write_json
 from goodpart.jobs.parquet import provenance, read_table, write_rows
-from scripts import scores, statistics
-from scripts.controlled_study_measures import main, prompt_means, rows, verdicts
+from scripts import statistics
+from scripts.controlled_study_measures import prompt_means, rows, verdicts
 
 CHOSEN = {
     "models": ["a", "b"],
@@ -159,31 +157,25 @@ def test_the_interval_of_a_mean_covers_it():
 
 
 def test_table_and_figure_show_the_study(results):
-    class Arguments:
-        selection, output = json.dumps(CHOSEN), results / paths.CONTROLLED_STUDY
-        level, resamples = 0.95, 500
-
-    main(Arguments)
-    assert read_table(Arguments.output).schema.field("value").type == pa.float64()
+    study = results / paths.CONTROLLED_STUDY
+    run_script("controlled_study_measures", study, selection=CHOSEN, level=0.95, resamples=500)
+    assert read_table(study).schema.field("value").type == pa.float64()
     table = [results / "t.csv", results / "t.md"]
-    run("rules.controlled_study_table", "--study", Arguments.output, "--output", *table)
+    run_script("controlled_study_table", table, inputs={"study": study})
     text = table[1].read_text()
     assert "| b | 0.360 (" in text
     assert "100.0 (100.0 to 100.0) [1 layers]" in text
     assert "| something: a - b | +0.100 (+0.100 to +0.100) \\* |" in text
     assert "60 items of 2 benchmarks" in text
-    assert len(table[0].read_text().splitlines()) == 1 + len(read_table(Arguments.output))
+    assert len(table[0].read_text().splitlines()) == 1 + len(read_table(study))
     figure = [results / f"f.{kind}" for kind in ("pdf", "png", "csv")]
-    models = json.dumps({"a": "Qwen2.5", "b": None})
-    run(
-        "figures.controlled_study", "--study", Arguments.output, "--models", models, "--threshold", "0.95",
-        "--output", *figure,
-    )  # fmt: skip
+    drawn = {"inputs": {"study": study}, "models": {"a": "Qwen2.5", "b": None}}
+    run_script("controlled_study_figure", figure, threshold=0.95, **drawn)
     lines = figure[2].read_text().splitlines()
     assert len(lines) == 1 + 2 * (2 * LAYERS + 2)
     assert lines[1].startswith("a,layer_cosine,0,6,0.45")
     # A policy may have no threshold to draw.
-    run("figures.controlled_study", "--study", Arguments.output, "--models", models, "--output", *figure)
+    run_script("controlled_study_figure", figure, threshold=None, **drawn)
     assert figure[2].read_text().splitlines() == lines
 
 
@@ -192,13 +184,9 @@ def test_a_study_without_a_threshold_or_the_curve_of_a_training(workflow):
     command = ("--dry-run", "--printshellcmds", "--configfile", "other.yaml")
     run = workflow.snakemake("paper_figs/controlled_study.csv", *command)
     assert run.returncode == 0, run.stdout
-    assert "scripts.controlled_study_figure" in run.stdout
-    assert "--threshold" not in run.stdout
+    assert "goodpart.jobs.start controlled_study_figure" in run.stdout
+    assert '"threshold": null' in run.stdout
     assert workflow.jobs("controlled_study", "--configfile", "other.yaml")["training_curves"] == 1
     for curve in (workflow.folder / "workflow" / "resources" / "models").glob("*/curve.csv"):
         curve.unlink()
     assert "training_curves" not in workflow.jobs("controlled_study", "--configfile", "other.yaml")
-
-
-def run(module, *arguments):
-    subprocess.run([sys.executable, "-m", f"goodpart.{module}", *map(str, arguments)], check=True)

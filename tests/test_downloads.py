@@ -8,12 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import ROOT
+from goodpart.benchmarks.items import public_rows
 from goodpart.errors import GoodpartError
 from goodpart.jobs import downloads
 from goodpart.jobs.downloads import fetch, verify
 from goodpart.models.loading import checkpoint_folder
 from hub import Hub, serving
-from scripts.items import public_rows
 
 NAME = "owner/some-model"
 MODEL = ROOT / "workflow" / "resources" / "models" / "qwen2.5-tiny"

@@ -63,7 +63,8 @@ def test_plain_transformers_loads_an_exported_qwen(tmp_path):
     command = [
         sys.executable,
         "-m",
-        "goodpart.models.export",
+        "goodpart_tools",
+        "export",
         str(source),
         "--layers",
         "3",

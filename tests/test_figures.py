@@ -1,7 +1,6 @@
 """Figures of hidden states, from made-up statistics whose values are known."""
 
 import csv
-import json
 
 import polars
 import pytest
@@ -50,7 +49,7 @@ def test_a_figure_has_all_its_files_and_a_note(drawn, name):
 
 
 def test_the_same_numbers_give_the_same_bytes(drawn, tmp_path):
-    selection = json.dumps({"models": MODELS, "windows": WINDOWS, "benchmarks": ["a", "b"]})
+    selection = {"models": MODELS, "windows": WINDOWS, "benchmarks": ["a", "b"]}
     again = draw("figure6", drawn[0] / "results", selection, tmp_path)
     for suffix, path in again.items():
         assert path.read_bytes() == drawn[1]["figure6"][suffix].read_bytes()

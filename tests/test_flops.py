@@ -60,7 +60,8 @@ def test_a_config_alone_is_enough(tmp_path):
     command = [
         sys.executable,
         "-m",
-        "goodpart.models.flops",
+        "goodpart_tools",
+        "flops",
         tmp_path / "config.json",
         "--skip",
         "6",

@@ -8,14 +8,14 @@ import pyarrow as pa
 import pytest
 import torch
 
-from conftest import ROOT
+from conftest import ROOT, job_text, run_script
 from goodpart.decoding.decode import decode, settings_for
-from goodpart.decoding.prompts import render
+from goodpart.decoding.prompts import batches, render
 from goodpart.decoding.samplers import llada as sampler
+from goodpart.evaluation import completions as completing
+from goodpart.evaluation.completions import Asked, Journal, generate
 from goodpart.jobs.parquet import read_table, write_rows
 from goodpart.models.loading import load
-from scripts import generations as rule
-from scripts.generations import Asked, Journal, batches, generate
 
 MODELS = ROOT / "workflow" / "resources" / "models"
 ITEMS = [
@@ -98,24 +98,23 @@ def test_batches_hold_similar_lengths():
 DRIVER = """
 import json, os, random, signal, sys, time
 import scripts.generations as rule
-from goodpart.jobs.runtime import parser  # imported before the forks, as is torch
-import torch, transformers  # noqa
+from goodpart.jobs.job import Job
+import torch, transformers  # noqa: imported before the forks
 arguments = json.loads(sys.argv[1])
 folder, kills = arguments["folder"], arguments["kills"]
 journal = folder + "/shard/.0-11.journal.jsonl"
 rng = random.Random(arguments["seed"])
 
 torch.set_num_threads(1)
-model = rule.load(arguments["model"], device="cpu")
-rule.load = lambda *_, **__: model  # loaded once, before the forks
+files, told = arguments["job"]
+model = rule.load_entry(told["params"]["model"])
+rule.load_entry = lambda entry: model  # loaded once, before the forks
 
 def child():
     pid = os.fork()
     if pid:
         return pid
-    sys.argv = ["generations", *arguments["command"]]
-    options = rule.options()
-    rule.main(options.parse_args())
+    rule.main(Job.of("generations", 1, files, told))
     os._exit(0)
 
 def finished():
@@ -141,7 +140,8 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child(), 0)[1]))
 """
 
 
-def shard_command(folder, batch_size=1, last=11, first=0):
+def shard_job(folder, batch_size=1, last=11, first=0, tokens=12):
+    """Output, inputs, wildcards and parameters of a job."""
     entry = {
         "name": str(MODELS / "dream-tiny-base"),
         "revision": None,
@@ -150,12 +150,23 @@ def shard_command(folder, batch_size=1, last=11, first=0):
         "layers": 28,
         "chat": False,
     }
-    return [
-        "--model", json.dumps(entry), "--items", str(folder / "items.parquet"),
-        "--settings", json.dumps({"max_new_tokens": 12}), "--samples", "1", "--first", str(first),
-        "--last", str(last), "--seed", "0", "--batch-size", str(batch_size), "--context", "512",
-        "--output", str(folder / "shard" / f"{first}-{last}.parquet"),
-    ]  # fmt: skip
+    return {
+        "outputs": str(folder / "shard" / f"{first}-{last}.parquet"),
+        "inputs": {"item_file": str(folder / "items.parquet"), "skip_set": [], "full": []},
+        "wildcards": {"first": str(first), "last": str(last)},
+        "model": entry,
+        "settings": {"max_new_tokens": tokens},
+        "samples": 1,
+        "kl_items": 0,
+        "kl_states": 1,
+        "seed": 0,
+        "batch_size": batch_size,
+        "context": 512,
+    }
+
+
+def generate_shard(folder, **given):
+    run_script("generations", **shard_job(folder, **given))
 
 
 @pytest.fixture
@@ -173,11 +184,10 @@ def completions(path):
 def test_ten_kills_lose_and_repeat_no_finished_completion(twelve_items):
     folder = twelve_items
     job = {
-        "model": str(MODELS / "dream-tiny-base"),
         "folder": str(folder),
         "kills": 10,
         "seed": 5,
-        "command": shard_command(folder),
+        "job": [json.loads(line) for line in job_text(**shard_job(folder)).splitlines()],
     }
     done = subprocess.run([sys.executable, "-c", DRIVER, json.dumps(job)], check=False, timeout=300)
     assert done.returncode == 0
@@ -188,22 +198,20 @@ def test_ten_kills_lose_and_repeat_no_finished_completion(twelve_items):
     killed = completions(folder / "shard" / "0-11.parquet")
     for file in (folder / "shard").iterdir():
         file.unlink()
-    rule.main(rule.options().parse_args(shard_command(folder)))
+    generate_shard(folder)
     assert completions(folder / "shard" / "0-11.parquet") == killed
 
 
 def test_a_shard_that_was_deleted_before_its_job_is_back_if_its_settings_are(twelve_items, monkeypatch):
     shard = twelve_items / "shard" / "0-3.parquet"
-    same, other = (rule.options().parse_args(shard_command(twelve_items, last=3)) for _ in range(2))
-    other.settings = [json.dumps({"max_new_tokens": 8})]
-    rule.main(same)
+    generate_shard(twelve_items, last=3)
     before = shard.read_bytes()
     shard.unlink()  # as Snakemake does
-    monkeypatch.setattr(rule, "decode", lambda *_, **__: pytest.fail("decoded"))
+    monkeypatch.setattr(completing, "decode", lambda *_, **__: pytest.fail("decoded"))
     with pytest.raises(pytest.fail.Exception, match="decoded"):
-        rule.main(other)
+        generate_shard(twelve_items, last=3, tokens=8)
     assert not shard.exists()
-    rule.main(same)
+    generate_shard(twelve_items, last=3)
     assert shard.read_bytes() == before
 
 
@@ -217,25 +225,24 @@ def test_a_cut_line_hides_no_completion_behind_it(tmp_path):
 
 
 def test_raising_n_keeps_what_a_shorter_shard_holds(twelve_items, monkeypatch):
-    options = rule.options()
-    rule.main(options.parse_args(shard_command(twelve_items, last=7)))
+    generate_shard(twelve_items, last=7)
     short = completions(twelve_items / "shard" / "0-7.parquet")
     made = []
     monkeypatch.setattr(
-        rule,
+        completing,
         "decode",
         lambda model, prompts, *a, **k: made.extend(prompts) or decode(model, prompts, *a, **k),
     )
-    rule.main(options.parse_args(shard_command(twelve_items, last=11)))
+    generate_shard(twelve_items, last=11)
     long = completions(twelve_items / "shard" / "0-11.parquet")
     assert long[:8] == short
     assert len(made) == 4
     # Other shards and batches of the same items say the same.
-    rule.main(options.parse_args(shard_command(twelve_items, batch_size=5, first=4, last=11)))
+    generate_shard(twelve_items, batch_size=5, first=4, last=11)
     assert completions(twelve_items / "shard" / "4-11.parquet") == long[4:]
     assert len(made) == 4
     for file in (twelve_items / "shard").iterdir():
         file.unlink()
-    rule.main(options.parse_args(shard_command(twelve_items, batch_size=5, first=4, last=11)))
+    generate_shard(twelve_items, batch_size=5, first=4, last=11)
     assert completions(twelve_items / "shard" / "4-11.parquet") == long[4:]
     assert len(made) == 12

@@ -1,10 +1,8 @@
 """The cache of hidden states, capturing them, and the two routes to their statistics."""
 
-import json
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
@@ -15,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import ROOT
+from conftest import ROOT, job_command, job_text, run_script
+from goodpart.benchmarks import items
 from goodpart.decoding.decode import decode
 from goodpart.errors import GoodpartError
 from goodpart.jobs.parquet import provenance, read_metadata, write_rows
@@ -26,7 +25,6 @@ from goodpart.states.capture import capture_prompt, capture_settings
 from goodpart.states.captured_steps import cache_bytes, chosen_steps
 from goodpart.states.first_pass import first_pass
 from goodpart.states.statistics import SCHEMAS, step_tables
-from scripts import items
 from scripts.prompt_similarities import prompt_rows
 
 RNG = np.random.default_rng(0)
@@ -216,14 +214,17 @@ def test_capturing_ignores_a_cache_that_would_leave_positions_out():
 PROMPTS = 6
 
 
-def command(rule, folder, first, last, *more, model="dream-tiny-base"):
-    entry = {"name": str(MODELS / model), "revision": None, "dtype": None, "device": None, "chat": False}
-    decoding = {"max_new_tokens": 8}
-    return [
-        sys.executable, "-m", f"goodpart.rules.{rule}", "--model", json.dumps(entry),
-        "--items", str(folder / "items.parquet"), "--settings", json.dumps(decoding), "--steps", "3",
-        "--first", str(first), "--last", str(last), "--seed", "0", "--output", str(folder / rule), *more,
-    ]  # fmt: skip
+def command(rule, folder, first, last, *, tokens=8, **more):
+    """The arguments of a capturing job: its command and standard input."""
+    entry = {"name": str(MODELS / "dream-tiny-base"), "revision": None, "dtype": None, "device": None}
+    entry |= {"chat": False, "layers": 28}
+    text = job_text(
+        folder / rule,
+        inputs={"item_files": [folder / "items.parquet"]},
+        **{"model": entry, "settings": [{"max_new_tokens": tokens}], "steps": 3, "seed": 0, **more},
+        **{"first": first, "last": last},
+    )
+    return {"args": job_command(rule), "input": text, "text": True}
 
 
 @pytest.fixture(scope="module")
@@ -237,23 +238,22 @@ def prompts(tmp_path_factory):
     return folder
 
 
-def statistics(folder, name, *more):
+def statistics(folder, name, streamed=()):
     outputs = [folder / name / f"{statistic}.parquet" for statistic in SCHEMAS]
-    arguments = ["--hidden-states", folder / "hidden_states", *more, "--output", *outputs]
-    run = [sys.executable, "-m", "scripts.statistics", *map(str, arguments)]
-    subprocess.run(run, check=True)
+    inputs = {"hidden_states": folder / "hidden_states", "streamed": streamed}
+    run_script("statistics", outputs, inputs=inputs)
     return {path.stem: polars.read_parquet(path) for path in outputs}
 
 
 def test_both_routes_give_the_same_statistics(prompts):
     """From the cache, streamed, and half of each; equal to 1e-6, norms relative."""
-    subprocess.run(command("hidden_states", prompts, 0, PROMPTS, "--max-gb", "1"), check=True)
+    subprocess.run(**command("hidden_states", prompts, 0, PROMPTS, max_gb=1), check=True)
     cached = statistics(prompts, "cached")
     stored = prompts / "hidden_states"
     for extra in sorted(stored.iterdir())[2:]:
         extra.unlink()
-    subprocess.run(command("streamed_statistics", prompts, 2, PROMPTS), check=True)
-    both = statistics(prompts, "both", "--streamed", prompts / "streamed_statistics")
+    subprocess.run(**command("streamed_statistics", prompts, 2, PROMPTS), check=True)
+    both = statistics(prompts, "both", prompts / "streamed_statistics")
     assert set(cached["layers"]["prompt_id"]) == {f"x/{i}" for i in range(PROMPTS)}
     for name, wanted in cached.items():
         found = both[name]
@@ -268,11 +268,9 @@ def test_both_routes_give_the_same_statistics(prompts):
 
 
 def test_too_much_is_refused_before_anything_is_decoded(prompts, tmp_path):
-    run = subprocess.run(
-        command("hidden_states", prompts, 0, PROMPTS, "--max-gb", "1e-4", "--log", str(tmp_path / "log")),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert run.returncode == 1
+    refused = command("hidden_states", prompts, 0, PROMPTS, max_gb=1e-4)
+    refused["args"] += ["--log", str(tmp_path / "log")]
+    assert subprocess.run(**refused, check=False).returncode == 1
     assert "more than capture.max_gb" in (tmp_path / "log").read_text()
     assert not list(prompts.glob(".hidden_states.parts/*.parquet"))
 
@@ -281,11 +279,12 @@ def test_too_much_is_refused_before_anything_is_decoded(prompts, tmp_path):
 def test_a_killed_capture_leaves_no_half_file_and_resumes(prompts, tmp_path, rule):
     """Killed after its second prompt; the second run keeps what was finished, byte for byte."""
     (tmp_path / "items.parquet").write_bytes((prompts / "items.parquet").read_bytes())
-    more = ["--max-gb", "1"] if rule == "hidden_states" else []
-    start = command(rule, tmp_path, 0, PROMPTS, *more)
-    start[start.index(json.dumps({"max_new_tokens": 8}))] = json.dumps({"max_new_tokens": 64})
+    more = {"max_gb": 1} if rule == "hidden_states" else {}
+    start = command(rule, tmp_path, 0, PROMPTS, tokens=64, **more)
     parts = tmp_path / f".{rule}.parts"
-    job = subprocess.Popen(start)
+    job = subprocess.Popen(start["args"], stdin=subprocess.PIPE, text=True)
+    job.stdin.write(start["input"])
+    job.stdin.close()
     while job.poll() is None and len(list(parts.glob("[!.]*"))) < 2:
         time.sleep(0.005)
     os.kill(job.pid, signal.SIGKILL)
@@ -301,7 +300,7 @@ def test_a_killed_capture_leaves_no_half_file_and_resumes(prompts, tmp_path, rul
     damaged = parts / min(finished)
     broken = damaged if damaged.is_file() else damaged / "pairs.parquet"
     broken.write_bytes(broken.read_bytes()[:100])
-    done = subprocess.run(start, capture_output=True, text=True, check=True)
+    done = subprocess.run(**start, capture_output=True, check=True)
     assert f"{len(finished) - 1} of {PROMPTS} prompts are finished already" in done.stderr
     made = {path.name: path.stat().st_mtime_ns for path in (tmp_path / rule).iterdir()}
     assert len(made) == PROMPTS

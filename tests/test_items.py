@@ -12,12 +12,11 @@ import pytest
 import yaml
 from datasets import Dataset
 
-from conftest import ROOT
-from goodpart.benchmarks import benchmark_module
+from conftest import ROOT, run_script
+from goodpart.benchmarks import benchmark_module, items
+from goodpart.benchmarks.items import checked_rows, content_hash, subset
 from goodpart.errors import GoodpartError
 from goodpart.jobs.parquet import read_table, write_rows
-from scripts import items
-from scripts.items import checked_rows, content_hash, subset
 
 GSM8K = benchmark_module("gsm8k")
 PAPER = yaml.safe_load((ROOT / "workflow" / "configs" / "paper.yaml").read_text())["benchmarks"]
@@ -187,12 +186,10 @@ def test_the_papers_hashes_fit_the_public_files(shared, benchmark, split, file):
 def test_an_id_that_stands_twice_is_named_with_its_file(tmp_path):
     row = {"task_id": "HumanEval/0", "prompt": "def f():\n", "entry_point": "f", "test": "def check(c): pass"}
     path = write(tmp_path / "twice.jsonl", [row, row])
-    asked = [
-        "--benchmark", "mine", "--kind", "humaneval", "--split", "evaluation", "--style", "bare",
-        "--source", json.dumps({"path": path}), "--output", str(tmp_path / "items.parquet"),
-    ]  # fmt: skip
+    asked = {"kind": "humaneval", "style": "bare", "source": {"path": path}, "n": None, "subset": "first"}
+    where = {"benchmark": "mine", "split": "evaluation"}
     with pytest.raises(GoodpartError, match=r"twice\.jsonl: the item id HumanEval/0 occurs twice .* mine"):
-        items.main(items.options().parse_args(asked))
+        run_script("items", tmp_path / "items.parquet", wildcards=where, examples=None, **asked)
 
 
 @pytest.mark.parametrize("place", [0.3, 0.5, 0.7])

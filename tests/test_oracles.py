@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from goodpart_tools.verify import main
+from conftest import verify
 
 
 def write(path, rows):
@@ -40,16 +40,16 @@ def test_what_agrees_and_what_does_not(tmp_path, data, capsys):
         row(4, "\ud800", None, "policy"),
     ]
     file = write(tmp_path / "good.jsonl", rows)
-    assert main(["oracles", file, "--data", data]) == 0
+    assert verify(["oracles", file, "--data", data]) == 0
     said = capsys.readouterr().out
     assert "good.jsonl: 0 binding rows disagree" in said
     assert "policy (not binding): 0 of 1 agree" in said
     assert "1 rows accept any verdict" in said
     assert "row 3" not in said
-    assert main(["oracles", file, "--data", data, "--all"]) == 0
+    assert verify(["oracles", file, "--data", data, "--all"]) == 0
     assert "differs row 3 (policy)" in capsys.readouterr().out
     file = write(tmp_path / "bad.jsonl", [*rows, row(5, "Final Answer: 12", False)])
-    assert main(["oracles", file, "--data", data]) == 1
+    assert verify(["oracles", file, "--data", data]) == 1
     said = capsys.readouterr().out
     assert "DIFFERS row 5 (must): expected False, scored True" in said
     assert "bad.jsonl: 1 binding rows disagree" in said
@@ -59,9 +59,9 @@ def test_pass_at_k_rows(tmp_path, data, capsys):
     good = {"id": "a", "n": 5, "c": 2, "k": 2, "value": 0.7, "exact": "7/10"}
     undefined = {"id": "b", "n": 1, "c": 1, "k": 2, "value": None, "exact": None}
     file = write(tmp_path / "k.jsonl", [good, undefined])
-    assert main(["oracles", file, "--data", data]) == 0
+    assert verify(["oracles", file, "--data", data]) == 0
     file = write(tmp_path / "k.jsonl", [{**good, "exact": "1/2"}, {**undefined, "value": 1.0}])
-    assert main(["oracles", file, "--data", data]) == 1
+    assert verify(["oracles", file, "--data", data]) == 1
     assert capsys.readouterr().out.count("DIFFERS") == 2
 
 
@@ -78,14 +78,14 @@ def test_pass_at_k_rows(tmp_path, data, capsys):
 )
 def test_bad_input_is_named(tmp_path, data, capsys, content, said):
     (tmp_path / "rows.jsonl").write_text(content)
-    assert main(["oracles", str(tmp_path / "rows.jsonl"), "--data", data]) == 2
+    assert verify(["oracles", str(tmp_path / "rows.jsonl"), "--data", data]) == 2
     assert said in capsys.readouterr().err
 
 
 def test_hostile_rows_need_a_sandbox(tmp_path, data, capsys):
     rows = [row(0, "", False, timeout_s=1, max_wall_s=2, benchmark="humaneval", task_id="HumanEval/0")]
     file = write(tmp_path / "hostile.jsonl", rows)
-    assert main(["oracles", file, "--data", data, "--sandbox", "none"]) == 2
+    assert verify(["oracles", file, "--data", data, "--sandbox", "none"]) == 2
     assert "only in bubblewrap" in capsys.readouterr().err
 
 
@@ -99,7 +99,7 @@ def test_the_oracles(shared, sandbox, tmp_path, capsys):
         kept = [line for line in lines if line and json.loads(line)["style"] not in slow]
         (tmp_path / f"{name}.jsonl").write_text("\n".join(kept), encoding="utf-8")
         files.append(str(tmp_path / f"{name}.jsonl"))
-    status = main(["oracles", *files, "--data", str(shared / "benchmarks" / "data")])
+    status = verify(["oracles", *files, "--data", str(shared / "benchmarks" / "data")])
     said = capsys.readouterr().out
     assert status == 0, said
     assert said.count("0 binding rows disagree") == 7

@@ -4,7 +4,6 @@ import copy
 import json
 import re
 import sys
-from argparse import Namespace
 
 import pytest
 import torch
@@ -12,7 +11,7 @@ from goodpart.runtime import run
 
 import goodpart.benchmarks
 import goodpart.policies
-from conftest import ROOT
+from conftest import ROOT, described
 from goodpart.benchmarks.guard import Guarded
 from goodpart.config import check, plugins
 from goodpart.errors import GoodpartError
@@ -250,10 +249,11 @@ def test_a_pooling_that_does_not_exist(write):
 
 def test_a_skip_set_job_says_it_in_one_line(write, tmp_path, caplog):
     kind = write("own_job", POLICY.replace("return None", "return layers[0]"))
-    given = {"model": "m", "policy": "p", "settings": json.dumps({"kind": kind}), "layers": 6, "k": 2}
-    arguments = Namespace(**given, measured=[], output=tmp_path / "k2.json", log=None)
+    where = {"model": "m", "policy": "p", "k": "2"}
+    given = {"inputs": {"basis": []}, "settings": {"kind": kind}, "layers": 6}
+    job = described("skip_set", tmp_path / "k2.json", wildcards=where, **given)
     with pytest.raises(SystemExit):
-        run(skip_set.main, arguments)
+        run(skip_set.main, job)
     assert "own_job.py: choose raised TypeError: 'int' object is not subscriptable" in caplog.text
     assert "Traceback" not in caplog.text
     assert not (tmp_path / "k2.json").exists()

@@ -8,11 +8,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from conftest import verify
 from goodpart.decoding.decode import decode, settings_for
 from goodpart.errors import GoodpartError
 from goodpart.models.loading import load
 from goodpart.models.skipping import skipping
-from goodpart_tools.verify import Golden, Mismatch, main, parity_cases
+from goodpart_tools.verify import Golden, Mismatch, parity_cases
 
 FOLDERS = sorted(path.parent for path in (Path(__file__).parent / "data" / "parity").glob("*/golden.json"))
 each_folder = pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
@@ -104,7 +105,7 @@ def part_of(folder, *names):
 
 def said_by(capsys, *folders):
     """The command's exit status and its lines."""
-    status = main(["parity", *map(str, folders), "--device", "cpu"])
+    status = verify(["parity", *map(str, folders), "--device", "cpu"])
     return status, capsys.readouterr().out.splitlines()
 
 

@@ -1,16 +1,13 @@
 """The comparison of policies and the overlap of their sets, on made-up results."""
 
-import json
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
+from conftest import run_script
+from goodpart.evaluation import cells as cells_rule
 from goodpart.evaluation.policy_entries import entries
 from goodpart.jobs.parquet import provenance, read_table, write_rows
 from goodpart.states.pooling import PROMPT_SCHEMA
-from scripts import cells as cells_rule
 from scripts.overlap_measures import Overlap, indicators, jaccard, weighted_means
 from scripts.policy_study_table import agreement
 
@@ -108,10 +105,6 @@ def similarities(path, benchmark, likes, layers=8, prompts=12):
     return path
 
 
-def run(module, *arguments):
-    subprocess.run([sys.executable, "-m", f"goodpart.{module}", *map(str, arguments)], check=True)
-
-
 @pytest.mark.parametrize("agnostic", [True, False])
 def test_a_set_that_depends_on_the_task_is_called_so(tmp_path, agnostic):
     files = [
@@ -125,11 +118,17 @@ def test_a_set_that_depends_on_the_task_is_called_so(tmp_path, agnostic):
         "positions": "prompt",
         "protected": [],
     }
-    run(
-        "rules.overlap_measures", "--models", '{"m": 8}', "--benchmarks", "one", "three", "--settings",
-        json.dumps(settings), "--k", 2, "--level", 0.95, "--resamples", 200, "--similarities", *files,
-        "--output", tmp_path / "overlap.parquet",
-    )  # fmt: skip
+    run_script(
+        "overlap_measures",
+        tmp_path / "overlap.parquet",
+        inputs={"similarities": files},
+        models={"m": 8},
+        benchmarks=["one", "three"],
+        settings=settings,
+        ks=[2],
+        level=0.95,
+        resamples=200,
+    )
     rows = read_table(tmp_path / "overlap.parquet").to_pylist()
     by = {row["kind"]: row for row in rows}
     assert by["same benchmark"]["jaccard"] == 1
@@ -144,21 +143,18 @@ def test_a_set_that_depends_on_the_task_is_called_so(tmp_path, agnostic):
     study = tmp_path / "study.parquet"
     write_rows(study, CELLS, cells_rule.SCHEMA, provenance(selection={"policies": POLICIES}))
     table = [tmp_path / "t.csv", tmp_path / "t.md"]
-    run(
-        "rules.policy_study_table", "--cells", study, "--overlap", tmp_path / "overlap.parquet",
-        "--level", 0.95, "--output", *table,
-    )  # fmt: skip
+    inputs = {"cells": study, "overlap": tmp_path / "overlap.parquet"}
+    run_script("policy_study_table", table, inputs=inputs, level=0.95)
     text = table[1].read_text()
     assert "| similarity | 80.0 (70 to 90) \\* \\+ [1], 20.0 / 18.0 | not run: no sandbox |" in text
     assert "| random_layers | 50.0 (40 to 60), 20.0 / 18.0 | not run |" in text
     assert line in text
     assert len(table[0].read_text().splitlines()) == 1 + 4
     figure = [tmp_path / f"p.{kind}" for kind in ("pdf", "png", "csv")]
-    run("figures.policies", "--cells", study, "--output", *figure)
+    run_script("policies_figure", figure, inputs=inputs)
     assert figure[2].read_text().splitlines()[2].startswith("random_layers,2,2,2,50.0000,40.0000,60.0000")
     figure = [tmp_path / f"o.{kind}" for kind in ("pdf", "png", "csv")]
-    models = json.dumps({"m": None})
-    run("figures.overlap", "--overlap", tmp_path / "overlap.parquet", "--models", models, "--output", *figure)
+    run_script("overlap_figure", figure, inputs=inputs, models={"m": None})
     assert len(figure[2].read_text().splitlines()) == 1 + len(rows)
 
 

@@ -6,7 +6,7 @@ import json
 import pytest
 import yaml
 
-from conftest import ROOT
+from conftest import ROOT, run_script
 from goodpart import config as settings_of
 from goodpart.benchmarks import benchmark_module
 from goodpart.benchmarks.math500 import EXAMPLES
@@ -15,7 +15,6 @@ from goodpart.config.benchmarks import example_mistakes, worked_examples
 from goodpart.decoding.prompts import render
 from goodpart.errors import GoodpartError
 from goodpart.jobs.parquet import read_metadata, read_table
-from scripts import items
 
 PAPER = yaml.safe_load((ROOT / "workflow" / "configs" / "paper.yaml").read_text())
 GSM8K, MATH, HUMANEVAL, MBPP = map(benchmark_module, ("gsm8k", "math500", "humaneval", "mbpp"))
@@ -84,9 +83,9 @@ def run_items(tmp_path, split, **spec):
     source = {"path": str(tmp_path / "train.jsonl"), "rows": len(TRAIN)}
     examples = {"count": 4, "rows": None, "source": source, **spec}
     output = tmp_path / "items.parquet"
-    words = f"--benchmark b --kind gsm8k --split {split} --style paper --n 3 --output {output}".split()
-    words += ["--source", json.dumps(source), "--examples", json.dumps(examples)]
-    items.main(items.options().parse_args(words))
+    chosen = {"kind": "gsm8k", "style": "paper", "n": 3, "subset": "first"}
+    where = {"benchmark": "b", "split": split}
+    run_script("items", output, wildcards=where, source=source, examples=examples, **chosen)
     return output
 
 
@@ -115,10 +114,11 @@ def test_more_items_than_exist_names_the_key_and_how_many(tmp_path):
     beside = "2 exist beside 7 that prompts show as examples; set capture.prompts to 2 or less"
     with pytest.raises(GoodpartError, match=f"b: 3 items of the calibration split asked for, {beside}"):
         run_items(tmp_path, "calibration", count=7)
-    source = json.dumps({"path": str(tmp_path / "train.jsonl"), "rows": len(TRAIN)})
-    words = f"--benchmark b --kind gsm8k --split evaluation --style paper --n 99 --output {tmp_path / 'i'}"
+    source = {"path": str(tmp_path / "train.jsonl"), "rows": len(TRAIN)}
+    chosen = {"kind": "gsm8k", "style": "paper", "n": 99, "subset": "first", "examples": None}
+    where = {"benchmark": "b", "split": "evaluation"}
     with pytest.raises(GoodpartError, match=r"99 items .*, 9 exist; set benchmarks\.b\.n to 9 or less"):
-        items.main(items.options().parse_args([*words.split(), "--source", source]))
+        run_script("items", tmp_path / "i", wildcards=where, source=source, **chosen)
 
 
 def paper_config(**changes):

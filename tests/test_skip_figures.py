@@ -1,23 +1,17 @@
 """Figures 1, 2 and 8 and the tables of adjacency, on made-up results."""
 
 import csv
-import json
-import subprocess
-import sys
 
 import pytest
 
+from conftest import run_script
+from goodpart.evaluation import cells as cells_rule
 from goodpart.evaluation.intervals import wilson
 from goodpart.evaluation.retention_tables import adjacency_table, to_csv, to_latex, to_markdown
 from goodpart.jobs.parquet import provenance, write_rows
-from scripts import cells as cells_rule
 from scripts.figure1 import pareto
 from scripts.figure2 import PROMPT, forward_passes
 from test_policy_study import cell, similarities
-
-
-def run(module, *arguments):
-    subprocess.run([sys.executable, "-m", f"goodpart.{module}", *map(str, arguments)], check=True)
 
 
 def outputs(folder, name):
@@ -45,11 +39,15 @@ def test_figure1(tmp_path):
     ]
     write_rows(tmp_path / "cells.parquet", cells, cells_rule.SCHEMA, provenance())
     figure = outputs(tmp_path, "figure1")
-    run(
-        "figures.figure1", "--cells", tmp_path / "cells.parquet", "--models",
-        json.dumps({"m": "LLaDA-Instruct", "n": None}), "--policy", "similarity", "--benchmark", "b",
-        "--label", "B", "--output", *figure, tmp_path / "figure1.md",
-    )  # fmt: skip
+    run_script(
+        "figure1",
+        [*figure, tmp_path / "figure1.md"],
+        inputs={"cells": tmp_path / "cells.parquet"},
+        models={"m": "LLaDA-Instruct", "n": None},
+        policy="similarity",
+        benchmark="b",
+        label="B",
+    )
     assert "does not name the benchmark" in (tmp_path / "figure1.md").read_text()
     rows = rows_of(figure[2])
     assert [(row["model"], row["asked_k"], row["pareto_layers"]) for row in rows] == [
@@ -100,11 +98,9 @@ def test_few_steps_and_many_blocks_are_drawn(family, arguments, steps, decoded):
 def test_figure2_shows_the_layers_of_the_file(tmp_path):
     (tmp_path / "k2.json").write_text('{"layers": [1, 5]}')
     figure = outputs(tmp_path, "figure2")
-    run(
-        "figures.figure2", "--name", "m, k = 2", "--skip-set", tmp_path / "k2.json",
-        "--layers", 8, "--family", "llada",
-        "--settings", '{"max_new_tokens": 16, "block_length": 8}', "--output", *figure,
-    )  # fmt: skip
+    settings = {"max_new_tokens": 16, "block_length": 8}
+    drawn = {"name": "m, k = 2", "layers": 8, "family": "llada", "settings": settings}
+    run_script("figure2", figure, inputs={"skip_set": tmp_path / "k2.json"}, **drawn)
     rows = rows_of(figure[2])
     assert {row["layers_skipped"] for row in rows} == {"1 5"}
     assert {row["cache"] for row in rows} == {"none", "prefix cache"}
@@ -120,11 +116,18 @@ def test_figure8_counts_prompts(tmp_path):
         "protected": [],
     }
     figure = outputs(tmp_path, "figure8")
-    run(
-        "figures.figure8", "--similarities", file, "--model", "m", "--models", '{"m": null}',
-        "--label", "B", "--layers", 8, "--settings", json.dumps(settings),
-        "--k", 2, "--level", 0.95, "--output", *figure,
-    )  # fmt: skip
+    run_script(
+        "figure8",
+        figure,
+        inputs={"similarities": file},
+        model="m",
+        models={"m": None},
+        label="B",
+        layers=8,
+        settings=settings,
+        k=2,
+        level=0.95,
+    )
     rows = rows_of(figure[2])
     assert {(row["model"], row["benchmark"]) for row in rows} == {("m", "B")}
     allowed = [int(row["count"]) for row in rows if row["adjacent_allowed"] == "1"]

@@ -5,9 +5,9 @@ import pytest
 from goodpart.decoding.decode import decode, settings_for
 from goodpart.decoding.prompts import render
 from goodpart.decoding.samplers.common import item_seed
+from goodpart.evaluation.completions import Asked, Journal, generate
 from goodpart.models.skipping import skipping
 from goodpart.policies.skip_sets import SkipSet
-from scripts.generations import Asked, Journal, generate
 from test_generations import ITEMS, model  # noqa: F401
 
 BY_ITEM = {("b", item["item_id"]): [[2, 9, 17, 25], [12], []][i % 3] for i, item in enumerate(ITEMS)}

@@ -1,13 +1,12 @@
 """Skip sets as files: made from measurements, edited by hand, refused by name."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
 
+from conftest import run_script
 from goodpart.errors import GoodpartError
 from goodpart.jobs.parquet import provenance, read_metadata, read_table, write_rows
 from goodpart.policies import Choice, with_defaults
@@ -205,15 +204,15 @@ def test_angles(tmp_path):
     assert angles_rule.angular_distances(np.zeros((2, 1, 3), np.float32))[0].tolist() == [[0, 0.5], [0.5, 0]]
 
 
-def run(module, *arguments):
-    subprocess.run([sys.executable, "-m", f"goodpart.{module}", *map(str, arguments)], check=True)
-
-
 def skip_set(output, settings, k, *measured, layers=2):
-    run(
-        "rules.skip_set", "--model", "m", "--policy", "p", "--settings", json.dumps(with_defaults(settings)),
-        "--layers", layers, "--k", k, "--measured", *measured, "--output", output,
-    )  # fmt: skip
+    run_script(
+        "skip_set",
+        output,
+        inputs={"basis": list(measured)},
+        wildcards={"model": "m", "policy": "p", "k": str(k)},
+        settings=with_defaults(settings),
+        layers=layers,
+    )
 
 
 def test_the_rule_writes_each_kind_of_set(tmp_path):
@@ -229,5 +228,5 @@ def test_the_rule_writes_each_kind_of_set(tmp_path):
     mine = static(tmp_path, layers=[0])
     skip_set(tmp_path / "copy.json", {"kind": "file", "path": str(mine)}, 1, mine)
     assert read_skip_set(tmp_path / "copy.json", 2).layers == [0]
-    with pytest.raises(subprocess.CalledProcessError):
+    with pytest.raises(GoodpartError):
         skip_set(tmp_path / "copy.json", {"kind": "file", "path": str(mine)}, 0, mine)

@@ -3,10 +3,11 @@
 import pytest
 
 from goodpart import paths
+from goodpart.benchmarks import items
 from goodpart.errors import GoodpartError
+from goodpart.evaluation import completions, scores
 from goodpart.jobs.parquet import write_rows
 from goodpart_tools import verdicts
-from scripts import generations, items, scores
 
 PLACE = {"model": "m", "decode": "default", "benchmark": "b"}
 TEXTS = {0: ["one ````\ncode\n````", "two <b>", "three", "four"], 2: ["uno", "dos", "tres", "cuatro"]}
@@ -24,7 +25,7 @@ def results(tmp_path):
             for i, text in enumerate(TEXTS[k])
         ]
         shard = tmp_path / paths.GENERATIONS.format(**where, first=0, last=3)
-        write_rows(shard, made, generations.SCHEMA, {})
+        write_rows(shard, made, completions.SCHEMA, {})
         judged = [
             {"item_id": f"i{i}", "sample": 0, "correct": c, "strict": False, "extracted": f"x{i}",
              "reason": f"why {k} {i}", "status": "scored"}

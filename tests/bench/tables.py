@@ -10,8 +10,8 @@ import time
 import numpy as np
 import pyarrow as pa
 
+from goodpart.evaluation.cells import cell
 from goodpart.evaluation.retention_tables import retention_table, to_csv, to_latex, to_markdown
-from scripts.cells import cell
 
 ITEMS, KS = 128, range(25)
 

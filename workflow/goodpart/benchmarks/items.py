@@ -156,11 +156,13 @@ def items_of(
     n: int | None,
     kind: str,
     examples: tuple[list[Any], list[str]],
+    source: str,
 ) -> list[dict[str, Any]]:
     """Rows of SCHEMA: `n` items (None: all) of a split, in the order of the subset `kind`.
 
-    `examples`: the rows of solved problems that prompts show, and their texts. No prompt shows its own
-    solution: calibration goes on behind the examples. Raises GoodpartError where items are too few or alike.
+    `source`: what an error names. `examples`: the rows of solved problems that prompts show, and their texts.
+    No prompt shows its own solution: calibration goes on behind the examples. Raises GoodpartError where items
+    are too few or alike.
     """
     shown, texts = examples
     numbers = [i for i in subset(len(rows), len(rows), kind) if rows[i] not in shown]
@@ -188,5 +190,8 @@ def items_of(
     ]
     twice = [name for name, count in Counter(item["item_id"] for item in items).items() if count > 1]
     if twice:
-        raise GoodpartError(f"the item id {twice[0]} occurs twice in the {split} split of {benchmark}")
+        raise GoodpartError(
+            f"{source}: the item id {twice[0]} occurs twice in the {split} split of {benchmark}; "
+            "remove one of the rows"
+        )
     return items

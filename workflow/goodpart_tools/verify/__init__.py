@@ -8,7 +8,9 @@ disagrees.
 from __future__ import annotations
 
 import argparse
+import sys
 
+from goodpart.errors import GoodpartError
 from goodpart_tools.verify import oracles, parity
 from goodpart_tools.verify.golden import Golden, Mismatch
 from goodpart_tools.verify.parity import parity_cases
@@ -33,5 +35,9 @@ def add_arguments(options: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Compare; 1 if something disagrees, else 0."""
-    return int(bool(arguments.run(arguments)))
+    """Compare; 0, 1 if something disagrees, 2 for input that cannot be compared."""
+    try:
+        return int(bool(arguments.run(arguments)))
+    except GoodpartError as error:
+        print(error, file=sys.stderr)
+        return 2

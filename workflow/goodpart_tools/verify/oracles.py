@@ -121,7 +121,7 @@ def references(benchmark: str, folder: Path) -> dict[str, dict[str, Any]]:
 @cache
 def public(benchmark: str, folder: Path) -> tuple[Any, list[dict[str, Any]]]:
     """Module and public test rows of a benchmark."""
-    from scripts.items import checked_rows
+    from goodpart.benchmarks.items import checked_rows
 
     if benchmark not in DATA:
         raise GoodpartError(f"{benchmark}: unknown benchmark; use one of {', '.join(DATA)}")
@@ -194,7 +194,7 @@ def check_pass_at_k(rows: list[dict[str, Any]]) -> Iterator[Found]:
 
 def check_prompts(content: dict[str, Any], folder: Path) -> Iterator[Found]:
     """Compare the hash of all zero-shot prompts of a benchmark, and the rows of its subset."""
-    from scripts.items import subset
+    from goodpart.benchmarks.items import subset
 
     for name, wanted in content.items():
         module, rows = public({"mbpp": "mbpp_sanitized"}.get(name, name), folder)
