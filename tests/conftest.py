@@ -103,13 +103,17 @@ def job_text(outputs, *, inputs=None, wildcards=None, **params) -> str:
     return "\n".join(json.dumps(part, default=str) for part in (files, told))
 
 
+def tool(name, words):
+    """What `main` of a sub-command of `goodpart` gives for these words."""
+    module = importlib.import_module(f"goodpart_tools.{name}")
+    options = argparse.ArgumentParser()
+    module.add_arguments(options)
+    return module.main(options.parse_args(words))
+
+
 def verify(words) -> int:
     """The exit status of `goodpart verify`."""
-    from goodpart_tools import verify
-
-    options = argparse.ArgumentParser()
-    verify.add_arguments(options)
-    return verify.main(options.parse_args(words))
+    return tool("verify", words)
 
 
 class Workflow:

@@ -196,7 +196,7 @@ if __name__ == "__main__":
     arguments = options.parse_args()
     for part in arguments.parts or [*PARTS, "accuracy"]:
         if part == "accuracy":
-            sys.path.insert(0, str(Path(__file__).parents[1]))
+            sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "benchmarks")]
             accuracy(arguments.folder, arguments.threads, arguments.oracles)
         else:
             PARTS[part](arguments.folder, arguments.threads)

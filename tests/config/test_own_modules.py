@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import torch
-from goodpart.runtime import run
+from test_config import CONFIG, message
 
 import goodpart.benchmarks
 import goodpart.policies
@@ -15,9 +15,9 @@ from conftest import ROOT, described
 from goodpart.benchmarks.guard import Guarded
 from goodpart.config import check, plugins
 from goodpart.errors import GoodpartError
+from goodpart.jobs.runtime import run
 from goodpart.policies.guard import chooser
 from scripts import skip_set
-from test_config import CONFIG, message
 
 BENCHMARK = """
 from goodpart.benchmarks import Verdict

@@ -24,7 +24,7 @@ PROMPTS = [[20, 21, 22, 23, 24, 25], [30, 31, 32]]
 
 def folder_of(name):
     return (
-        Path(__file__).parent / "data" / "parity" / name
+        Path(__file__).parents[1] / "data" / "parity" / name
         if name.startswith(("dream", "llada-"))
         else MODELS / name
     )

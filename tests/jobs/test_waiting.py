@@ -11,7 +11,7 @@ from goodpart.decoding.decode import decode, settings_for
 from goodpart.decoding.samplers import common
 from goodpart.models.loading import load
 
-PARITY = Path(__file__).parent / "data" / "parity"
+PARITY = Path(__file__).parents[1] / "data" / "parity"
 PROMPTS = [[5, 9, 30, 77, 12, 401, 8], [44, 3, 210], [17, 60, 61, 62, 63, 5, 4, 3, 2]]
 WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "equal", "is_nonzero")
 

@@ -3,6 +3,7 @@
 import csv
 
 import pytest
+from test_policy_study import cell, similarities
 
 from conftest import run_script
 from goodpart.evaluation import cells as cells_rule
@@ -11,7 +12,6 @@ from goodpart.evaluation.retention_tables import adjacency_table, to_csv, to_lat
 from goodpart.jobs.parquet import provenance, write_rows
 from scripts.figure1 import pareto
 from scripts.figure2 import PROMPT, forward_passes
-from test_policy_study import cell, similarities
 
 
 def outputs(folder, name):

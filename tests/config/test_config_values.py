@@ -10,6 +10,7 @@ from graphlib import TopologicalSorter
 
 import pytest
 import yaml
+from test_config import CONFIG, message
 
 from conftest import ROOT
 from goodpart.config import Configuration, check, load, mark_texts, refuse_duplicates
@@ -17,7 +18,6 @@ from goodpart.config.catalogue import Model, Policy
 from goodpart.config.schema import FILE, as_yaml, schema
 from goodpart.errors import GoodpartError
 from small_run import SMALL
-from test_config import CONFIG, message
 
 SPLITS = ("evaluation", "calibration")
 

@@ -6,6 +6,7 @@ import csv
 import numpy as np
 import pytest
 import yaml
+from test_comparison import PAPER, our_row
 
 from conftest import ROOT, run_script
 from goodpart import paths
@@ -18,7 +19,6 @@ from goodpart.evaluation.paper.evidence import LLADA, Retentions, our_cells
 from goodpart.evaluation.paper.paired import paired_differences
 from goodpart.evaluation.paper.values import Missing
 from goodpart.jobs.parquet import write_rows
-from test_comparison import PAPER, our_row
 
 
 def settings_of(benchmarks, kind="gsm8k"):

@@ -10,7 +10,7 @@ from goodpart.decoding.decode import decode, settings_for
 from goodpart.decoding.samplers.common import Draws
 from goodpart.models.loading import load
 
-PARITY = Path(__file__).parent / "data" / "parity"
+PARITY = Path(__file__).parents[1] / "data" / "parity"
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,9 @@ from goodpart.models.loading import load
 from goodpart.models.skipping import skipping
 from goodpart_tools.verify import Golden, Mismatch, parity_cases
 
-FOLDERS = sorted(path.parent for path in (Path(__file__).parent / "data" / "parity").glob("*/golden.json"))
+FOLDERS = sorted(
+    path.parent for path in (Path(__file__).parents[1] / "data" / "parity").glob("*/golden.json")
+)
 each_folder = pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
 
 

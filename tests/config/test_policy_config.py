@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 from jinja2 import Template
+from test_config import CONFIG, message
 
 from conftest import ROOT
-from goodpart.config import Configuration, check, run_cells, searched_ks, study_cells
+from goodpart.config import Configuration, check, policy_study_cells, run_cells, searched_ks
 from goodpart.config.cells import asked_ks
 from goodpart.config.policies import phase_mistakes
-from test_config import CONFIG, message
 
 
 def with_policy(name="mine", in_run=True, **entry):
@@ -202,7 +202,7 @@ def test_which_cells_a_run_has():
     assert asked_ks(config, "adjacent", "qwen2.5-tiny", [0, 2]) == []
     assert asked_ks(config, "similarity", "qwen2.5-tiny", [0, 4, 2]) == [2, 4]
     study = config.policy_study
-    assert len(study_cells(config)) == 1 + 3 * len(study.policies)
+    assert len(policy_study_cells(config)) == 1 + 3 * len(study.policies)
     assert searched_ks(config, "kl_search", study.model) == study.layers_skipped
     assert searched_ks(config, "similarity", "dream-tiny-scratch") == [2, 4, 8]  # of the controlled study
 

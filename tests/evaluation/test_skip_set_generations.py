@@ -1,6 +1,7 @@
 """Sets that differ by prompt or by phase really reach the decoding of their items, whatever the batch."""
 
 import pytest
+from test_generations import ITEMS, model  # noqa: F401
 
 from goodpart.decoding.decode import decode, settings_for
 from goodpart.decoding.prompts import render
@@ -8,7 +9,6 @@ from goodpart.decoding.samplers.common import item_seed
 from goodpart.evaluation.completions import Asked, Journal, generate
 from goodpart.models.skipping import skipping
 from goodpart.policies.skip_sets import SkipSet
-from test_generations import ITEMS, model  # noqa: F401
 
 BY_ITEM = {("b", item["item_id"]): [[2, 9, 17, 25], [12], []][i % 3] for i, item in enumerate(ITEMS)}
 

@@ -13,7 +13,7 @@ from goodpart.errors import GoodpartError
 from goodpart.models.loading import load
 from goodpart.models.skipping import skipping
 
-PARITY = Path(__file__).parent / "data" / "parity"
+PARITY = Path(__file__).parents[1] / "data" / "parity"
 
 
 @pytest.fixture(scope="module", params=["llada-mha", "dream"])

@@ -16,7 +16,7 @@ from goodpart.models.flops import Shape
 from goodpart.models.loading import load
 from goodpart_tools.tiny.architectures import initial_model, public_config, public_names
 
-PARITY = Path(__file__).parent / "data" / "parity"
+PARITY = Path(__file__).parents[1] / "data" / "parity"
 
 
 @pytest.fixture

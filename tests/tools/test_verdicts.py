@@ -2,12 +2,12 @@
 
 import pytest
 
+from conftest import tool
 from goodpart import paths
 from goodpart.benchmarks import items
 from goodpart.errors import GoodpartError
 from goodpart.evaluation import completions, scores
 from goodpart.jobs.parquet import write_rows
-from goodpart_tools import verdicts
 
 PLACE = {"model": "m", "decode": "default", "benchmark": "b"}
 TEXTS = {0: ["one ````\ncode\n````", "two <b>", "three", "four"], 2: ["uno", "dos", "tres", "cuatro"]}
@@ -36,7 +36,7 @@ def results(tmp_path):
 
 
 def page(results, *words):
-    verdicts.main(verdicts.options().parse_args(["m", "b", "2", "--results", str(results), *words]))
+    tool("verdicts", ["m", "b", "2", "--results", str(results), *words])
 
 
 def test_items_that_changed_are_shown_with_both_completions(results, capsys):

@@ -11,7 +11,7 @@ from goodpart.errors import GoodpartError
 from goodpart.models.loading import load
 from goodpart.models.skipping import skipping
 
-PARITY = Path(__file__).parent / "data" / "parity"
+PARITY = Path(__file__).parents[1] / "data" / "parity"
 PROMPTS = [[5, 9, 30, 77, 12, 401, 8], [44, 3, 210], [17, 60, 61, 62, 63, 5, 4, 3, 2]]
 SETTINGS = {
     "llada-gqa": {"block_length": 8, "steps": 16},
