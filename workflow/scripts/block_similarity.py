@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodpart.evaluation.drawing import style
-from goodpart.evaluation.drawing.selection import Measured, Shown
+from goodpart.evaluation.drawing.selection import Measured, Shown, draw_job
+from goodpart.jobs.job import Job
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,3 +80,8 @@ def draw(measured: Measured, outputs: list[Path]) -> None:
         ]
     style.save(figure, outputs, HEADER, rows, NOTE)
     plt.close(figure)
+
+
+def main(job: Job) -> None:
+    """Draw the figure and write its numbers."""
+    draw_job(job, draw)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from goodpart.evaluation.drawing.selection import Measured
+from goodpart.evaluation.drawing.selection import Measured, draw_job
 from goodpart.evaluation.drawing.token_grid import draw_blocks
+from goodpart.jobs.job import Job
 
 
 def draw(measured: Measured, outputs: list[Path]) -> None:
     """A grid of eight layers by models."""
     draw_blocks(measured, "Figure 12", range(24, 32), ("full",), outputs)
+
+
+def main(job: Job) -> None:
+    """Draw the figure and write its numbers."""
+    draw_job(job, draw)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from goodpart.evaluation.drawing.selection import Measured
+from goodpart.evaluation.drawing.selection import Measured, draw_job
 from goodpart.evaluation.drawing.token_grid import draw_layers
+from goodpart.jobs.job import Job
 
 
 def draw(measured: Measured, outputs: list[Path]) -> None:
     """Draw one panel per layer."""
     draw_layers(measured, "Figure 13", "llada", outputs)
+
+
+def main(job: Job) -> None:
+    """Draw the figure and write its numbers."""
+    draw_job(job, draw)

@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from goodpart.evaluation.drawing import style
-from goodpart.evaluation.drawing.selection import PROMPT_KINDS, Measured, Shown
+from goodpart.evaluation.drawing.selection import PROMPT_KINDS, Measured, Shown, draw_job
+from goodpart.jobs.job import Job
 from goodpart.jobs.parquet import prompt_tables
 
 NOTE = """
@@ -89,3 +90,8 @@ def draw(measured: Measured, outputs: list[Path]) -> None:
     style.legend_above(figure, axes[0])
     style.save(figure, outputs, HEADER, rows, NOTE)
     plt.close(figure)
+
+
+def main(job: Job) -> None:
+    """Draw the figure and write its numbers."""
+    draw_job(job, draw)

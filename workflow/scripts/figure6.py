@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from goodpart.evaluation.drawing.selection import Measured
+from goodpart.evaluation.drawing.selection import Measured, draw_job
 from goodpart.evaluation.drawing.token_grid import draw_blocks
+from goodpart.jobs.job import Job
 
 LAYERS = (1, 8, 16, 24)  # numbered from 0, as everywhere
 
@@ -15,3 +16,8 @@ def draw(measured: Measured, outputs: list[Path]) -> None:
     tokens = measured.windows["limited"]["tokens"]
     more = f"The paper's limited window is 32 tokens, this one {tokens}." if tokens != 32 else ""
     draw_blocks(measured, "Figure 6", LAYERS, ("limited", "full"), outputs, more)
+
+
+def main(job: Job) -> None:
+    """Draw the figure and write its numbers."""
+    draw_job(job, draw)

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from goodpart.evaluation.drawing import style
-from goodpart.evaluation.drawing.selection import Measured, Shown
+from goodpart.evaluation.drawing.selection import Measured, Shown, draw_job
+from goodpart.jobs.job import Job
 
 NOTE = """
 # Figure 7
@@ -93,3 +94,8 @@ def draw(measured: Measured, outputs: list[Path]) -> None:
     legend.legend_handles[2].set_markersize(4)
     style.save(figure, outputs, HEADER, rows, NOTE)
     plt.close(figure)
+
+
+def main(job: Job) -> None:
+    """Draw the figure and write its numbers."""
+    draw_job(job, draw)

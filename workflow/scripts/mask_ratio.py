@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from goodpart.evaluation.drawing import style
-from goodpart.evaluation.drawing.selection import PROMPT_KINDS, Measured, Shown
+from goodpart.evaluation.drawing.selection import PROMPT_KINDS, Measured, Shown, draw_job
+from goodpart.jobs.job import Job
 from goodpart.jobs.parquet import prompt_tables
 
 if TYPE_CHECKING:
@@ -91,3 +92,8 @@ def _rows(model: Shown, kind: str, layer: Any, line: pd.DataFrame) -> list[list[
          row.prompts]
         for row in line.itertuples()
     ]  # fmt: skip
+
+
+def main(job: Job) -> None:
+    """Draw the figure and write its numbers."""
+    draw_job(job, draw)
