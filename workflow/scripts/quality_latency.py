@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from goodpart.evaluation.drawing import style
 from goodpart.evaluation.intervals import wilson
 from goodpart.evaluation.quality_latency import Point, points
 from goodpart.jobs.job import Job
 from goodpart.jobs.parquet import read_tables
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 
 HEADER = [
     *("model", "decode", "steps", "blocks", "cache", "layers_skipped", "batch_size", "repeats"),
@@ -45,6 +51,38 @@ def distances(point: Point, level: float) -> list[list[float]] | None:
     return [[point.accuracy - low], [high - point.accuracy]]
 
 
+def draw_points(
+    axis: Axes, chosen: list[Point], palette: dict[str, str], markers: dict[int, str], level: float
+) -> None:
+    """The points of one model and batch size, and an arrow from full depth to skipped under each preset."""
+    for point in chosen:
+        if point.accuracy is None:
+            continue
+        low, median, high = point.seconds
+        axis.errorbar(
+            median,
+            point.accuracy,
+            yerr=distances(point, level),
+            xerr=[[median - low], [high - median]],
+            color=palette[point.cache],
+            mfc=palette[point.cache] if point.layers_skipped else "white",
+            marker=markers[point.steps],
+            elinewidth=0.7,
+        )
+    ends: dict[str, list[Point]] = {}
+    for point in chosen:
+        ends.setdefault(point.decode, []).append(point)
+    for pair in ends.values():
+        full, short = sorted(pair, key=lambda p: p.layers_skipped)[:2] if len(pair) > 1 else (None, None)
+        if full and short and full.accuracy is not None and short.accuracy is not None:
+            axis.annotate(
+                "",
+                (short.seconds[1], short.accuracy),
+                (full.seconds[1], full.accuracy),
+                arrowprops={"arrowstyle": "->", "color": "0.6", "lw": 0.7},
+            )
+
+
 def main(job: Job) -> None:
     """Draw one panel per model and batch size, and write all numbers."""
     columns: dict[str, str | None] = job.params.models
@@ -66,34 +104,7 @@ def main(job: Job) -> None:
     for line, (model, column) in zip(axes, columns.items(), strict=True):
         for axis, size in zip(line, sizes, strict=True):
             chosen = [p for p in found if (p.model, p.batch_size) == (model, size)]
-            for point in chosen:
-                if point.accuracy is None:
-                    continue
-                low, median, high = point.seconds
-                axis.errorbar(
-                    median,
-                    point.accuracy,
-                    yerr=distances(point, job.params.level),
-                    xerr=[[median - low], [high - median]],
-                    color=palette[point.cache],
-                    mfc=palette[point.cache] if point.layers_skipped else "white",
-                    marker=markers[point.steps],
-                    elinewidth=0.7,
-                )
-            ends: dict[str, list[Point]] = {}
-            for point in chosen:
-                ends.setdefault(point.decode, []).append(point)
-            for pair in ends.values():
-                full, short = (
-                    sorted(pair, key=lambda p: p.layers_skipped)[:2] if len(pair) > 1 else (None, None)
-                )
-                if full and short and full.accuracy is not None and short.accuracy is not None:
-                    axis.annotate(
-                        "",
-                        (short.seconds[1], short.accuracy),
-                        (full.seconds[1], full.accuracy),
-                        arrowprops={"arrowstyle": "->", "color": "0.6", "lw": 0.7},
-                    )
+            draw_points(axis, chosen, palette, markers, job.params.level)
             axis.set_title(f"{column or model}, batch of {size}", fontsize=8)
             axis.set_ylim(-0.03, 1.03)
             axis.set_xlabel("Seconds per batch")

@@ -18,42 +18,49 @@ ID = {name: i for i, name in enumerate(SPECIAL)}
 
 def public_config(family: str, shape: dict[str, int]) -> dict[str, Any]:
     """config.json in the family's public format; `shape`: width, layers, heads, kv_heads, mlp."""
-    if family == "llada":
-        return {
-            "activation_type": "silu",
-            "alibi": False,
-            "architectures": ["LLaDAModelLM"],
-            "attention_dropout": 0.0,
-            "attention_layer_norm": False,
-            "bias_for_layer_norm": False,
-            "block_group_size": 1,
-            "block_type": "llama",
-            "d_model": shape["width"],
-            "embedding_dropout": 0.0,
-            "embedding_size": VOCABULARY,
-            "eos_token_id": ID["eos"],
-            "include_bias": False,
-            "include_qkv_bias": False,
-            "input_emb_norm": False,
-            "layer_norm_type": "rms",
-            "layer_norm_with_affine": True,
-            "mask_token_id": ID["mask"],
-            "max_sequence_length": 512,
-            "mlp_hidden_size": shape["mlp"],
-            "model_type": "llada",
-            "multi_query_attention": None,
-            "n_heads": shape["heads"],
-            "n_kv_heads": shape["heads"],
-            "n_layers": shape["layers"],
-            "pad_token_id": ID["eos"],
-            "rms_norm_eps": 1e-05,
-            "rope": True,
-            "rope_full_precision": True,
-            "rope_theta": 500000.0,
-            "scale_logits": False,
-            "vocab_size": VOCABULARY,
-            "weight_tying": False,
-        }
+    return _llada_config(shape) if family == "llada" else _qwen2_config(family, shape)
+
+
+def _llada_config(shape: dict[str, int]) -> dict[str, Any]:
+    return {
+        "activation_type": "silu",
+        "alibi": False,
+        "architectures": ["LLaDAModelLM"],
+        "attention_dropout": 0.0,
+        "attention_layer_norm": False,
+        "bias_for_layer_norm": False,
+        "block_group_size": 1,
+        "block_type": "llama",
+        "d_model": shape["width"],
+        "embedding_dropout": 0.0,
+        "embedding_size": VOCABULARY,
+        "eos_token_id": ID["eos"],
+        "include_bias": False,
+        "include_qkv_bias": False,
+        "input_emb_norm": False,
+        "layer_norm_type": "rms",
+        "layer_norm_with_affine": True,
+        "mask_token_id": ID["mask"],
+        "max_sequence_length": 512,
+        "mlp_hidden_size": shape["mlp"],
+        "model_type": "llada",
+        "multi_query_attention": None,
+        "n_heads": shape["heads"],
+        "n_kv_heads": shape["heads"],
+        "n_layers": shape["layers"],
+        "pad_token_id": ID["eos"],
+        "rms_norm_eps": 1e-05,
+        "rope": True,
+        "rope_full_precision": True,
+        "rope_theta": 500000.0,
+        "scale_logits": False,
+        "vocab_size": VOCABULARY,
+        "weight_tying": False,
+    }
+
+
+def _qwen2_config(family: str, shape: dict[str, int]) -> dict[str, Any]:
+    """Dream's format is Qwen2's with a mask token."""
     config = {
         "architectures": ["DreamModel" if family == "dream" else "Qwen2ForCausalLM"],
         "attention_dropout": 0.0,

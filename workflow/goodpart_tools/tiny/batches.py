@@ -50,8 +50,6 @@ def batches(
     have only these benchmarks and do not fill the canvas. They teach a model with random weights to copy from
     the prompt; without them, its loss stays on a plateau.
     """
-    import torch
-
     ends = list(SPECIAL)
     eos, turn = ends.index("eos"), ends.index(END_OF_TURN[family])
     for pool in range(first // POOL, 1 << 60):
@@ -60,13 +58,7 @@ def batches(
         kinds = easy if easing else tuple(GENERATORS)
         tasks = list(islice(training_tasks(rng.getrandbits(64), excluded, kinds), size * POOL))
         chat = [rng.random() < chat_fraction for _ in tasks]
-        prompts: list[list[int]] = [[] for _ in tasks]
-        for style in (True, False):
-            which = [i for i, c in enumerate(chat) if c is style]
-            if which:
-                rendered = render(tokenizer, [tasks[i].prompt.rstrip("\n") for i in which], style)
-                for i, row in zip(which, rendered, strict=True):
-                    prompts[i] = row
+        prompts = _prompts(tokenizer, tasks, chat)
         answers = tokenizer([t.response for t in tasks], add_special_tokens=False)["input_ids"]
         rows = [(p, [*a, turn if c else eos]) for p, a, c in zip(prompts, answers, chat, strict=True)]
         if canvas is None:
@@ -85,12 +77,31 @@ def batches(
                 if not easing:
                     room += round(fill[number] * (canvas - room))
                 group = [(p, a + [eos] * (room - len(a))) for p, a in group]
-            width = max(len(p) + len(a) for p, a in group)
-            ids = torch.full((len(group), width), eos)
-            exists = torch.zeros((len(group), width), dtype=torch.bool)
-            response = torch.zeros_like(exists)
-            for i, (p, a) in enumerate(group):
-                ids[i, : len(p) + len(a)] = torch.tensor(p + a)
-                exists[i, : len(p) + len(a)] = True
-                response[i, len(p) : len(p) + len(a)] = True
-            yield Batch(ids, exists, response)
+            yield _batch(group, eos)
+
+
+def _prompts(tokenizer: Any, tasks: Sequence[Any], chat: Sequence[bool]) -> list[list[int]]:
+    """Token ids of each task's prompt, in the chat template where `chat` says so."""
+    prompts: list[list[int]] = [[] for _ in tasks]
+    for style in (True, False):
+        which = [i for i, c in enumerate(chat) if c is style]
+        if which:
+            rendered = render(tokenizer, [tasks[i].prompt.rstrip("\n") for i in which], style)
+            for i, row in zip(which, rendered, strict=True):
+                prompts[i] = row
+    return prompts
+
+
+def _batch(group: Sequence[tuple[list[int], list[int]]], eos: int) -> Batch:
+    """Prompts and answers as one batch, padded on the right."""
+    import torch
+
+    width = max(len(p) + len(a) for p, a in group)
+    ids = torch.full((len(group), width), eos)
+    exists = torch.zeros((len(group), width), dtype=torch.bool)
+    response = torch.zeros_like(exists)
+    for i, (p, a) in enumerate(group):
+        ids[i, : len(p) + len(a)] = torch.tensor(p + a)
+        exists[i, : len(p) + len(a)] = True
+        response[i, len(p) : len(p) + len(a)] = True
+    return Batch(ids, exists, response)

@@ -159,80 +159,93 @@ class Function:
     meaning: Callable[[Any], Any]
 
 
-def _function(rng: random.Random) -> Function:
-    a, b, c = rng.randint(2, 9), rng.randint(1, 9), rng.randint(1, 9)
-    x = rng.choice([v for v in LETTERS if v != "n"])
-    numbers = tuple(rng.sample(range(0, 12), 4))
-    lists = tuple(rng.sample(range(1, 12), rng.randint(3, 5)) for _ in range(3))
-    words = tuple(rng.sample(WORDS, 3))
-    word = rng.choice(WORDS)
+def _one(sentence: str, x: str, expression: str, samples: tuple[Any, ...], meaning: Callable) -> Function:
+    return Function(sentence, x, f"    return {expression}", samples, meaning)
 
-    def one(sentence: str, expression: str, samples: tuple[Any, ...], meaning: Callable) -> Function:
-        return Function(sentence, x, f"    return {expression}", samples, meaning)
 
-    def loop(sentence: str, start: str, step: str, samples: tuple[Any, ...], meaning: Callable) -> Function:
-        body = f"    n = {start}\n    for i in {x}:\n        n += {step}\n    return n"
-        return Function(sentence, x, body, samples, meaning)
+def _loop(
+    sentence: str, x: str, start: str, step: str, samples: tuple[Any, ...], meaning: Callable
+) -> Function:
+    body = f"    n = {start}\n    for i in {x}:\n        n += {step}\n    return n"
+    return Function(sentence, x, body, samples, meaning)
 
-    kinds: list[Callable[[], Function]] = [
-        lambda: one(f"{x} times {a} plus {b}", f"{x} * {a} + {b}", numbers, lambda v: b + v * a),
-        lambda: one(f"{x} plus {b}, all times {a}", f"({x} + {b}) * {a}", numbers, lambda v: a * v + a * b),
-        lambda: Function(
+
+def _of_numbers(x: str, a: int, b: int, c: int, numbers: tuple[int, ...]) -> list[Function]:
+    return [
+        _one(f"{x} times {a} plus {b}", x, f"{x} * {a} + {b}", numbers, lambda v: b + v * a),
+        _one(f"{x} plus {b}, all times {a}", x, f"({x} + {b}) * {a}", numbers, lambda v: a * v + a * b),
+        Function(
             f"{a} if {x} is more than {c} and {b} if not",
             x,
             f"    if {x} > {c}:\n        return {a}\n    return {b}",
             (*numbers, c, c + 1),
             lambda v: (b, a)[v - c > 0],
         ),
-        lambda: Function(
+        Function(
             f"{x} plus {a} if {x} is less than {c} and {x} if not",
             x,
             f"    if {x} < {c}:\n        return {x} + {a}\n    return {x}",
             (*numbers, c, c - 1),
             lambda v: v + a * (c > v),
         ),
-        lambda: loop(f"the sum of the items of {x} times {a}", "0", f"i * {a}", lists, lambda v: a * sum(v)),
-        lambda: loop(
-            f"the sum of the items of {x} plus {b} each",
-            "0",
-            f"i + {b}",
-            lists,
-            lambda v: sum(v) + b * len(v),
-        ),
-        lambda: loop(
-            f"each letter of {x} {a} times",
-            '""',
-            f"i * {a}",
-            words,
-            lambda v: "".join(letter for letter in v for _ in range(a)),
-        ),
-        lambda: one(f"the largest of {x} minus {b}", f"max({x}) - {b}", lists, lambda v: sorted(v)[-1] - b),
-        lambda: one(f"the smallest of {x} times {a}", f"min({x}) * {a}", lists, lambda v: sorted(v)[0] * a),
-        lambda: one(f"the length of {x} plus {b}", f"len({x}) + {b}", lists, lambda v: b + sum(1 for _ in v)),
-        lambda: one(
+    ]
+
+
+def _of_lists(x: str, a: int, b: int, c: int, lists: tuple[list[int], ...]) -> list[Function]:
+    more, less = (*lists, [c, c + 1]), (*lists, [c, c - 1])
+    each = f"the sum of the items of {x}"
+    return [
+        _loop(f"{each} times {a}", x, "0", f"i * {a}", lists, lambda v: a * sum(v)),
+        _loop(f"{each} plus {b} each", x, "0", f"i + {b}", lists, lambda v: sum(v) + b * len(v)),
+        _one(f"the largest of {x} minus {b}", x, f"max({x}) - {b}", lists, lambda v: sorted(v)[-1] - b),
+        _one(f"the smallest of {x} times {a}", x, f"min({x}) * {a}", lists, lambda v: sorted(v)[0] * a),
+        _one(f"the length of {x} plus {b}", x, f"len({x}) + {b}", lists, lambda v: b + sum(1 for _ in v)),
+        _one(
             f"a list of the items of {x} times {a}",
+            x,
             f"[i * {a} for i in {x}]",
             lists,
             lambda v: list(map(a.__mul__, v)),
         ),
-        lambda: one(
+        _one(
             f"a list of the items of {x} more than {c}",
+            x,
             f"[i for i in {x} if i > {c}]",
-            (*lists, [c, c + 1]),
+            more,
             lambda v: list(filter(c.__lt__, v)),
         ),
-        lambda: one(
+        _one(
             f"a list of the items of {x} less than {c}",
+            x,
             f"[i for i in {x} if i < {c}]",
-            (*lists, [c, c - 1]),
+            less,
             lambda v: list(filter(c.__gt__, v)),
         ),
-        lambda: one(f"{x} {a} times", f"{x} * {a}", words, lambda v: "".join([v] * a)),
-        lambda: one(f"{word} after {x}", f'{x} + "{word}"', words, lambda v: "".join([v, word])),
-        lambda: one(f"{word} before {x}", f'"{word}" + {x}', words, lambda v: "".join([word, v])),
-        lambda: one(f"{x} backwards", f"{x}[::-1]", words, lambda v: "".join(reversed(v))),
     ]
-    return rng.choice(kinds)()
+
+
+def _of_words(x: str, a: int, word: str, words: tuple[str, ...]) -> list[Function]:
+    def repeated(v: str) -> str:
+        return "".join(letter for letter in v for _ in range(a))
+
+    return [
+        _loop(f"each letter of {x} {a} times", x, '""', f"i * {a}", words, repeated),
+        _one(f"{x} {a} times", x, f"{x} * {a}", words, lambda v: "".join([v] * a)),
+        _one(f"{word} after {x}", x, f'{x} + "{word}"', words, lambda v: "".join([v, word])),
+        _one(f"{word} before {x}", x, f'"{word}" + {x}', words, lambda v: "".join([word, v])),
+        _one(f"{x} backwards", x, f"{x}[::-1]", words, lambda v: "".join(reversed(v))),
+    ]
+
+
+def _function(rng: random.Random) -> Function:
+    a, b, c = rng.randint(2, 9), rng.randint(1, 9), rng.randint(1, 9)
+    x = rng.choice([v for v in LETTERS if v != "n"])
+    numbers = _of_numbers(x, a, b, c, tuple(rng.sample(range(0, 12), 4)))
+    lists = _of_lists(x, a, b, c, tuple(rng.sample(range(1, 12), rng.randint(3, 5)) for _ in range(3)))
+    some = tuple(rng.sample(WORDS, 3))
+    words = _of_words(x, a, rng.choice(WORDS), some)
+    # Their order decides what a seed draws.
+    return rng.choice([*numbers, *lists[:2], *words[:1], *lists[2:], *words[1:]])
 
 
 def completion(rng: random.Random) -> Task:

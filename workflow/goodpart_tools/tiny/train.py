@@ -66,18 +66,10 @@ def train(
     diffusion = recipe["objective"] == "diffusion"
     tools = optimizers(model, recipe)
     first, curve = _resume(model, tools, recipe, state_file)
-    stream = batches(
-        tokenizer,
-        family,
-        excluded,
-        seed=seed,
-        size=recipe["batch"],
-        chat_fraction=recipe["chat_fraction"],
-        canvas=recipe["canvas"] if diffusion else None,
-        easy=recipe.get("easy", ()),
-        easy_steps=recipe.get("easy_steps", 0),
-        first=first,
-    )
+    chosen = {"seed": seed, "size": recipe["batch"], "chat_fraction": recipe["chat_fraction"]}
+    chosen |= {"easy": recipe.get("easy", ()), "easy_steps": recipe.get("easy_steps", 0)}
+    canvas = recipe["canvas"] if diffusion else None
+    stream = batches(tokenizer, family, excluded, canvas=canvas, first=first, **chosen)
     shift = family_module(family).COLUMN_SHIFT
     model.train()
     if compiled:
@@ -91,32 +83,30 @@ def train(
         else:
             loss = next_token_loss(model, batch)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for tool in tools:
-            for group in tool.param_groups:
-                group["lr"] = recipe["learning_rate"] * schedule(step, steps)
-            tool.step()
-            tool.zero_grad(set_to_none=True)
+        _update(model, tools, recipe["learning_rate"] * schedule(step, steps))
         tokens += int(batch.exists.sum())
         responses += int(batch.response.sum())
         losses.append(float(loss.detach()))
         if (step + 1) % REPORT_EVERY == 0 or step + 1 == steps:
-            seconds = time.perf_counter() - began
-            curve.append(
-                {
-                    "step": step + 1,
-                    "loss": sum(losses) / len(losses),
-                    "tokens": tokens,
-                    "response_tokens": responses,
-                    "tokens_per_second": tokens / seconds,
-                }
-            )
+            rate = tokens / (time.perf_counter() - began)
+            row = {"step": step + 1, "loss": sum(losses) / len(losses), "tokens": tokens}
+            curve.append({**row, "response_tokens": responses, "tokens_per_second": rate})
             report(curve[-1])
             tokens, responses, losses, began = 0, 0, [], time.perf_counter()
         if (step + 1) % SAVE_EVERY == 0:
             _save(model, tools, recipe, state_file, step + 1, curve)
     model.eval()
     return curve
+
+
+def _update(model: Any, tools: list[torch.optim.Optimizer], rate: float) -> None:
+    """One step of each optimizer at a learning rate, with clipped gradients."""
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for tool in tools:
+        for group in tool.param_groups:
+            group["lr"] = rate
+        tool.step()
+        tool.zero_grad(set_to_none=True)
 
 
 def _save(
