@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from goodpart.decoding.decode import settings_for
 from goodpart.decoding.prompts import render
 from goodpart.decoding.samplers.common import item_seed
 from goodpart.errors import GoodpartError
@@ -22,8 +21,10 @@ from goodpart.jobs.job import Job
 from goodpart.jobs.kept_copies import keep, restore
 from goodpart.jobs.parquet import provenance, read_table, write_rows
 from goodpart.jobs.runtime import limit_threads, logger
+from goodpart.models.checkpoints.reading import Checkpoint
+from goodpart.models.families import family_module
 from goodpart.models.flops import Shape
-from goodpart.models.loading import Model, load_entry
+from goodpart.models.loading import Model, load_entry, loaded_tokenizer, read_entry
 from goodpart.models.memory import batch_that_fits
 from goodpart.policies.skip_sets import SkipSet, read_skip_set
 
@@ -36,9 +37,9 @@ def main(job: Job) -> None:
     limit_threads(job.threads)
     params, first_item, last_item = job.params, int(job.wildcards.first), int(job.wildcards.last)
     skip_set = read_skip_set(job.input.skip_set or None, params.model["layers"])
-    model = load_entry(params.model)
-    settings = settings_for(model, **params.settings)
-    asked = _asked(job, model, skip_set, settings.max_new_tokens)
+    checkpoint = read_entry(params.model)
+    settings = family_module(checkpoint.architecture.family).Settings(**params.settings)
+    asked = _asked(job, checkpoint, skip_set, settings.max_new_tokens)
     full = job.input.full or None
     measured = max(0, min(params.kl_items, last_item + 1) - first_item) if full else 0
     facts = {
@@ -48,6 +49,7 @@ def main(job: Job) -> None:
     if restore(job.output, facts):
         logger.info("%s: complete, kept", job.output)
         return
+    model = load_entry(params.model)  # only now: a shard that is complete needs no weights
     journal = Journal(job.output)
     skip_at = skip_set.skip_at(settings.total_steps)
     longest = max(len(one.prompt) for one in asked)
@@ -67,18 +69,19 @@ def main(job: Job) -> None:
     logger.info("%s: %d completions, %.1f s", job.output, len(rows), sum(row["seconds"] for row in rows))
 
 
-def _asked(job: Job, model: Model, skip_set: SkipSet, new_tokens: int) -> list[Asked]:
+def _asked(job: Job, checkpoint: Checkpoint, skip_set: SkipSet, new_tokens: int) -> list[Asked]:
     """The completions of the job's items: their prompts, seeds, layers and keys."""
     params, first, last = job.params, int(job.wildcards.first), int(job.wildcards.last)
     items = read_table(job.input.item_file, ["item_id", "benchmark", "prompt"]).to_pylist()
     items = items[first : last + 1]
     if len(items) < last + 1 - first:
         raise GoodpartError(f"{job.input.item_file}: fewer items than {last + 1}")
-    used = [f"goodpart.{part}.{model.family}" for part in ("models.families", "decoding.samplers")]
+    family = checkpoint.architecture.family
+    used = [f"goodpart.{part}.{family}" for part in ("models.families", "decoding.samplers")]
     code = sources.digest([f"goodpart.{name}" for name in GENERATING] + used)
     base = [SCHEMA.names, params.model, params.seed, code]
     asked = []
-    prompts = render(model.tokenizer, [item["prompt"] for item in items], params.model["chat"])
+    prompts = render(loaded_tokenizer(checkpoint), [item["prompt"] for item in items], params.model["chat"])
     for item, prompt in zip(items, prompts, strict=True):
         if len(prompt) + new_tokens > params.context:
             raise GoodpartError(

@@ -131,19 +131,26 @@ def load(
     return Model(name_or_path, revision, family, module, loaded_tokenizer(checkpoint), checkpoint.ids.tokens)
 
 
-def load_entry(entry: dict[str, Any]) -> Model:
-    """Load the model of a job's entry: its name, revision, dtype, device and layers.
+def read_entry(entry: dict[str, Any]) -> Checkpoint:
+    """The checkpoint of a job's entry (name, revision, layers), without its weights.
 
     Raises GoodpartError as `load` does, and for another number of layers or a missing tokenizer.
     """
-    model = load(entry["name"], revision=entry["revision"], dtype=entry["dtype"], device=entry["device"])
-    if model.layers != entry["layers"]:
+    checkpoint = read_checkpoint(checkpoint_folder(entry["name"], entry["revision"]))
+    layers = checkpoint.architecture.layers
+    if layers != entry["layers"]:
         raise GoodpartError(
-            f"{entry['name']} has {model.layers} layers; correct models.<name>.layers ({entry['layers']})"
+            f"{entry['name']} has {layers} layers; correct models.<name>.layers ({entry['layers']})"
         )
-    if model.tokenizer is None:
+    if checkpoint.tokenizer is None:
         raise GoodpartError(f"{entry['name']}: the checkpoint has no tokenizer files")
-    return model
+    return checkpoint
+
+
+def load_entry(entry: dict[str, Any]) -> Model:
+    """Load the model of a job's entry (name, revision, dtype, device, layers); errors as for `read_entry`."""
+    read_entry(entry)
+    return load(entry["name"], revision=entry["revision"], dtype=entry["dtype"], device=entry["device"])
 
 
 def load_tokenizer(folder: Path) -> Any:
