@@ -197,7 +197,7 @@ def test_no_more_models_run_at_once_than_there_are_processors(workflow, more, al
         f"results/hidden_states/qwen2.5-tiny/{CONFIG['run']['decode']}/{CONFIG['capture']['benchmarks'][0]}"
     )
     planned = workflow.snakemake("--dry-run", "--printshellcmds", "--cores", str(cores), target).stdout
-    [command] = [line for line in planned.splitlines() if "scripts.hidden_states" in line]
+    [command] = [line for line in planned.splitlines() if "jobs.start hidden_states" in line]
     assert "--threads 1 " in command
     assert ("threads: 3\n" in planned) == (more == 3)
     assert ("threads: " in planned) == (more > 1)
@@ -205,9 +205,9 @@ def test_no_more_models_run_at_once_than_there_are_processors(workflow, more, al
 
 def test_the_papers_configuration_dry_runs(workflow):
     jobs = workflow.jobs("--configfile", "workflow/configs/paper.yaml")
-    # Table 1, with adjacent layers, and two models under four presets at two depths.
+    # Table 1 on four benchmarks, adjacent layers on two, and two models under four presets at two depths.
     scores = sum(count for rule, count in jobs.items() if rule.startswith("scores"))
-    assert scores == (7 + 4 + 4 + 4) + (3 + 3) + 2 * 4 * 2
+    assert scores == 4 * (7 + 4 + 4 + 4) + 2 * (3 + 3) + 2 * 4 * 2
     assert jobs["hidden_states"] == jobs["streamed_statistics"] == 4 * 2  # windows
     assert not (workflow.folder / "results-paper").exists()
 

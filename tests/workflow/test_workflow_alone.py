@@ -163,7 +163,7 @@ def test_the_tiny_models_are_trained_by_rules_and_promoted(tmp_path):
     assert first.keys() == second.keys()
     moved = max(float((first[name].float() - second[name].float()).abs().max()) for name in first)
     assert 0 < moved < 0.1  # two steps away from where it started, not a model of its own
-    command = [sys.executable, "-m", "goodpart_tools.tiny.promote", "dream-tiny-base"]
+    command = [sys.executable, "-m", "goodpart_tools", "promote", "dream-tiny-base"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     card = tmp_path / "workflow" / "resources" / "models" / "dream-tiny-base" / "README.md"
     assert json.loads(done.stdout)["sha256"] in card.read_text()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -54,25 +53,12 @@ def stages_of(name: str, records: Mapping[str, Record]) -> tuple[list[Stage], se
 
 
 def settings_of(record: Record) -> dict[str, str]:
-    """Options of a job's command that are settings, without files, log and threads."""
-    try:
-        words = shlex.split(record.command)
-    except ValueError:
-        return {"command": record.command}
-    known = {record.file, *record.input, *record.log}
-    found: dict[str, list[str]] = {}
-    option = None
-    for word in words:
-        if word.startswith("--") and len(word) > 2:
-            option = word
-            found[option] = []
-        elif option:
-            found[option].append(word)
-    return {
-        option.removeprefix("--"): " ".join(values)
-        for option, values in found.items()
-        if option not in PLUMBING and values and not known.intersection(values)
-    }
+    """What a job was told, from the description in its command."""
+    for line in record.command.splitlines():
+        if line.startswith('{"params": '):
+            told = json.loads(line)["params"]
+            return {key: v if isinstance(v, str) else json.dumps(v) for key, v in told.items()}
+    return {"command": record.command}
 
 
 def own_facts(path: Path) -> dict[str, Any]:

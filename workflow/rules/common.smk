@@ -71,8 +71,7 @@ def all_cores():
 CORES_A_THREAD = all_cores() // processors(all_cores())
 # The command of every rule: workflow/scripts/NAME.py with the files and parameters of `script(NAME, ...)`.
 SCRIPT = (
-    "python -m goodpart.jobs.start {params.script} --log {log:q}"
-    f" --threads $(({{threads}} / {CORES_A_THREAD})) <<'JSON'\n"
+    "python -m goodpart.jobs.start {params.script} --threads {params.threads} --log {log:q} <<'JSON'\n"
     "{params.files}\n{params.told}\nJSON"
 )
 
@@ -99,7 +98,11 @@ def script(name, uses=(), /, **told):
     def files(wildcards, input, output):
         return files_of(input, output)
 
-    return {"script": name, "code": code, "told": description, "files": files}
+    def compute_threads(wildcards, threads):
+        return max(1, threads // CORES_A_THREAD)
+
+    named = {"script": name, "code": code, "told": description}
+    return {**named, "files": files, "threads": compute_threads}
 
 
 def log_file(rule, *wildcards):
