@@ -13,6 +13,7 @@ from goodpart.runtime import run
 import goodpart.benchmarks
 import goodpart.policies
 from conftest import ROOT
+from goodpart.benchmarks import items, scoring
 from goodpart.benchmarks.guard import Guarded
 from goodpart.config import check, plugins
 from goodpart.errors import GoodpartError
@@ -72,6 +73,10 @@ def write(tmp_path, monkeypatch):
             del sys.modules[name]
 
 
+def guarded(kind):
+    return Guarded(goodpart.benchmarks.benchmark_module(kind), {**items.RESULTS, **scoring.RESULTS})
+
+
 def with_benchmark(kind):
     config = copy.deepcopy(CONFIG)
     config["benchmarks"]["mine"] = {**config["benchmarks"]["tiny-gsm8k"], "kind": kind, "label": "Mine"}
@@ -129,22 +134,22 @@ CALLS = {
 @pytest.mark.parametrize("function", CALLS)
 def test_a_function_that_raises_or_returns_a_wrong_type(write, function):
     head = re.search(rf"def {function}\(.*\n", BENCHMARK)[0]
-    raising = Guarded(write(f"own_raises_{function}", BENCHMARK.replace(head, head + "    1 / 0\n")))
+    raising = guarded(write(f"own_raises_{function}", BENCHMARK.replace(head, head + "    1 / 0\n")))
     said = rf"own_raises_{function}\.py: {function} raised ZeroDivisionError: .* \(line \d+\)"
     with pytest.raises(GoodpartError, match=said):
         getattr(raising, function)(*CALLS[function])
-    wrong = Guarded(write(f"own_wrong_{function}", BENCHMARK.replace(head, head + "    return True\n")))
+    wrong = guarded(write(f"own_wrong_{function}", BENCHMARK.replace(head, head + "    return True\n")))
     with pytest.raises(GoodpartError, match=rf"{function} returned True for .*; return a (str|Verdict)"):
         getattr(wrong, function)(*CALLS[function])
-    right = Guarded(write(f"own_right_{function}", BENCHMARK))
+    right = guarded(write(f"own_right_{function}", BENCHMARK))
     getattr(right, function)(*CALLS[function])
 
 
 def test_a_reference_that_json_does_not_have(write):
     text = BENCHMARK.replace('{"answer": "1"}', '{"answer": {1, 2}}')
     with pytest.raises(GoodpartError, match=r"reference returned .* return values that JSON has"):
-        Guarded(write("own_reference", text)).reference({"question": "?"})
-    assert json.dumps(Guarded(write("own_other", BENCHMARK)).reference({}))
+        guarded(write("own_reference", text)).reference({"question": "?"})
+    assert json.dumps(guarded(write("own_other", BENCHMARK)).reference({}))
 
 
 CHOICE = "from goodpart.policies import Choice\n" + POLICY
