@@ -43,9 +43,7 @@ def compare(folder: Path, dtype: str, items: int, batch: int) -> tuple[int, int,
                 continue
             differ += 1
             texts = (model.tokenizer.decode(ids, skip_special_tokens=True) for ids in (one, other))
-            verdicts = [
-                scorer_module(kind).score(module.reference(row), text, None).correct for text in texts
-            ]
+            verdicts = [scorer.score(module.reference(row), text, None).correct for text in texts]
             turned += verdicts[0] != verdicts[1]
     return total, differ, turned
 
