@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 
 from goodpart.benchmarks import benchmark_module, scorer_module
-from goodpart.benchmarks.items import checked_rows, subset
 from goodpart.benchmarks.sandbox import Sandbox
 from goodpart.benchmarks.scoring import Verdict, cut
 from goodpart.errors import GoodpartError
@@ -123,6 +122,8 @@ def references(benchmark: str, folder: Path) -> dict[str, dict[str, Any]]:
 @cache
 def public(benchmark: str, folder: Path) -> tuple[Any, list[dict[str, Any]]]:
     """Module and public test rows of a benchmark."""
+    from goodpart.benchmarks.items import checked_rows
+
     if benchmark not in DATA:
         raise GoodpartError(f"{benchmark}: unknown benchmark; use one of {', '.join(DATA)}")
     kind, name, ids = DATA[benchmark]
@@ -194,6 +195,8 @@ def check_pass_at_k(rows: list[dict[str, Any]]) -> Iterator[Found]:
 
 def check_prompts(content: dict[str, Any], folder: Path) -> Iterator[Found]:
     """Compare the hash of all zero-shot prompts of a benchmark, and the rows of its subset."""
+    from goodpart.benchmarks.items import subset
+
     for name, wanted in content.items():
         module, rows = public({"mbpp": "mbpp_sanitized"}.get(name, name), folder)
         prompts = [module.prompt(row, "dflash") for row in rows]
