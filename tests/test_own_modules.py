@@ -43,6 +43,12 @@ def reference(row):
 def score(reference, completion, sandbox):
     return Verdict(True, "1", "")
 """
+# The same in two files: items and prompts, and the scorer.
+HEAD, SCORE = BENCHMARK.split("def score")
+HALVES = (
+    HEAD.replace("SANDBOX = False\n", ""),
+    f"{HEAD.split('FIELDS')[0]}\nSANDBOX = False\n\n\ndef score{SCORE}",
+)
 POLICY = """
 NEEDS = "layers"
 SETTINGS = {}
@@ -105,6 +111,45 @@ def test_a_benchmark_module_that_cannot_be_used(write, name, old, new, said):
     write(name, BENCHMARK.replace(old, new))
     lines = message(with_benchmark(name)).splitlines()
     assert any(line.startswith("  benchmarks.mine.kind: ") and said in line for line in lines), lines
+
+
+@pytest.mark.parametrize(
+    ("name", "items", "scorer", "said"),
+    [
+        ("own_two", HALVES[0], HALVES[1], None),
+        (
+            "own_two_b",
+            HALVES[0],
+            HALVES[1].replace("def score", "def scores"),
+            "scoring/own_two_b.py has no score;",
+        ),
+        (
+            "own_two_c",
+            HALVES[0],
+            "import nowhere",
+            "scoring/own_two_c.py cannot be imported (ModuleNotFoundError",
+        ),
+        (
+            "own_two_d",
+            BENCHMARK,
+            HALVES[1],
+            "own_two_d.py has SANDBOX, score, and there is a module of scoring",
+        ),
+        ("own_two_e", "", HALVES[1], "there is no goodpart/benchmarks/own_two_e.py with FIELDS, item_id"),
+    ],
+)
+def test_a_benchmark_in_two_files(write, tmp_path, monkeypatch, name, items, scorer, said):
+    folder = tmp_path / "scoring"
+    folder.mkdir()
+    monkeypatch.setattr(scoring, "__path__", [*scoring.__path__, str(folder)])
+    (folder / f"{name}.py").write_text(scorer)
+    write(name, items)
+    mistake = plugins.benchmark_mistake(name)
+    assert mistake is None if said is None else said in mistake
+    if said is None:
+        [module, scorer] = goodpart.benchmarks.benchmark_module(name), goodpart.benchmarks.scorer_module(name)
+        assert scoring.judge(scorer, module.reference({}), "1", "bare", None).correct
+        assert not hasattr(module, "score")
 
 
 @pytest.mark.parametrize(
