@@ -1,4 +1,4 @@
-"""Gold answers that no completion could match are refused: when items are made, and where a scorer changed."""
+"""Gold answers that no completion could match are refused: when items are made, and by a changed scorer."""
 
 import json
 
