@@ -9,7 +9,7 @@ import argparse
 import json
 from pathlib import Path
 
-from goodpart.benchmarks import benchmark_module
+from goodpart.benchmarks import benchmark_module, scorer_module
 from goodpart.decoding.decode import decode, settings_for
 from goodpart.decoding.prompts import render
 from goodpart.jobs.runtime import limit_threads
@@ -24,7 +24,7 @@ def compare(folder: Path, dtype: str, items: int, batch: int) -> tuple[int, int,
     model = load(str(folder), dtype=dtype, device="cpu")
     total = differ = turned = 0
     for kind, length in BENCHMARKS.items():
-        module = benchmark_module(kind)
+        module, scorer = benchmark_module(kind), scorer_module(kind)
         lines = (RESOURCES / "benchmarks" / f"{kind}-test.jsonl").read_text().splitlines()[:items]
         rows = [json.loads(line) for line in lines]
         chat = folder.name.endswith("instruct")
@@ -43,7 +43,7 @@ def compare(folder: Path, dtype: str, items: int, batch: int) -> tuple[int, int,
                 continue
             differ += 1
             texts = (model.tokenizer.decode(ids, skip_special_tokens=True) for ids in (one, other))
-            verdicts = [module.score(module.reference(row), text, None).correct for text in texts]
+            verdicts = [scorer.score(module.reference(row), text, None).correct for text in texts]
             turned += verdicts[0] != verdicts[1]
     return total, differ, turned
 

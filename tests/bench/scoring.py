@@ -19,9 +19,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from goodpart.benchmarks import benchmark_module, equivalence, judge
-from goodpart.benchmarks.code import run_programs
+from goodpart.benchmarks import scorer_module
+from goodpart.benchmarks.mathematics import equivalence
+from goodpart.benchmarks.programs.code import run_programs
 from goodpart.benchmarks.sandbox import Sandbox
+from goodpart.benchmarks.scoring import judge
 from goodpart.jobs.runtime import processors
 from goodpart_tools.verify.oracles import BINDING, DATA, STOP_STYLE, public, read, reference_of
 
@@ -39,9 +41,10 @@ def timed(work: Callable[[Any], Any], things: Sequence[Any], threads: int) -> tu
 def gsm8k(folder: Path, threads: int) -> None:
     """All reference solutions."""
     module, rows = public("gsm8k", folder)
+    score = scorer_module("gsm8k").score
     pairs = [(module.reference(row), row["answer"]) for row in rows]
-    first, verdicts = timed(lambda pair: module.score(*pair), pairs, 1)
-    second, _ = timed(lambda pair: module.score(*pair), pairs, 1)
+    first, verdicts = timed(lambda pair: score(*pair), pairs, 1)
+    second, _ = timed(lambda pair: score(*pair), pairs, 1)
     right = sum(v.correct for v in verdicts)
     print(f"gsm8k: {right} of {len(rows)} correct; 1,000 items in {1000 * first / len(rows):.2f} s, ", end="")
     print(f"again in {1000 * second / len(rows):.2f} s")
@@ -50,18 +53,19 @@ def gsm8k(folder: Path, threads: int) -> None:
 def math500(folder: Path, threads: int) -> None:
     """Score all reference solutions, and their answers times 1, which only math-verify can compare."""
     module, rows = public("math500", folder)
+    scorer = scorer_module("math500")
     pairs = [(module.reference(row), row["solution"]) for row in rows]
-    seconds, verdicts = timed(lambda pair: module.score(*pair), pairs, threads)
+    seconds, verdicts = timed(lambda pair: scorer.score(*pair), pairs, threads)
     right = sum(v.correct for v in verdicts)
     print(f"math500: {right} of {len(rows)} solutions correct, in {seconds:.1f} s")
     pairs = [(row["answer"], f"1 \\cdot {row['answer']}") for row in rows]
-    compare = lambda pair: equivalence.equivalent(*pair, module.SECONDS)  # noqa: E731
+    compare = lambda pair: equivalence.equivalent(*pair, scorer.SECONDS)  # noqa: E731
     seconds, verdicts = timed(compare, pairs, threads)
     print(f"math500: 500 answers by math-verify in {seconds:.1f} s, {sum(v[0] for v in verdicts)} equal")
 
     def anew(pair: tuple[str, str]) -> None:
         judge = equivalence.Judge()
-        judge.ask(*pair, module.SECONDS)
+        judge.ask(*pair, scorer.SECONDS)
         judge.close()
 
     sample = pairs[::50]
@@ -73,13 +77,14 @@ def math500(folder: Path, threads: int) -> None:
 def code(name: str, folder: Path, threads: int) -> None:
     """Score all reference solutions, in the sandbox and in a bare interpreter."""
     module, rows = public(name, folder)
+    scorer = scorer_module(DATA[name][0])
     sandbox = Sandbox()
     sandbox.probe()
     pairs = [(module.reference(row), row.get("canonical_solution") or row["code"]) for row in rows]
-    both, verdicts = timed(lambda pair: module.score(*pair, sandbox), pairs, threads)
+    both, verdicts = timed(lambda pair: scorer.score(*pair, sandbox), pairs, threads)
     wrong = [row["task_id"] for row, v in zip(rows, verdicts, strict=True) if not v.correct]
     print(f"{name}: {len(rows) - len(wrong)} of {len(rows)} correct, in {both:.1f} s; wrong: {wrong}")
-    programs = programs_of(module, pairs)[:100]
+    programs = programs_of(scorer, pairs)[:100]
     one, _ = timed(lambda program: run_programs([(program, "")], sandbox), programs, 1)
     many, _ = timed(lambda program: run_programs([(program, "")], sandbox), programs, threads)
 
@@ -92,7 +97,7 @@ def code(name: str, folder: Path, threads: int) -> None:
     print(f"{threads} threads are {one / many:.2f} times as fast as one")
 
 
-def programs_of(module: Any, pairs: Sequence[tuple[dict[str, Any], str]]) -> list[str]:
+def programs_of(scorer: Any, pairs: Sequence[tuple[dict[str, Any], str]]) -> list[str]:
     """The programs that the scorer runs."""
     kept: list[str] = []
 
@@ -102,7 +107,7 @@ def programs_of(module: Any, pairs: Sequence[tuple[dict[str, Any], str]]) -> lis
             return super().run("pass")
 
     for reference, solution in pairs[:100]:
-        module.score(reference, solution, Keep("none"))
+        scorer.score(reference, solution, Keep("none"))
     return kept
 
 
@@ -158,7 +163,7 @@ def accuracy(folder: Path, threads: int, oracles: Path | None) -> None:
 
     def verdict(case: Case) -> Any:
         kind, reference, completion, style, _ = case
-        return judge(benchmark_module(kind), reference, completion, style, sandbox)
+        return judge(scorer_module(kind), reference, completion, style, sandbox)
 
     for source, cases in labelled(folder, oracles).items():
         _, verdicts = timed(verdict, cases, threads)

@@ -4,11 +4,12 @@ import json
 
 import pytest
 
-from goodpart.benchmarks import STYLES, benchmark_module, judge
+from goodpart.benchmarks import STYLES, benchmark_module, scorer_module
 from goodpart.benchmarks.items import checked_rows
+from goodpart.benchmarks.scoring import judge
 from goodpart.errors import GoodpartError
 
-GSM8K, MATH = benchmark_module("gsm8k"), benchmark_module("math500")
+GSM8K, MATH = scorer_module("gsm8k"), scorer_module("math500")
 
 OPTIONS = [
     (r"\text{(C)}", r"\text{(C) Plane}", True),
@@ -408,19 +409,19 @@ def test_two_readings(module, gold, completion, correct, strict):
 
 
 @pytest.mark.parametrize(
-    ("module", "row"),
+    ("kind", "row"),
     [
-        (MATH, {"problem": "?", "answer": True}),
-        (MATH, {"problem": "?", "answer": ["5"]}),
-        (MATH, {"problem": "?", "answer": " "}),
-        (MATH, {"problem": "?", "answer": "5}"}),
-        (GSM8K, {"question": "?", "answer": "#### five"}),
-        (GSM8K, {"question": "?", "answer": "#### 3 h 20 min"}),
-        (GSM8K, {"question": "?", "answer": "#### 7:30"}),
-        (GSM8K, {"question": "?", "answer": "#### "}),
+        ("math500", {"problem": "?", "answer": True}),
+        ("math500", {"problem": "?", "answer": ["5"]}),
+        ("math500", {"problem": "?", "answer": " "}),
+        ("math500", {"problem": "?", "answer": "5}"}),
+        ("gsm8k", {"question": "?", "answer": "#### five"}),
+        ("gsm8k", {"question": "?", "answer": "#### 3 h 20 min"}),
+        ("gsm8k", {"question": "?", "answer": "#### 7:30"}),
+        ("gsm8k", {"question": "?", "answer": "#### "}),
     ],
 )
-def test_a_gold_answer_that_is_none_is_refused_by_row(tmp_path, module, row):
+def test_a_gold_answer_that_is_none_is_refused_by_row(tmp_path, kind, row):
     good = {key: "#### 1" if key == "answer" else "?" for key in row}
     path = tmp_path / "rows.jsonl"
     if isinstance(row["answer"], str):
@@ -428,13 +429,13 @@ def test_a_gold_answer_that_is_none_is_refused_by_row(tmp_path, module, row):
     else:
         path.write_text(json.dumps(row))
     with pytest.raises(GoodpartError, match=r"rows\.jsonl: row [01] cannot be scored"):
-        checked_rows({"path": str(path)}, module)
+        checked_rows({"path": str(path)}, benchmark_module(kind), scorer_module(kind))
 
 
 @pytest.mark.parametrize(
     "answer", [5, 2.5, "5", "2024-01-02 is a day", r"\text{five}", "five", "(1,2)", r"x \in [1,2]"]
 )
 def test_a_gold_answer_scores_as_correct(answer):
-    reference = MATH.reference({"problem": "?", "answer": answer})
+    reference = benchmark_module("math500").reference({"problem": "?", "answer": answer})
     assert MATH.gold_fault(reference) is None
     assert MATH.score(reference, f"\\boxed{{{answer}}}").correct

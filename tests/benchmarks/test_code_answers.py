@@ -2,9 +2,10 @@
 
 import pytest
 
-from goodpart.benchmarks import STYLES, benchmark_module, judge
+from goodpart.benchmarks import STYLES, scorer_module
+from goodpart.benchmarks.scoring import judge
 
-HUMANEVAL, MBPP = benchmark_module("humaneval"), benchmark_module("mbpp")
+HUMANEVAL, MBPP = scorer_module("humaneval"), scorer_module("mbpp")
 PROMPT = 'from typing import List\n\n\ndef f(x: int) -> int:\n    """Double.\n    >>> f(2)\n    4\n    """\n'
 TASK = {
     "prompt": PROMPT,

@@ -8,7 +8,7 @@ import yaml
 
 from conftest import ROOT, run_script
 from goodpart import config as settings_of
-from goodpart.benchmarks import benchmark_module
+from goodpart.benchmarks import benchmark_module, scorer_module
 from goodpart.benchmarks.math500 import EXAMPLES
 from goodpart.config import decode_settings
 from goodpart.config.benchmarks import example_mistakes, worked_examples
@@ -38,7 +38,7 @@ def test_few_shot_rationales_end_in_a_final_answer():
 def test_worked_mathematics_is_right_by_the_benchmarks_own_scorer():
     for example in EXAMPLES:
         gold = {"answer": example["solution"].rsplit("\\boxed{", 1)[1].rsplit("}", 1)[0]}
-        assert MATH.score(gold, example["solution"]).correct
+        assert scorer_module("math500").score(gold, example["solution"]).correct
     text = MATH.prompt({"problem": "?"}, "paper", tuple(MATH.example(e, "paper") for e in EXAMPLES[:4]))
     assert text.count("Problem:") == 5
     assert text.endswith("\n\nProblem: ?\nSolution:")

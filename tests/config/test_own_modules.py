@@ -12,6 +12,7 @@ from test_config import CONFIG, message
 import goodpart.benchmarks
 import goodpart.policies
 from conftest import ROOT, described
+from goodpart.benchmarks import items, scoring
 from goodpart.benchmarks.guard import Guarded
 from goodpart.config import check, plugins
 from goodpart.errors import GoodpartError
@@ -41,6 +42,12 @@ def reference(row):
 def score(reference, completion, sandbox):
     return Verdict(True, "1", "")
 """
+# The same in two files: items and prompts, and the scorer.
+HEAD, SCORE = BENCHMARK.split("def score")
+HALVES = (
+    HEAD.replace("SANDBOX = False\n", ""),
+    f"{HEAD.split('FIELDS')[0]}\nSANDBOX = False\n\n\ndef score{SCORE}",
+)
 POLICY = """
 NEEDS = "layers"
 SETTINGS = {}
@@ -69,6 +76,10 @@ def write(tmp_path, monkeypatch):
     for name in set(sys.modules) - before:
         if name.rpartition(".")[2].startswith("own"):
             del sys.modules[name]
+
+
+def guarded(kind):
+    return Guarded(goodpart.benchmarks.benchmark_module(kind), {**items.RESULTS, **scoring.RESULTS})
 
 
 def with_benchmark(kind):
@@ -102,6 +113,45 @@ def test_a_benchmark_module_that_cannot_be_used(write, name, old, new, said):
 
 
 @pytest.mark.parametrize(
+    ("name", "items", "scorer", "said"),
+    [
+        ("own_two", HALVES[0], HALVES[1], None),
+        (
+            "own_two_b",
+            HALVES[0],
+            HALVES[1].replace("def score", "def scores"),
+            "scoring/own_two_b.py has no score;",
+        ),
+        (
+            "own_two_c",
+            HALVES[0],
+            "import nowhere",
+            "scoring/own_two_c.py cannot be imported (ModuleNotFoundError",
+        ),
+        (
+            "own_two_d",
+            BENCHMARK,
+            HALVES[1],
+            "own_two_d.py has SANDBOX, score, and there is a module of scoring",
+        ),
+        ("own_two_e", "", HALVES[1], "there is no goodpart/benchmarks/own_two_e.py with FIELDS, item_id"),
+    ],
+)
+def test_a_benchmark_in_two_files(write, tmp_path, monkeypatch, name, items, scorer, said):
+    folder = tmp_path / "scoring"
+    folder.mkdir()
+    monkeypatch.setattr(scoring, "__path__", [*scoring.__path__, str(folder)])
+    (folder / f"{name}.py").write_text(scorer)
+    write(name, items)
+    mistake = plugins.benchmark_mistake(name)
+    assert mistake is None if said is None else said in mistake
+    if said is None:
+        [module, scorer] = goodpart.benchmarks.benchmark_module(name), goodpart.benchmarks.scorer_module(name)
+        assert scoring.judge(scorer, module.reference({}), "1", "bare", None).correct
+        assert not hasattr(module, "score")
+
+
+@pytest.mark.parametrize(
     ("name", "old", "new", "said"),
     [
         ("own_i", "NEEDS", "NEED", "has no NEEDS; add what goodpart/policies/__init__.py describes"),
@@ -128,22 +178,22 @@ CALLS = {
 @pytest.mark.parametrize("function", CALLS)
 def test_a_function_that_raises_or_returns_a_wrong_type(write, function):
     head = re.search(rf"def {function}\(.*\n", BENCHMARK)[0]
-    raising = Guarded(write(f"own_raises_{function}", BENCHMARK.replace(head, head + "    1 / 0\n")))
+    raising = guarded(write(f"own_raises_{function}", BENCHMARK.replace(head, head + "    1 / 0\n")))
     said = rf"own_raises_{function}\.py: {function} raised ZeroDivisionError: .* \(line \d+\)"
     with pytest.raises(GoodpartError, match=said):
         getattr(raising, function)(*CALLS[function])
-    wrong = Guarded(write(f"own_wrong_{function}", BENCHMARK.replace(head, head + "    return True\n")))
+    wrong = guarded(write(f"own_wrong_{function}", BENCHMARK.replace(head, head + "    return True\n")))
     with pytest.raises(GoodpartError, match=rf"{function} returned True for .*; return a (str|Verdict)"):
         getattr(wrong, function)(*CALLS[function])
-    right = Guarded(write(f"own_right_{function}", BENCHMARK))
+    right = guarded(write(f"own_right_{function}", BENCHMARK))
     getattr(right, function)(*CALLS[function])
 
 
 def test_a_reference_that_json_does_not_have(write):
     text = BENCHMARK.replace('{"answer": "1"}', '{"answer": {1, 2}}')
     with pytest.raises(GoodpartError, match=r"reference returned .* return values that JSON has"):
-        Guarded(write("own_reference", text)).reference({"question": "?"})
-    assert json.dumps(Guarded(write("own_other", BENCHMARK)).reference({}))
+        guarded(write("own_reference", text)).reference({"question": "?"})
+    assert json.dumps(guarded(write("own_other", BENCHMARK)).reference({}))
 
 
 CHOICE = "from goodpart.policies import Choice\n" + POLICY

@@ -14,7 +14,7 @@ import yaml
 from transformers import Qwen2Tokenizer
 
 from conftest import ROOT
-from goodpart.benchmarks import benchmark_module
+from goodpart.benchmarks import benchmark_module, scorer_module
 from goodpart.benchmarks.sandbox import Sandbox
 from goodpart.errors import GoodpartError
 from goodpart.jobs.files import read_json, read_jsonl, sha256
@@ -93,7 +93,7 @@ def test_items_are_of_many_kinds():
 def test_the_training_response_is_scored_right(name):
     module = benchmark_module(name)
     for task in tasks(name, 100):
-        assert module.score(module.reference(task.row), task.response).correct
+        assert scorer_module(name).score(module.reference(task.row), task.response).correct
 
 
 def test_training_never_sees_a_held_out_item():

@@ -25,7 +25,6 @@ from goodpart.jobs.records import Record, ancestry, records_of
 
 SHOWN = 6  # values of one setting, and files of one kind, that are printed without --all
 WIDTH = 200  # characters of a value that are printed without --all
-PLUMBING = {"--threads", "--log", "--output"}
 # Keys of an artifact's metadata: those on place and time, and those too long to print.
 MADE = ("commit", "host", "versions", "time")
 LONG = {"key", "keys", "selection", "files"}

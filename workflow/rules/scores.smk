@@ -3,7 +3,7 @@ from functools import cache
 
 from snakemake.io import IOFile
 
-from goodpart.benchmarks import benchmark_module
+from goodpart.benchmarks import scorer_module, scorer_name
 from goodpart.benchmarks.sandbox import Sandbox
 from goodpart.evaluation.item_verdicts import not_run
 
@@ -12,7 +12,7 @@ SCORING = CONFIGURATION.scoring
 
 def runs_code(benchmark):
     """Whether scoring a benchmark runs model-written code."""
-    return benchmark_module(kind_of(benchmark)).SANDBOX
+    return scorer_module(kind_of(benchmark)).SANDBOX
 
 
 @cache
@@ -52,7 +52,7 @@ rule scores:
     params:
         **script(
             "scores",
-            lambda wildcards: [f"benchmarks.{kind_of(wildcards.benchmark)}"],
+            lambda wildcards: [scorer_name(kind_of(wildcards.benchmark))],
             kind=lambda wildcards: kind_of(wildcards.benchmark),
             style=lambda wildcards: CONFIGURATION.benchmarks[wildcards.benchmark].style,
             sandbox=SCORING.sandbox,

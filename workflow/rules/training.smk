@@ -1,4 +1,6 @@
 # The tiny checkpoints, from a seed. Nothing else asks for these: `snakemake --cores 2 tiny_models`.
+from goodpart.benchmarks import scorer_name
+
 TINY = CONFIGURATION.tiny_models
 RECIPES = TINY.recipes if TINY else {}
 
@@ -17,8 +19,9 @@ def recipe(wildcards):
 def trained_modules(wildcards):
     """Modules that training picks by name: of the family, and of the benchmarks that it is checked on."""
     family = RECIPES[wildcards.tiny_model].family
-    kinds = [f"benchmarks.{kind}" for kind in TINY.checked.max_new_tokens]
-    return [f"models.families.{family}", f"decoding.samplers.{family}", *kinds]
+    kinds = list(TINY.checked.max_new_tokens)
+    checked = {*(f"benchmarks.{kind}" for kind in kinds), *map(scorer_name, kinds)}
+    return [f"models.families.{family}", f"decoding.samplers.{family}", *sorted(checked)]
 
 
 rule tiny_models:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from goodpart.benchmarks import benchmark_module
+from goodpart.benchmarks import scorer_module, scorer_name
 from goodpart.benchmarks.sandbox import Sandbox
 from goodpart.evaluation.scores import SCHEMA, score
 from goodpart.jobs import sources
@@ -22,9 +22,9 @@ def main(job: Job) -> None:
     facts = {
         "kind": params.kind,
         "style": params.style,
-        "sandbox": limits if benchmark_module(params.kind).SANDBOX else None,
+        "sandbox": limits if scorer_module(params.kind).SANDBOX else None,
         "files": [sha256(file) for file in (job.input.item_file, *job.input.generations)],
-        "code": sources.digest(["goodpart.evaluation.scores", f"goodpart.benchmarks.{params.kind}"]),
+        "code": sources.digest(["goodpart.evaluation.scores", f"goodpart.{scorer_name(params.kind)}"]),
     }
     if restore(job.output, facts):
         logger.info("%s: complete, kept", job.output)

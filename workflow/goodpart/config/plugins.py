@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
+from goodpart.benchmarks import scorer_name
 from goodpart.policies import NEEDS
 
 BENCHMARK = {
@@ -20,6 +21,7 @@ BENCHMARK = {
     "reference": "function",
     "score": "function",
 }
+SCORER = ("SANDBOX", "score")  # those of the names that a module of `benchmarks.scoring` may have instead
 POLICY = {"NEEDS": str, "SETTINGS": Mapping, "choose": "function"}
 # Settings that jobs read to measure what a policy needs.
 READ = {
@@ -42,12 +44,24 @@ def policy_mistake(kind: str) -> str | None:
 
 @cache
 def _mistake(package: str, kind: str) -> str | None:
-    required: dict[str, Any] = BENCHMARK if package == "benchmarks" else POLICY
-    file, name = f"goodpart/{package}/{kind}.py", f"goodpart.{package}.{kind}"
-    if kind.startswith("_") or not re.fullmatch(r"\w+", kind) or importlib.util.find_spec(name) is None:
-        return f"there is no {file}; {_fix(package)}"
+    name = f"{package}.{kind}"
+    if kind.startswith("_") or not re.fullmatch(r"\w+", kind) or find_spec(f"goodpart.{name}") is None:
+        return f"there is no goodpart/{package}/{kind}.py; {_fix(package)}"
+    if package == "policies":
+        return _module_mistake(name, POLICY)
+    scorer = scorer_name(kind)
+    if scorer == name:
+        return _module_mistake(name, BENCHMARK)
+    items = {key: kinds for key, kinds in BENCHMARK.items() if key not in SCORER}
+    scoring = {key: BENCHMARK[key] for key in SCORER}
+    return _module_mistake(name, items, without=SCORER) or _module_mistake(scorer, scoring)
+
+
+def _module_mistake(name: str, required: Mapping[str, Any], without: Collection[str] = ()) -> str | None:
+    package = name.split(".")[0]
+    file = f"goodpart/{name.replace('.', '/')}.py"
     try:
-        module = importlib.import_module(name)
+        module = importlib.import_module(f"goodpart.{name}")
     except Exception as error:  # whatever a user's module raises
         said = " ".join(str(error).split())
         return f"{file} cannot be imported ({type(error).__name__}: {said}); correct it"
@@ -56,6 +70,8 @@ def _mistake(package: str, kind: str) -> str | None:
         return f"there is no {file} with {', '.join(required)}; {_fix(package)}"
     if missing:
         return f"{file} has no {', '.join(missing)}; add what goodpart/{package}/__init__.py describes"
+    if twice := [key for key in without if hasattr(module, key)]:
+        return f"{file} has {', '.join(twice)}, and there is a module of scoring for it; keep one of them"
     for key, kinds in required.items():
         value = getattr(module, key)
         wrong = not callable(value) if kinds == "function" else not isinstance(value, kinds)

@@ -11,9 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from goodpart.benchmarks import judge
+from goodpart.benchmarks import refuse_wrong_gold, scorer_module
 from goodpart.benchmarks.guard import Guarded
 from goodpart.benchmarks.sandbox import Sandbox
+from goodpart.benchmarks.scoring import RESULTS, judge
 from goodpart.errors import GoodpartError
 from goodpart.jobs.parquet import read_table, read_tables
 from goodpart.jobs.runtime import logger, processors, progress
@@ -43,7 +44,7 @@ def usable_sandbox(sandbox: Sandbox) -> Sandbox | None:
 
 
 def score_rows(
-    module: ModuleType,
+    scorer: ModuleType,
     references: dict[str, dict[str, Any]],
     completions: Sequence[dict[str, Any]],
     style: str,
@@ -52,12 +53,12 @@ def score_rows(
 ) -> list[dict[str, Any]]:
     """Rows of SCHEMA for completions (item_id, sample, completion), in order, `threads` at a time.
 
-    references: item_id -> what its benchmark's module scores with.
+    references: item_id -> what the scorer of its benchmark reads.
     """
     # Threads only wait here: programs and hard comparisons run in processes of their own.
     with ThreadPoolExecutor(processors(threads)) as pool:
         waiting = [
-            pool.submit(judge, module, references[row["item_id"]], row["completion"], style, sandbox)
+            pool.submit(judge, scorer, references[row["item_id"]], row["completion"], style, sandbox)
             for row in completions
         ]
         return [
@@ -69,13 +70,18 @@ def score_rows(
 def score(
     kind: str, style: str, items_file: Path, generations: list[Path], sandbox: Sandbox, threads: int
 ) -> list[dict[str, Any]]:
-    """Rows of SCHEMA, one a completion of one benchmark, in the order of its generations."""
-    module = Guarded(kind)
-    usable = usable_sandbox(sandbox) if module.SANDBOX else None
+    """Rows of SCHEMA, one a completion of one benchmark, in the order of its generations.
+
+    Raises GoodpartError where the scorer would not accept the gold answer of an item.
+    """
+    scorer = Guarded(scorer_module(kind), RESULTS)
+    usable = usable_sandbox(sandbox) if scorer.SANDBOX else None
     items = read_table(items_file, ["item_id", "reference"]).to_pylist()
     references = {item["item_id"]: json.loads(item["reference"]) for item in items}
+    for item_id, reference in references.items():  # the scorer may have changed since the items were made
+        refuse_wrong_gold(scorer, reference, f"{items_file}: {item_id}")
     completions = read_tables(generations, ["item_id", "sample", "completion"]).to_pylist()
     for row in completions:
         if row["item_id"] not in references:
             raise GoodpartError(f"{row['item_id']}: generated, but not among {items_file}; rerun")
-    return score_rows(module, references, completions, style, usable, threads)
+    return score_rows(scorer, references, completions, style, usable, threads)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from goodpart.benchmarks import benchmark_module
+from goodpart.benchmarks import benchmark_module, scorer_module
 from goodpart.benchmarks.sandbox import Sandbox
 from goodpart.decoding.decode import decode, settings_for
 from goodpart.decoding.prompts import render
@@ -28,7 +28,7 @@ def accuracies(
     """
     out = {}
     for benchmark, rows in files.items():
-        module = benchmark_module(benchmark)
+        module, scorer = benchmark_module(benchmark), scorer_module(benchmark)
         settings = settings_for(model, **decoding[benchmark])
         prompts = render(model.tokenizer, [module.prompt(row, "bare") for row in rows], chat)
         right = 0
@@ -36,6 +36,6 @@ def accuracies(
             made = decode(model, prompts[first : first + BATCH], settings)
             for row, one in zip(rows[first : first + BATCH], made, strict=True):
                 text = model.tokenizer.decode(one.token_ids, skip_special_tokens=True)
-                right += bool(module.score(module.reference(row), text, sandbox).correct)
+                right += bool(scorer.score(module.reference(row), text, sandbox).correct)
         out[benchmark] = right / len(rows)
     return out

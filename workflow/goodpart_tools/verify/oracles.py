@@ -27,8 +27,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from goodpart.benchmarks import Verdict, benchmark_module, cut
+from goodpart.benchmarks import benchmark_module, scorer_module
 from goodpart.benchmarks.sandbox import Sandbox
+from goodpart.benchmarks.scoring import Verdict, cut
 from goodpart.errors import GoodpartError
 from goodpart.evaluation.pass_at_k import mean_pass_at_k
 from goodpart.jobs.runtime import processors
@@ -130,7 +131,7 @@ def public(benchmark: str, folder: Path) -> tuple[Any, list[dict[str, Any]]]:
     if ids:
         source["ids"] = ids
     module = benchmark_module(kind)
-    return module, checked_rows(source, module)
+    return module, checked_rows(source, module, scorer_module(kind))
 
 
 # row id, strength, whether it agrees (None: any verdict is fine), description
@@ -141,7 +142,7 @@ def check_completions(
     rows: list[dict[str, Any]], folder: Path, sandbox: Sandbox, threads: int
 ) -> Iterator[Found]:
     """Score all rows, `threads` in parallel."""
-    if any(benchmark_module(DATA[row["benchmark"]][0]).SANDBOX for row in rows if row["benchmark"] in DATA):
+    if any(scorer_module(DATA[row["benchmark"]][0]).SANDBOX for row in rows if row["benchmark"] in DATA):
         sandbox.probe()
     for row in rows:
         reference_of(row, folder)
@@ -161,11 +162,11 @@ def reference_of(row: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def judged(row: dict[str, Any], folder: Path, sandbox: Sandbox) -> Verdict:
     """Score one row."""
-    module = benchmark_module(DATA[row["benchmark"]][0])
+    scorer = scorer_module(DATA[row["benchmark"]][0])
     text = row["completion"]
     if row["strength"] == "must_with_stop":
-        text = cut(module, text, STOP_STYLE)
-    return module.score(reference_of(row, folder), text, sandbox)
+        text = cut(scorer, text, STOP_STYLE)
+    return scorer.score(reference_of(row, folder), text, sandbox)
 
 
 def agreement(row: dict[str, Any], verdict: Verdict) -> Found:

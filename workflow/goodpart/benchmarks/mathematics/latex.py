@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from goodpart.benchmarks.notations import plain_latex
-from goodpart.benchmarks.words import base, hedged, is_unit, number_in_words, scaled
+from goodpart.benchmarks.mathematics.notations import plain_latex
+from goodpart.benchmarks.mathematics.words import base, hedged, is_unit, number_in_words, scaled
 
 TOKEN = re.compile(r"(\\+(?:boxed|fbox)\s*\{)|\\.|([{}])", re.DOTALL)
 BARE = re.compile(r"\\boxed\s+([^\s{}$\\]*[^\s{}$\\.,;])")

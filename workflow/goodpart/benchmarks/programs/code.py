@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from goodpart.benchmarks import Verdict, before_end_markers
+from goodpart.benchmarks.scoring import Verdict, before_end_markers
 
 FENCE = re.compile(
     r"(?<!`)(```+(?!`)|^~~~+(?!~)(?=[ \t]*[Pp]y))[^\n`]*\n(.*?)"

@@ -6,8 +6,8 @@ import ast
 import re
 from dataclasses import dataclass
 
-from goodpart.benchmarks.code import blocks_of
-from goodpart.benchmarks.statements import (
+from goodpart.benchmarks.programs.code import blocks_of
+from goodpart.benchmarks.programs.statements import (
     Statement,
     Stretch,
     answer,

@@ -28,7 +28,7 @@ class Judge:
         """Whether the answers are equal, and how that was decided, within `seconds` of processor time."""
         if self.child is None or self.child.poll() is not None:
             self.child = subprocess.Popen(
-                [sys.executable, "-m", "goodpart.benchmarks.equivalence"],
+                [sys.executable, "-m", "goodpart.benchmarks.mathematics.equivalence"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

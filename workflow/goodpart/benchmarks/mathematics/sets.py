@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from goodpart.benchmarks.notations import LONGEST, parts
+from goodpart.benchmarks.mathematics.notations import LONGEST, parts
 
 INFINITE = r"\infty"
 VARIABLE = r"(?:[a-zA-Z]|\\(?:theta|alpha|beta|lambda|phi))"
