@@ -103,12 +103,14 @@ def test_the_rooms_are_those_of_the_package_in_the_order_of_imports():
     assert tuple(re.findall(r"^\| `(\w+)` \|", text, re.M)) == ROOMS[:-1]
 
 
-def test_a_rule_named_in_the_diagram_exists():
+def test_rules_and_rooms_of_the_diagram_exist():
     [diagram] = blocks_in(ROOT / "docs" / "architecture.md", "mermaid")
     rules = {name for file in (WORKFLOW / "rules").glob("*.smk") for name in RULE.findall(file.read_text())}
-    shown = {name for names in re.findall(r"\(\[(.*?)\]\)", diagram) for name in names.split(", ")}
+    boxes = re.findall(r'\(\["(.*?)<br><i>(.*?)</i>"\]\)', diagram)
+    shown = {name for names, _ in boxes for name in names.split(", ")}
     assert len(shown) > 10
-    assert {name for name in shown if name not in rules} == {"figures 3 to 7 and 9 to 14"}
+    assert shown - rules == {"figures 3 to 7 and 9 to 14"}
+    assert {room for _, rooms in boxes for room in rooms.split(", ")} <= set(ROOMS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
