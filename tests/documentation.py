@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import shutil
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,9 @@ from conftest import ROOT
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.M | re.S)
 SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
-SHELL, OTHER = ("", "bash"), ("python", "yaml", "text")
+# A block that its reader saves: after a sentence that ends with the file's name and a colon.
+SAVED = re.compile(r"`([\w./-]+\.\w+)`:\n\n( *)```(?!yaml)\w+\n(.*?)^\2```$", re.M | re.S)
+SHELL, OTHER = ("", "bash"), ("python", "yaml", "text", "snakemake", "mermaid")
 LEFT_OUT = ("…", "...")  # where a command leaves words to the reader
 
 
@@ -49,10 +50,24 @@ def configurations(page: Path) -> dict[str, str]:
     return {named[1]: text for text in texts if (named := re.match(r"# ([\w-]+\.yaml)\b", text))}
 
 
+def saved_files(page: Path) -> dict[str, str]:
+    """File name -> text, of each block that the page tells its reader to save."""
+    return {name: textwrap.dedent(text) for name, _, text in SAVED.findall(page.read_text())}
+
+
+def save(page: Path, folder: Path) -> None:
+    """Save these files, and named configurations, in a folder; a rule goes to the end of its file."""
+    for name, text in {**saved_files(page), **configurations(page)}.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        before = f"{file.read_text()}\n\n" if file.suffix == ".smk" else ""
+        file.write_text(before + text)
+
+
 def commands(page: Path, known: set[str]) -> list[Command]:
     """Commands in shell blocks, in the first line of YAML blocks, and in sentences.
 
-    A code span is a command if it has arguments, and its first word is `known` or a program of this machine.
+    A code span is a command if it has arguments and its first word is `known`, whatever this machine has.
     """
     lines = []
     for language, text in blocks(page):
@@ -63,7 +78,7 @@ def commands(page: Path, known: set[str]) -> list[Command]:
     shown = [Command(page.name, tuple(words)) for line in lines for words in simple_commands(line)]
     for span in SPAN.findall(FENCE.sub("", page.read_text())):
         words = span.split()
-        if len(words) > 1 and (words[0] in known or shutil.which(words[0])):
+        if len(words) > 1 and words[0] in known:
             shown += [Command(page.name, tuple(c), mention=True) for c in simple_commands(" ".join(words))]
     return list(dict.fromkeys(shown))
 

@@ -8,24 +8,27 @@ import copy
 import importlib.util
 import re
 import sys
-from types import ModuleType
+from pathlib import Path
 
 import pytest
 import yaml
 from snakemake.utils import update_config
 
 from conftest import ROOT
-from documentation import OTHER, PAGES, SHELL, blocks, blocks_in
-from goodpart import benchmarks
+from documentation import OTHER, PAGES, SHELL, blocks, blocks_in, saved_files
+from goodpart import benchmarks, policies
 from goodpart.config import check, load
 from goodpart_tools import estimate
+from test_house import ROOMS
 
-PACKAGE = ROOT / "workflow" / "goodpart"
+RULE = re.compile(r"^ *(?:rule|use rule \w+ as) (\w+)", re.M)
+WORKFLOW = ROOT / "workflow"
+OWN = {"goodpart.benchmarks": benchmarks, "goodpart.policies": policies}  # packages that a reader adds to
 
 
 def literals():
-    """Every string of the package, with … where an f-string has a value; neighbouring literals are one."""
-    for file in PACKAGE.rglob("*.py"):
+    """Every string of the code, with … where an f-string has a value; neighbouring literals are one."""
+    for file in WORKFLOW.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value
@@ -75,13 +78,39 @@ def test_every_page_can_be_reached_from_the_readme():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_named_modules_and_files_exist(page):
     text = page.read_text()
-    for module in re.findall(r"python -m (goodpart[\w.]*)", text):
-        assert importlib.util.find_spec(module), module
+    for module in re.findall(r"\b(?:goodpart|goodpart_tools|scripts)(?:\.[a-z]\w*)+", text):
+        assert is_there(module), module
+    saved = [name for page in PAGES for name in saved_files(page)]
     for path in re.findall(r"`((?:workflow|tests|envs|profiles|docs)/[\w./-]+)`", text):
-        if "NAME" not in path:
+        if "NAME" not in path and path not in saved:
             assert (ROOT / path).exists(), path
     for profile in re.findall(r"--workflow-profile ([\w-]+)", text):
         assert (ROOT / "profiles" / profile / "config.yaml").exists(), profile
+
+
+def is_there(name):
+    """Whether a dotted name is a module, or a name that a module defines."""
+    module, _, last = name.rpartition(".")
+    try:
+        spec = importlib.util.find_spec(name)
+    except ModuleNotFoundError:  # what is before the last dot is no package
+        spec = None
+    return bool(spec) or hasattr(importlib.import_module(module), last)
+
+
+def test_the_rooms_are_those_of_the_package_in_the_order_of_imports():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    assert tuple(re.findall(r"^\| `(\w+)` \|", text, re.M)) == ROOMS[:-1]
+
+
+def test_rules_and_rooms_of_the_diagram_exist():
+    [diagram] = blocks_in(ROOT / "docs" / "architecture.md", "mermaid")
+    rules = {name for file in (WORKFLOW / "rules").glob("*.smk") for name in RULE.findall(file.read_text())}
+    boxes = re.findall(r'\(\["(.*?)<br><i>(.*?)</i>"\]\)', diagram)
+    shown = {name for names, _ in boxes for name in names.split(", ")}
+    assert len(shown) > 10
+    assert shown - rules == {"figures 3 to 7 and 9 to 14"}
+    assert {room for _, rooms in boxes for room in rooms.split(", ")} <= set(ROOMS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -121,15 +150,15 @@ def test_configurations_shown_are_valid(page, text, monkeypatch, tmp_path):
             if isinstance(split, dict) and "path" in split:
                 write(tmp_path / split["path"], '{"id": 0}\n')
     write(tmp_path / "my-sets" / "qwen2.5-tiny-k4.json", '{"layers": [3, 9]}')
-    for kind in named:
-        if kind == config["benchmarks"][kind]["kind"] and not benchmarks.kind_exists(kind):
-            [module] = blocks_in(page, "python")
-            write(tmp_path / "modules" / f"{kind}.py", module)
-            monkeypatch.setattr(benchmarks, "__path__", [*benchmarks.__path__, str(tmp_path / "modules")])
+    for name, module in saved_files(page).items():
+        package = ".".join(Path(name).parts[1:-1])
+        if package in OWN:
+            write(tmp_path / "own" / name, module)
+            folder = str((tmp_path / "own" / name).parent)
+            monkeypatch.setattr(OWN[package], "__path__", [*OWN[package].__path__, folder])
+            monkeypatch.delitem(sys.modules, f"{package}.{Path(name).stem}", raising=False)
     monkeypatch.chdir(tmp_path)
     check(config)
-    for kind in named:
-        sys.modules.pop(f"goodpart.benchmarks.{kind}", None)
 
 
 def write(path, text):
@@ -148,9 +177,8 @@ def test_python_shown_compiles_and_imports_what_exists(page):
             if isinstance(node, ast.Import):
                 assert all(importlib.util.find_spec(name.name) for name in node.names)
             elif isinstance(node, ast.ImportFrom):
-                module = importlib.import_module(node.module)
-                assert isinstance(module, ModuleType)
-                assert all(hasattr(module, name.name) for name in node.names), ast.unparse(node)
+                names = [f"{node.module}.{name.name}" for name in node.names]
+                assert all(map(is_there, names)), ast.unparse(node)
 
 
 def test_the_benchmark_shown_scores():

@@ -17,7 +17,9 @@ import yaml
 from snakemake.cli import parse_args
 
 from conftest import ROOT, Workflow
-from documentation import LEFT_OUT, PAGES, Command, blocks_in, commands, configurations
+from documentation import LEFT_OUT, PAGES, Command, commands, configurations, save
+from goodpart.jobs import runtime
+from goodpart_tools import cli
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MADE = ("results", "paper_figs", "downloads", "another-clone", ".venv")  # what runs and readers make
@@ -64,6 +66,29 @@ def check_python(command, monkeypatch, capsys):
     pytest.fail("the program parsed no arguments")
 
 
+def check_goodpart(command, monkeypatch, capsys):
+    """It is installed, has the sub-command, and accepts the arguments; files that are named exist."""
+    assert PROJECT["scripts"]["goodpart"] == "goodpart_tools.cli:main"
+    words = [word for word in command.words[1:] if word not in LEFT_OUT]
+    words = words[: words.index(">")] if ">" in words else words
+    assert_files_exist(words)
+
+    def parsed(*_):
+        raise Parsed
+
+    monkeypatch.setattr(runtime, "run", parsed)
+    try:
+        cli.main(words)
+    except Parsed:
+        return
+    except SystemExit:
+        said = capsys.readouterr().err
+        assert command.mention, said
+        assert "required" in said, said
+        return
+    pytest.fail("the command parsed no arguments")
+
+
 def check_pip(command, monkeypatch, capsys):
     """Files of versions exist, and the project has the extras."""
     words = command.words
@@ -92,7 +117,17 @@ def check_activate(command, monkeypatch, capsys):
     assert command.words == (".", ".venv/bin/activate")
 
 
+def check_grep(command, monkeypatch, capsys):
+    """The folders exist and have what is looked for."""
+    _, options, pattern, *folders = command.words
+    assert set(options) <= set("-rn")
+    texts = [file.read_text() for folder in folders for file in (ROOT / folder).rglob("*.py")]
+    assert any(pattern in text for text in texts)
+
+
 CHECKS = {
+    "goodpart": check_goodpart,
+    "grep": check_grep,
     "python": check_python,
     "python3": check_python,
     "pip": check_pip,
@@ -113,7 +148,7 @@ def assert_files_exist(words):
 
 
 def test_there_are_commands_of_every_kind():
-    assert {command.words[0] for command in SHOWN} >= {"python", "snakemake", "pip", "pytest"}
+    assert {command.words[0] for command in SHOWN} >= {"goodpart", "python", "snakemake", "pip", "pytest"}
     assert len(RUNS) > 20
 
 
@@ -123,6 +158,15 @@ def test_a_command_is_known_and_accepted(command, monkeypatch, capsys):
     assert command.words[0] in CHECKS, "no test knows how to check this command"
     monkeypatch.chdir(ROOT)
     CHECKS[command.words[0]](command, monkeypatch, capsys)
+
+
+def test_every_sub_command_is_shown():
+    assert {command.words[1] for command in SHOWN if command.words[0] == "goodpart"} == set(cli.COMMANDS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tools_are_shown_by_their_command(page):
+    assert re.findall(r"python -m goodpart(?!\.jobs\.start)\S*", page.read_text()) == []
 
 
 def installed(executor):
@@ -156,9 +200,10 @@ def test_snakemake_accepts_the_options(command, monkeypatch):
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory) -> Workflow:
-    """The workflow with everything that the pages tell their reader to write."""
+    """The workflow with everything that the pages tell their reader to save."""
     made = Workflow(tmp_path_factory.mktemp("reader"))
     for page in PAGES:
+        save(page, made.folder)
         for name, text in configurations(page).items():
             config = yaml.safe_load(text)
             for entry in config.get("models", {}).values():
@@ -169,8 +214,8 @@ def reader(tmp_path_factory) -> Workflow:
                     if "path" in entry.get(split, {}):
                         write(made.folder / entry[split]["path"], '{"id": 0}\n')
             (made.folder / f"{page.stem}-{name}").write_text(yaml.safe_dump(config))
-    [module] = blocks_in(ROOT / "docs" / "benchmarks.md", "python")
-    write(made.folder / "workflow" / "goodpart" / "benchmarks" / "sums.py", module)
+        for name in configurations(page):
+            (made.folder / name).unlink()  # pages share names
     write(made.folder / "my-sets" / "qwen2.5-tiny-k4.json", '{"layers": [3, 9]}')
     return made
 

@@ -7,7 +7,8 @@ import pytest
 
 from conftest import ROOT
 from goodpart import paths
-from goodpart.jobs.parquet import provenance
+from goodpart.evaluation import cells, completions, scores
+from goodpart.jobs.parquet import provenance, write_rows
 from goodpart.states.cache import CacheWriter, StepStates
 from goodpart.states.statistics import SCHEMAS, TableWriters, step_tables
 
@@ -32,6 +33,11 @@ def results(tmp_path_factory):
                     states = StepStates(prompt, step, np.arange(POSITIONS), kinds, hidden)
                     writer.write(states)
                     tables.add(step_tables(states))
+    file = folder / "results" / paths.SCORES.format(**where, policy="similarity", k=4)
+    file.parent.mkdir(parents=True)
+    blank = dict.fromkeys(scores.SCHEMA.names)
+    rows = [{**blank, "item_id": f"{name}-one", "correct": name == "right"} for name in ("wrong", "right")]
+    write_rows(file, rows, scores.SCHEMA, provenance())
     return folder
 
 
@@ -47,6 +53,25 @@ def test_an_example_runs_and_prints(code, results, monkeypatch, capsys):
         assert said.strip() == f"({DEPTHS}, {WIDTH})"
     if "array_inner_product" in code:
         assert f"[{DEPTHS * 3} rows x 3 columns]" in said
+    if "results/scores" in code:
+        assert "wrong-one" in said
+        assert "right-one" not in said
+
+
+@pytest.mark.parametrize(
+    ("page", "heading", "schema"),
+    [
+        ("parquet.md", "## Completions", completions.SCHEMA),
+        ("parquet.md", "## Scores", scores.SCHEMA),
+        ("statistics.md", "# What the numbers mean", cells.SCHEMA),
+    ],
+    ids=["completions", "scores", "cells"],
+)
+def test_the_columns_shown_are_those_of_the_file(page, heading, schema):
+    text = (ROOT / "docs" / page).read_text()
+    section = re.split(r"\n## ", text[text.index(heading) + len(heading) :])[0]
+    shown = [name for row in re.findall(r"^\|(.*?)\|", section, re.M) for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(shown) == sorted(schema.names)
 
 
 def test_the_three_libraries_have_an_example():
