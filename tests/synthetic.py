@@ -11,7 +11,7 @@ import numpy as np
 
 from goodpart import paths
 from goodpart.evaluation.drawing import style
-from goodpart.evaluation.drawing.selection import Measured
+from goodpart.evaluation.drawing.selection import FigureData
 from goodpart.jobs.parquet import provenance
 from goodpart.states.cache import KINDS, StepStates
 from goodpart.states.statistics import SCHEMAS, TableWriters, step_tables
@@ -63,7 +63,7 @@ def draw(name, results, selection, folder):
     """Draw one figure; returns its files by suffix."""
     outputs = {suffix: folder / f"{name}.{suffix}" for suffix in SUFFIXES}
     style.use()
-    chosen = Measured.of(selection, results)
+    chosen = FigureData.of(selection, results)
     importlib.import_module(f"scripts.{name}").draw(chosen, list(outputs.values()))
     return outputs
 

@@ -238,11 +238,11 @@ def test_a_file_without_a_path_is_named_wherever_it_is_asked_for():
 def test_a_policy_of_ones_own_is_one_file_and_one_entry(workflow):
     """Every third layer, with a setting that no other policy has."""
     (workflow.folder / "workflow" / "goodpart" / "policies" / "thirds.py").write_text(
-        "from goodpart.policies import found\n"
+        "from goodpart.policies import choice_of\n"
         "NEEDS = 'layers'\n"
         "SETTINGS = {'start': 1}\n"
         "def choose(layers, k, settings):\n"
-        "    return found(range(settings['start'], layers, 3)[:k], k, 'no more')\n"
+        "    return choice_of(range(settings['start'], layers, 3)[:k], k, 'no more')\n"
     )
     (workflow.folder / "own.yaml").write_text(
         "run: {models: [qwen2.5-tiny], benchmarks: [tiny-math500], policies: [mine]}\n"

@@ -7,7 +7,7 @@ import pytest
 from goodpart import paths
 from goodpart.errors import GoodpartError
 from goodpart.evaluation import completions
-from goodpart.evaluation.cells import cell, made_alike
+from goodpart.evaluation.cells import cell, generation_facts
 from goodpart.evaluation.intervals import mcnemar, retention_interval
 from goodpart.jobs.parquet import write_rows
 
@@ -114,9 +114,9 @@ def test_completions_of_other_settings_than_full_depths_are_refused(tmp_path):
     for policy, k, temperature in (("full", 0, 0.0), ("similarity", 2, 0.0), ("similarity", 4, 3.0)):
         path = tmp_path / paths.GENERATIONS.format(**PLACE, policy=policy, k=k, first=0, last=3)
         write_rows(path, [], completions.SCHEMA, {"decode": {"temperature": temperature}, "seed": 0})
-    assert made_alike(tmp_path, {**PLACE, "policy": "similarity", "k": 2}, [[0, 3]])["seed"] == 0
+    assert generation_facts(tmp_path, {**PLACE, "policy": "similarity", "k": 2}, [[0, 3]])["seed"] == 0
     with pytest.raises(GoodpartError, match=r"k4/0-3\.parquet: made with another decode than .*full/k0"):
-        made_alike(tmp_path, {**PLACE, "policy": "similarity", "k": 4}, [[0, 3]])
+        generation_facts(tmp_path, {**PLACE, "policy": "similarity", "k": 4}, [[0, 3]])
 
 
 def test_the_strict_reading_and_cut_completions_are_counted():

@@ -57,7 +57,7 @@ def test_no_step_inside_a_block_waits(monkeypatch, name, options, cache, tempera
         model, max_new_tokens=16, block_length=8, temperature=temperature, cache=cache, **options
     )
     decode(model, PROMPTS, settings)  # what is set up once does not count
-    monkeypatch.setattr(common, "waits_at_every_step", lambda device: False)
+    monkeypatch.setattr(common, "synchronises_each_step", lambda device: False)
     waits, marks = Waits(monkeypatch), []
     with waits:
         decode(model, PROMPTS, settings, observe=lambda step, ids: marks.append((step, len(waits.found))))
@@ -89,7 +89,7 @@ def test_not_waiting_changes_no_token(monkeypatch, name, options, cache):
     prompts = torch.randint(0, 400, (12, 6), generator=rng).tolist()
     settings = settings_for(model, max_new_tokens=48, cache=cache, **options)
     waiting = decode(model, prompts, settings)
-    monkeypatch.setattr(common, "waits_at_every_step", lambda device: False)
+    monkeypatch.setattr(common, "synchronises_each_step", lambda device: False)
     free = decode(model, prompts, settings)
     assert [row.token_ids for row in free] == [row.token_ids for row in waiting]
     assert sum(row.forward_passes for row in free) >= sum(row.forward_passes for row in waiting)

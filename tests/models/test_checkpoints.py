@@ -245,7 +245,7 @@ def test_a_pass_that_overflows_stops_with_layer_and_step(copy, monkeypatch, name
     weights[part] = (weights[part].float() * 3e4).to(weights[part].dtype)
     save_file(weights, folder / "model.safetensors")
     model = load(str(folder), dtype="float16", device="cpu")
-    monkeypatch.setattr("goodpart.decoding.samplers.common.waits_at_every_step", lambda device: waits)
+    monkeypatch.setattr("goodpart.decoding.samplers.common.synchronises_each_step", lambda device: waits)
     options = {"max_new_tokens": 8, **({"block_length": 4} if model.family == "llada" else {})}
     for skipped, layer in (([], 3), ([1], 3)):
         with (

@@ -43,7 +43,7 @@ def on_cpu(monkeypatch):
     """Looks at the canvas as rarely as on a GPU: random numbers are drawn for what is known to be open."""
 
     def run(name, options, skipped=()):
-        monkeypatch.setattr("goodpart.decoding.samplers.common.waits_at_every_step", lambda device: False)
+        monkeypatch.setattr("goodpart.decoding.samplers.common.synchronises_each_step", lambda device: False)
         model = load(str(MODELS / name), dtype="float32", device="cpu")
         with skipping(model, skipped):
             return decode(model, PROMPTS, settings_for(model, max_new_tokens=16, **options))

@@ -48,7 +48,7 @@ def machine(monkeypatch):
     for family in FAMILIES:
         family_module(family).MODEL_CLASS()  # imported before anything is pretended
     monkeypatch.setattr(gpu, "take", lambda *a, **k: None)
-    monkeypatch.setattr("goodpart.decoding.samplers.common.waits_at_every_step", lambda device: False)
+    monkeypatch.setattr("goodpart.decoding.samplers.common.synchronises_each_step", lambda device: False)
 
 
 @contextmanager

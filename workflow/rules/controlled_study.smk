@@ -50,7 +50,7 @@ rule controlled_study_figure:
     input:
         study=result(paths.CONTROLLED_STUDY),
     output:
-        drawn("controlled_study", ["pdf", "png", "csv"]),
+        figure_outputs("controlled_study", ["pdf", "png", "csv"]),
     log:
         log_file("controlled_study_figure"),
     conda:
@@ -90,7 +90,7 @@ rule training_curves:
     input:
         checkpoints=list(trained_folders().values()),
     output:
-        drawn("training_curves", ["pdf", "png", "csv"]),
+        figure_outputs("training_curves", ["pdf", "png", "csv"]),
     log:
         log_file("training_curves"),
     conda:

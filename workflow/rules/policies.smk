@@ -14,7 +14,7 @@ rule policies_figure:
     input:
         cells=result(paths.POLICY_STUDY),
     output:
-        drawn("policies", ["pdf", "png", "csv"]),
+        figure_outputs("policies", ["pdf", "png", "csv"]),
     log:
         log_file("policies_figure"),
     conda:
@@ -60,7 +60,7 @@ rule overlap_figure:
     input:
         overlap=result(paths.OVERLAP),
     output:
-        drawn("overlap", ["pdf", "png", "csv"]),
+        figure_outputs("overlap", ["pdf", "png", "csv"]),
     log:
         log_file("overlap_figure"),
     conda:

@@ -21,7 +21,7 @@ rule quality_latency:
         latency=TIMED_TABLES,
         quality=QUALITY_TABLES,
     output:
-        drawn("quality_latency", ["pdf", "png", "csv"]),
+        figure_outputs("quality_latency", ["pdf", "png", "csv"]),
     log:
         log_file("quality_latency"),
     conda:

@@ -34,7 +34,7 @@ def in_report(file, name):
     return report(file, caption=caption, category=category, labels={"item": title(name)})
 
 
-def drawn(name, suffixes):
+def figure_outputs(name, suffixes):
     """The files of one figure as outputs; its picture goes into the report."""
     return [
         in_report(file, name) if file.endswith(".png") else file

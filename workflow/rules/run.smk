@@ -25,7 +25,7 @@ def everything(wildcards):
     return files
 
 
-def hold_what_waits(planned):
+def hold_waiting_outputs(planned):
     """Mark the outputs of jobs that depend on another planned job as incomplete, until they run.
 
     Snakemake ignores a missing intermediate file. Without the mark, if the job that makes that file fails, the
@@ -73,7 +73,7 @@ def before_first_job():
         say_costs(planned, {job.rule.name for job in planned})
     except GoodpartError as error:
         raise WorkflowError(str(error)) from None
-    hold_what_waits(planned)
+    hold_waiting_outputs(planned)
     if workflow.local_exec and len(planned) >= FORKED_JOBS:
         FORKS.append(forks.start())
 

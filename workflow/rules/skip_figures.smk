@@ -1,5 +1,5 @@
 # Figures of skipping. Their model and benchmark are config.yaml's, or the run's first.
-FIGURE1_BENCHMARK = descriptions.shown(CONFIGURATION.skip_figures.benchmark, RUN.benchmarks)
+FIGURE1_BENCHMARK = descriptions.in_run(CONFIGURATION.skip_figures.benchmark, RUN.benchmarks)
 MECHANISM = CONFIGURATION.skip_figures.mechanism
 SELECTION = CONFIGURATION.skip_figures.selection
 
@@ -8,7 +8,7 @@ rule figure1:
     input:
         cells=result(paths.CELLS),
     output:
-        drawn("figure1", ["pdf", "png", "csv", "md"]),
+        figure_outputs("figure1", ["pdf", "png", "csv", "md"]),
     log:
         log_file("figure1"),
     conda:
@@ -28,13 +28,13 @@ rule figure1:
 
 
 if MECHANISM:
-    DRAWN = descriptions.shown(MECHANISM.model, RUN.models)
+    DRAWN = descriptions.in_run(MECHANISM.model, RUN.models)
 
     rule figure2:
         input:
             skip_set=ARTIFACTS.skip_set(DRAWN, MECHANISM.policy, MECHANISM.k),
         output:
-            drawn("figure2", ["pdf", "png", "csv"]),
+            figure_outputs("figure2", ["pdf", "png", "csv"]),
         log:
             log_file("figure2"),
         conda:
@@ -57,8 +57,8 @@ if MECHANISM:
 
 
 if SELECTION:
-    CHOSEN = descriptions.shown(SELECTION.model, RUN.models)
-    COUNTED = descriptions.shown(SELECTION.benchmark, RUN.benchmarks)
+    CHOSEN = descriptions.in_run(SELECTION.model, RUN.models)
+    COUNTED = descriptions.in_run(SELECTION.benchmark, RUN.benchmarks)
 
     rule figure8:
         input:
@@ -69,7 +69,7 @@ if SELECTION:
                 benchmark=COUNTED,
             ),
         output:
-            drawn("figure8", ["pdf", "png", "csv"]),
+            figure_outputs("figure8", ["pdf", "png", "csv"]),
         log:
             log_file("figure8"),
         conda:

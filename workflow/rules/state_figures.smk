@@ -80,7 +80,7 @@ rule figure3:
     input:
         statistics=statistics_of("figure3", "tokens", "full"),
     output:
-        drawn("figure3", STATE_SUFFIXES),
+        figure_outputs("figure3", STATE_SUFFIXES),
     log:
         log_file("figure3"),
     conda:
@@ -97,7 +97,7 @@ use rule figure3 as figure4 with:
     input:
         statistics=statistics_of("figure4", "layers", "limited"),
     output:
-        drawn("figure4", STATE_SUFFIXES),
+        figure_outputs("figure4", STATE_SUFFIXES),
     log:
         log_file("figure4"),
     params:
@@ -110,7 +110,7 @@ use rule figure3 as figure5 with:
     input:
         statistics=statistics_of("figure5", "layers", "full"),
     output:
-        drawn("figure5", STATE_SUFFIXES),
+        figure_outputs("figure5", STATE_SUFFIXES),
     log:
         log_file("figure5"),
     params:
@@ -123,7 +123,7 @@ use rule figure3 as figure6 with:
     input:
         statistics=statistics_of("figure6", "tokens", "limited", "full"),
     output:
-        drawn("figure6", STATE_SUFFIXES),
+        figure_outputs("figure6", STATE_SUFFIXES),
     log:
         log_file("figure6"),
     params:
@@ -136,7 +136,7 @@ use rule figure3 as figure7 with:
     input:
         statistics=statistics_of("figure7", "norms", "full"),
     output:
-        drawn("figure7", STATE_SUFFIXES),
+        figure_outputs("figure7", STATE_SUFFIXES),
     log:
         log_file("figure7"),
     params:

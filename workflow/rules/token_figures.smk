@@ -5,7 +5,7 @@ use rule figure3 as figure9 with:
     input:
         statistics=statistics_of("figure9", "tokens", "full"),
     output:
-        drawn("figure9", STATE_SUFFIXES),
+        figure_outputs("figure9", STATE_SUFFIXES),
     log:
         log_file("figure9"),
     params:
@@ -18,7 +18,7 @@ use rule figure3 as figure10 with:
     input:
         statistics=statistics_of("figure10", "tokens", "full"),
     output:
-        drawn("figure10", STATE_SUFFIXES),
+        figure_outputs("figure10", STATE_SUFFIXES),
     log:
         log_file("figure10"),
     params:
@@ -31,7 +31,7 @@ use rule figure3 as figure11 with:
     input:
         statistics=statistics_of("figure11", "tokens", "full"),
     output:
-        drawn("figure11", STATE_SUFFIXES),
+        figure_outputs("figure11", STATE_SUFFIXES),
     log:
         log_file("figure11"),
     params:
@@ -44,7 +44,7 @@ use rule figure3 as figure12 with:
     input:
         statistics=statistics_of("figure12", "tokens", "full"),
     output:
-        drawn("figure12", STATE_SUFFIXES),
+        figure_outputs("figure12", STATE_SUFFIXES),
     log:
         log_file("figure12"),
     params:
@@ -57,7 +57,7 @@ use rule figure3 as figure13 with:
     input:
         statistics=statistics_of("figure13", "tokens", "full"),
     output:
-        drawn("figure13", STATE_SUFFIXES),
+        figure_outputs("figure13", STATE_SUFFIXES),
     log:
         log_file("figure13"),
     params:
@@ -70,7 +70,7 @@ use rule figure3 as figure14 with:
     input:
         statistics=statistics_of("figure14", "tokens", "full"),
     output:
-        drawn("figure14", STATE_SUFFIXES),
+        figure_outputs("figure14", STATE_SUFFIXES),
     log:
         log_file("figure14"),
     params:
@@ -83,7 +83,7 @@ use rule figure3 as block_similarity with:
     input:
         statistics=statistics_of("block_similarity", "pairs", "full"),
     output:
-        drawn("block_similarity", STATE_SUFFIXES),
+        figure_outputs("block_similarity", STATE_SUFFIXES),
     log:
         log_file("block_similarity"),
     params:
@@ -96,7 +96,7 @@ use rule figure3 as mask_ratio with:
     input:
         statistics=statistics_of("mask_ratio", "layers", "full"),
     output:
-        drawn("mask_ratio", STATE_SUFFIXES),
+        figure_outputs("mask_ratio", STATE_SUFFIXES),
     log:
         log_file("mask_ratio"),
     params:

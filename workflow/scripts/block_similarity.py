@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodpart.evaluation.drawing import style
-from goodpart.evaluation.drawing.selection import Measured, Shown, draw_job
+from goodpart.evaluation.drawing.selection import FigureData, FigureModel, draw_job
 from goodpart.jobs.job import Job
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ HEADER = ["model", "label", "first_depth", "second_depth", "cosine", "angular"]
 MEASURES = {"cosine": "Cosine", "angular": "Angular distance"}
 
 
-def pair_means(measured: Measured, model: Shown) -> pd.DataFrame:
+def pair_means(measured: FigureData, model: FigureModel) -> pd.DataFrame:
     """Mean `cosine` and `angular` by (first, second) depth. All prompts and steps have the same weight."""
     import pandas as pd
 
@@ -47,7 +47,7 @@ def pair_means(measured: Measured, model: Shown) -> pd.DataFrame:
     return sums.groupby(["first", "second"])[list(MEASURES)].mean().reset_index()
 
 
-def draw(measured: Measured, outputs: list[Path]) -> None:
+def draw(measured: FigureData, outputs: list[Path]) -> None:
     """Draw two rows of triangles, one column per model."""
     import matplotlib.pyplot as plt
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from goodpart import paths
-from goodpart.evaluation.cells import SCHEMA, cell, made_alike, skipped, tables
+from goodpart.evaluation.cells import SCHEMA, cell, generation_facts, skipped, tables
 from goodpart.jobs.job import Job
 from goodpart.jobs.parquet import provenance, write_rows
 from goodpart.policies.skip_sets import read_skip_set
@@ -32,7 +32,7 @@ def main(job: Job) -> None:
         if k:
             pattern = paths.SKIP_SETS if chosen["varies"][policy] else paths.SKIP_SET
             file = results / pattern.format(**where)
-        facts = made_alike(results, where, shards)
+        facts = generation_facts(results, where, shards)
         skip_set = read_skip_set(file, entry["layers"])
         rows.append(
             {

@@ -27,7 +27,7 @@ excludes 0. No interval covers the chance of a training seed: there is one check
 """
 
 
-def shown(row: dict[str, Any] | None) -> str:
+def cell_text(row: dict[str, Any] | None) -> str:
     """One value with its interval, and with the layers found where they are fewer than asked."""
     if row is None or row["value"] is None:
         return "n/a"
@@ -53,7 +53,7 @@ def to_markdown(rows: list[dict[str, Any]], selection: dict[str, Any], level: fl
         titles = [TITLES[measure].format(at) for measure, at in chosen]
         lines = [[kind.capitalize(), *titles], ["---"] * (1 + len(chosen))]
         lines += [
-            [label, *(shown(found.get((kind, name, *column))) for column in chosen)]
+            [label, *(cell_text(found.get((kind, name, *column))) for column in chosen)]
             for name, label in names.items()
         ]
         return [f"| {' | '.join(line)} |" for line in lines]

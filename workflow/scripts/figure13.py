@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from goodpart.evaluation.drawing.selection import Measured, draw_job
+from goodpart.evaluation.drawing.selection import FigureData, draw_job
 from goodpart.evaluation.drawing.token_grid import draw_layers
 from goodpart.jobs.job import Job
 
 
-def draw(measured: Measured, outputs: list[Path]) -> None:
+def draw(measured: FigureData, outputs: list[Path]) -> None:
     """Draw one panel per layer."""
     draw_layers(measured, "Figure 13", "llada", outputs)
 

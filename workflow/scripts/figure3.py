@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from goodpart.evaluation.drawing import style
-from goodpart.evaluation.drawing.selection import PROMPT_KINDS, Measured, Shown, draw_job
+from goodpart.evaluation.drawing.selection import PROMPT_KINDS, FigureData, FigureModel, draw_job
 from goodpart.jobs.job import Job
 from goodpart.jobs.parquet import prompt_tables
 
@@ -30,7 +30,7 @@ HEADER = ["model", "label", "kind", "layer", "relative_depth", "mean", "sd_over_
 VALUES = ["cosine", "cosine_without_strongest"]
 
 
-def profiles(measured: Measured, model: Shown) -> dict[str, tuple[NDArray, NDArray, NDArray, int]]:
+def profiles(measured: FigureData, model: FigureModel) -> dict[str, tuple[NDArray, NDArray, NDArray, int]]:
     """kind -> mean [L], standard deviation over steps [L], mean without the strongest channel [L], steps.
 
     Within a step, the mean is over the pairs of a prompt, then over prompts. Kind `all` has all pairs of
@@ -62,7 +62,7 @@ def profiles(measured: Measured, model: Shown) -> dict[str, tuple[NDArray, NDArr
     return found
 
 
-def draw(measured: Measured, outputs: list[Path]) -> None:
+def draw(measured: FigureData, outputs: list[Path]) -> None:
     """Draw two panels: by layer, and by relative depth, to compare models of different depth."""
     import matplotlib.pyplot as plt
 

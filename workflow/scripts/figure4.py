@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from goodpart.evaluation.drawing.layer_map import draw_map
-from goodpart.evaluation.drawing.selection import Measured, draw_job
+from goodpart.evaluation.drawing.selection import FigureData, draw_job
 from goodpart.jobs.job import Job
 
 
-def draw(measured: Measured, outputs: list[Path]) -> None:
+def draw(measured: FigureData, outputs: list[Path]) -> None:
     """Draw the limited window."""
     draw_map(measured, "limited", "Figure 4", outputs)
 

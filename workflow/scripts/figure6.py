@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from goodpart.evaluation.drawing.selection import Measured, draw_job
+from goodpart.evaluation.drawing.selection import FigureData, draw_job
 from goodpart.evaluation.drawing.token_grid import draw_blocks
 from goodpart.jobs.job import Job
 
 LAYERS = (1, 8, 16, 24)  # numbered from 0, as everywhere
 
 
-def draw(measured: Measured, outputs: list[Path]) -> None:
+def draw(measured: FigureData, outputs: list[Path]) -> None:
     """Two grids of four layers by models."""
     tokens = measured.windows["limited"]["tokens"]
     more = f"The paper's limited window is 32 tokens, this one {tokens}." if tokens != 32 else ""

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from goodpart.evaluation.drawing import style
-from goodpart.evaluation.drawing.selection import Measured, Shown, draw_job
+from goodpart.evaluation.drawing.selection import FigureData, FigureModel, draw_job
 from goodpart.jobs.job import Job
 
 NOTE = """
@@ -48,7 +48,7 @@ def summary(table: pa.Table, layers: int) -> list[tuple[NDArray, dict[str, Any]]
     return found
 
 
-def _rows(model: Shown, kind: str, found: list[tuple[NDArray, dict[str, Any]]]) -> list[list[Any]]:
+def _rows(model: FigureModel, kind: str, found: list[tuple[NDArray, dict[str, Any]]]) -> list[list[Any]]:
     return [
         [
             model.name,
@@ -62,7 +62,7 @@ def _rows(model: Shown, kind: str, found: list[tuple[NDArray, dict[str, Any]]]) 
     ]
 
 
-def draw(measured: Measured, outputs: list[Path]) -> None:
+def draw(measured: FigureData, outputs: list[Path]) -> None:
     """Draw one panel per model."""
     import matplotlib.pyplot as plt
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from goodpart.evaluation.drawing import style
-from goodpart.evaluation.drawing.selection import PROMPT_KINDS, Measured, Shown, draw_job
+from goodpart.evaluation.drawing.selection import PROMPT_KINDS, FigureData, FigureModel, draw_job
 from goodpart.jobs.job import Job
 from goodpart.jobs.parquet import prompt_tables
 
@@ -27,7 +27,7 @@ HEADER = ["model", "label", "kind", "layer", "mask_ratio", "mean", "sd_over_prom
 TITLES = {"prompt": "Prompt positions", "masked": "Masked positions", "decoded": "Decoded positions"}
 
 
-def by_step(measured: Measured, model: Shown) -> pd.DataFrame:
+def by_step(measured: FigureData, model: FigureModel) -> pd.DataFrame:
     """Cosine and mask ratio of every prompt, captured step (in order), kind and layer."""
     import pandas as pd
 
@@ -53,7 +53,7 @@ def means(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     )
 
 
-def draw(measured: Measured, outputs: list[Path]) -> None:
+def draw(measured: FigureData, outputs: list[Path]) -> None:
     """Draw three panels, one per kind of position, with one line per model."""
     import matplotlib.pyplot as plt
 
@@ -86,7 +86,7 @@ def draw(measured: Measured, outputs: list[Path]) -> None:
     plt.close(figure)
 
 
-def _rows(model: Shown, kind: str, layer: Any, line: pd.DataFrame) -> list[list[Any]]:
+def _rows(model: FigureModel, kind: str, layer: Any, line: pd.DataFrame) -> list[list[Any]]:
     return [
         [model.name, model.label, kind, layer, f"{row.mask_ratio:.4f}", f"{row.mean:.6f}", f"{row.sd:.6f}",
          row.prompts]

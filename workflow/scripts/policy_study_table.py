@@ -24,7 +24,7 @@ HEADER = ["policy", "kind", "k", "got_k", "seeds", "retention", "low", "high", "
           "flops_reduction_layers", "flops_reduction_true", "forward_passes", "kl", "status"]  # fmt: skip
 
 
-def shown(entry: Entry) -> str:
+def cell_text(entry: Entry) -> str:
     """One policy at one k: retention, interval or spread, and the FLOPs saved."""
     if entry.retention is None:
         return entry.status if entry.status != "scored" else "n/a"
@@ -79,7 +79,7 @@ def to_markdown(made: list[Entry], notes: dict[str, Any], overlap: list[dict[str
     lines = [["Policy", *(f"k = {k}: retention, FLOPs saved" for k in ks)], ["---"] * (len(ks) + 1)]
     for policy in dict.fromkeys(entry.policy for entry in made):
         cells = (by.get((policy, k)) for k in ks)
-        lines.append([policy, *("not run" if entry is None else shown(entry) for entry in cells)])
+        lines.append([policy, *("not run" if entry is None else cell_text(entry) for entry in cells)])
     table = [f"| {' | '.join(line)} |" for line in lines]
     text = NOTES.format(level=100 * level, **notes)
     return "\n".join([*table, text, "## Is the set task-agnostic?", "", *agreement(overlap, level), ""])

@@ -55,7 +55,7 @@ def labels(configuration: Configuration, benchmarks: Iterable[str]) -> dict[str,
     return {b: configuration.benchmarks[b].label or b for b in benchmarks}
 
 
-def shown(name: str | None, chosen: Sequence[str]) -> str:
+def in_run(name: str | None, chosen: Sequence[str]) -> str:
     """A model or benchmark that a figure names, or the run's first where it is not in the run."""
     return name if name in chosen else chosen[0]
 

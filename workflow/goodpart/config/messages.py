@@ -18,7 +18,7 @@ _SHORT.maxstring, _SHORT.maxother, _SHORT.maxdict, _SHORT.maxlist = 80, 80, 3, 4
 WORDS = {None: "null", True: "true", False: "false"}
 
 
-def shown(value: Any) -> str:
+def quoted(value: Any) -> str:
     """A value as a message shows it: short, and null, true and false as YAML writes them."""
     return WORDS[value] if value is None or isinstance(value, bool) else _SHORT.repr(value)
 
@@ -40,9 +40,9 @@ def lines(error: ValidationError, raw: Any, root: type[Section]) -> Iterable[str
         value, said = one["input"], one["msg"]
         if one["loc"] and one["loc"][-1] == "[key]":
             yield (
-                f"  {key}: {shown(value)} is not allowed as a name; {said}"
+                f"  {key}: {quoted(value)} is not allowed as a name; {said}"
                 if kind != "not_allowed"
-                else (f"  {key}: {shown(value)} is not allowed; {said}")
+                else (f"  {key}: {quoted(value)} is not allowed; {said}")
             )
         elif kind == "missing":
             yield f"  {parent}: the key {path[-1]} is missing; add it"
@@ -50,17 +50,17 @@ def lines(error: ValidationError, raw: Any, root: type[Section]) -> Iterable[str
             known = _section(one["loc"][:-1], root).model_fields
             yield f"  {parent}: unknown key {path[-1]!r}; {nearest(path[-1], known)}"
         elif kind == "not_allowed":
-            yield f"  {key}: {shown(value)} is not allowed; {said}"
+            yield f"  {key}: {quoted(value)} is not allowed; {said}"
         elif kind == "unknown":
-            yield f"  {key}: {shown(value)} is unknown; {said}"
+            yield f"  {key}: {quoted(value)} is unknown; {said}"
         elif kind in ("dict_type", "model_type", "model_attributes_type", "mapping_type"):
-            yield f"  {key}: {shown(value)} is not allowed; give keys with values, as config.yaml shows"
+            yield f"  {key}: {quoted(value)} is not allowed; give keys with values, as config.yaml shows"
         elif kind == "list_type":
-            yield f"  {key}: {shown(value)} is not allowed; give a list"
+            yield f"  {key}: {quoted(value)} is not allowed; give a list"
         elif kind in ("path", "hub", "revision"):
             yield f"  {key}: {said}"
         else:
-            yield f"  {key}: {shown(value)} is not allowed ({said}); correct it"
+            yield f"  {key}: {quoted(value)} is not allowed ({said}); correct it"
 
 
 def _path(loc: tuple[int | str, ...], raw: Any) -> list[str]:

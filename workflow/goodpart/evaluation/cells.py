@@ -174,7 +174,7 @@ def tables(results: Path, where: dict[str, Any], shards: list[list[int]]) -> tup
     )
 
 
-def made_alike(results: Path, where: dict[str, Any], shards: list[list[int]]) -> dict[str, Any]:
+def generation_facts(results: Path, where: dict[str, Any], shards: list[list[int]]) -> dict[str, Any]:
     """Metadata of a cell's generations; GoodpartError where full depth's were made in another way."""
     files = [results / paths.GENERATIONS.format(**where, first=a, last=b) for a, b in shards]
     base = {**where, "policy": paths.FULL_DEPTH, "k": 0}

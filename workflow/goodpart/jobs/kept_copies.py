@@ -1,7 +1,7 @@
 """Copies of finished files that survive when Snakemake deletes the outputs of a job before it runs again.
 
-A job whose settings have not changed, for example one that runs again because of `--forcerun`, restores its copy
-instead of repeating the work; a job of generations also takes single completions from it.
+A job whose settings have not changed, for example one that runs again because of `--forcerun`, restores its
+copy instead of repeating the work; a job of generations also takes single completions from it.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def candidates(layers: int, settings: Mapping[str, Any]) -> list[int]:
     return [layer for layer in range(layers) if layer not in settings["protected"]]
 
 
-def found(layers: Iterable[int], k: int, why: str, values: Sequence[float] | None = None) -> Choice:
+def choice_of(layers: Iterable[int], k: int, why: str, values: Sequence[float] | None = None) -> Choice:
     """A choice of `layers`, with `why` as its reason if there are fewer than `k`."""
     chosen = sorted(layers)
     return Choice(chosen, k, "" if len(chosen) >= k else why, values)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from goodpart.policies import Choice, found, neighbours
+from goodpart.policies import Choice, choice_of, neighbours
 
 NEEDS = "phases"
 SETTINGS = {
@@ -48,5 +48,6 @@ def choose(similarities: Sequence[Sequence[float]], k: int, settings: dict[str, 
     why = f"only {total} of {k * phases} (phase, layer) pairs satisfy threshold, adjacent and protected"
     # A phase may have fewer than k by design with `uneven`; only a smaller total needs a reason.
     return [
-        found(c, k, why if total < k * phases else "", s) for c, s in zip(chosen, similarities, strict=True)
+        choice_of(c, k, why if total < k * phases else "", s)
+        for c, s in zip(chosen, similarities, strict=True)
     ]

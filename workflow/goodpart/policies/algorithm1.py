@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from goodpart.policies import Choice, found, neighbours
+from goodpart.policies import Choice, choice_of, neighbours
 
 NEEDS = "similarities"
 SETTINGS = {"threshold": 0.95, "adjacent": False, "positions": "prompt", "protected": []}
@@ -31,4 +31,4 @@ def choose(similarities: Sequence[float], k: int, settings: dict[str, Any]) -> C
     above = sum(s >= threshold for s in similarities)
     rule = "" if adjacent else ", and adjacent layers may not both be skipped"
     reason = f"{above} of {len(similarities)} layers have a similarity of at least {threshold:g}{rule}"
-    return found(chosen, k, reason, similarities)
+    return choice_of(chosen, k, reason, similarities)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from goodpart.policies import Choice, candidates, found
+from goodpart.policies import Choice, candidates, choice_of
 
 NEEDS = "similarities"
 POOLING = "tokens"
@@ -19,4 +19,4 @@ def choose(similarities: Sequence[float], k: int, settings: dict[str, Any]) -> C
     adjacent layers. Ties go to the lower layer.
     """
     order = sorted(candidates(len(similarities), settings), key=lambda j: (-similarities[j], j))
-    return found(order[:k], k, "all other layers are protected", similarities)
+    return choice_of(order[:k], k, "all other layers are protected", similarities)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from goodpart.policies import Choice, candidates, found
+from goodpart.policies import Choice, candidates, choice_of
 
 NEEDS = "angles"
 SETTINGS = {"positions": "last", "protected": []}
@@ -23,4 +23,4 @@ def choose(angles: Sequence[Sequence[float]], k: int, settings: dict[str, Any]) 
     blocks = [range(first, first + k) for first in range(layers - k + 1)]
     whole = [block for block in blocks if free.issuperset(block)]
     best = min(whole, key=lambda block: (angles[block.start][block.stop], block.start), default=range(0))
-    return found(best, k, f"every block of {k} consecutive layers has a protected layer")
+    return choice_of(best, k, f"every block of {k} consecutive layers has a protected layer")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from goodpart.policies import Choice, candidates, found
+from goodpart.policies import Choice, candidates, choice_of
 
 NEEDS = "layers"
 SETTINGS: dict[str, Any] = {"protected": []}
@@ -12,4 +12,4 @@ SETTINGS: dict[str, Any] = {"protected": []}
 
 def choose(layers: int, k: int, settings: dict[str, Any]) -> Choice:
     """The first k of `layers` that are not protected."""
-    return found(candidates(layers, settings)[:k], k, "all other layers are protected")
+    return choice_of(candidates(layers, settings)[:k], k, "all other layers are protected")

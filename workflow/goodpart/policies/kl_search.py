@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from goodpart.policies import Choice, Divergence, candidates, found, neighbours
+from goodpart.policies import Choice, Divergence, candidates, choice_of, neighbours
 
 NEEDS = "divergence"
 SETTINGS = {"adjacent": True, "steps": "first", "protected": []}
@@ -28,4 +28,4 @@ def choose(divergence: Divergence, k: int, settings: dict[str, Any]) -> Choice:
             break
         chosen.append(min(open_, key=lambda layer: (divergence(sorted([*chosen, layer])), layer)))
     rule = "" if settings["adjacent"] else " or adjacent to a chosen one"
-    return found(chosen, k, f"all other layers are protected{rule}")
+    return choice_of(chosen, k, f"all other layers are protected{rule}")

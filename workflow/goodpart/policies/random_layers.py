@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from goodpart.policies import Choice, candidates, found, neighbours
+from goodpart.policies import Choice, candidates, choice_of, neighbours
 
 NEEDS = "layers"
 SETTINGS = {"seed": 0, "adjacent": False, "protected": []}
@@ -35,4 +35,4 @@ def choose(layers: int, k: int, settings: dict[str, Any]) -> Choice:
         else:
             j += 1
     assert settings["adjacent"] or not any(neighbours(layer) & chosen for layer in chosen)
-    return found(chosen, k, f"no set of {k} layers avoids protected and adjacent layers")
+    return choice_of(chosen, k, f"no set of {k} layers avoids protected and adjacent layers")

@@ -120,7 +120,7 @@ def picked(values: torch.Tensor, column: torch.Tensor) -> torch.Tensor:
     return values[rows, column.clamp(0, values.shape[1] - 1)]
 
 
-def waits_at_every_step(device: torch.device) -> bool:
+def synchronises_each_step(device: torch.device) -> bool:
     """Whether reading a tensor from the host is free. On a GPU it holds up the passes that are queued."""
     return device.type == "cpu"
 
@@ -151,7 +151,7 @@ class Rows:
         self.committed = torch.full_like(self.ids, -1)  # the denoising step that committed each position
         self.cache = None if cache == "none" else BlockCache()
         self.counts: list[int] = []  # a row: masked columns that the head runs on, or a few more
-        self._waits = waits_at_every_step(model.device)
+        self._waits = synchronises_each_step(model.device)
         self._ends = torch.tensor(sorted(tokens.ends), device=self.ids.device)
         self._done: dict[int, Decoded] = {}
         self._bad_step = torch.full((), NEVER, device=self.ids.device)

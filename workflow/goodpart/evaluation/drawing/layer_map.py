@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodpart.evaluation.drawing import style
-from goodpart.evaluation.drawing.selection import Measured, Shown, prompt_end
+from goodpart.evaluation.drawing.selection import FigureData, FigureModel, prompt_end
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +39,7 @@ def shown_steps(rows: pd.DataFrame) -> list[int]:
     return sorted({int(steps[0]), int(steps[len(steps) // 2]), int(steps[-1])})
 
 
-def draw_map(measured: Measured, window: str, figure_name: str, outputs: list[Path]) -> None:
+def draw_map(measured: FigureData, window: str, figure_name: str, outputs: list[Path]) -> None:
     """Draw the models of one window: LLaDA, then Qwen, then Dream."""
     import matplotlib.pyplot as plt
 
@@ -92,7 +92,7 @@ def draw_map(measured: Measured, window: str, figure_name: str, outputs: list[Pa
     plt.close(figure)
 
 
-def _panel(axis: Any, model: Shown, at: pd.DataFrame, lowest: float) -> Any:
+def _panel(axis: Any, model: FigureModel, at: pd.DataFrame, lowest: float) -> Any:
     """One model and step: layers [L] by positions [T]."""
     grid: NDArray = at.pivot(index="layer", columns="position", values="cosine").to_numpy()
     end = prompt_end(at)

@@ -22,7 +22,7 @@ PROMPT_KINDS = ("prompt", "masked", "decoded")
 
 
 @dataclass(frozen=True)
-class Shown:
+class FigureModel:
     """A model in a figure: its name, label, family, number of layers L and colour."""
 
     name: str
@@ -33,29 +33,29 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Measured:
+class FigureData:
     """The statistics behind one figure.
 
     windows: `limited` and `full`, each with its decoding preset (`decode`) and number of tokens (`tokens`).
     """
 
     results: Path
-    models: list[Shown]
+    models: list[FigureModel]
     windows: dict[str, dict[str, Any]]
     benchmarks: list[str]
 
     @classmethod
-    def of(cls, chosen: dict[str, Any], results: Path) -> Measured:
+    def of(cls, chosen: dict[str, Any], results: Path) -> FigureData:
         """From a rule's selection of models, windows and benchmarks, and the results folder."""
         columns = {name: model["paper_column"] for name, model in chosen["models"].items()}
         palette = style.colours(columns)
         models = [
-            Shown(name, columns[name] or name, model["family"], model["layers"], palette[name])
+            FigureModel(name, columns[name] or name, model["family"], model["layers"], palette[name])
             for name, model in chosen["models"].items()
         ]
         return cls(results, models, chosen["windows"], chosen["benchmarks"])
 
-    def in_order(self, *families: str) -> list[Shown]:
+    def in_order(self, *families: str) -> list[FigureModel]:
         """Models of these families, family by family."""
         return [model for family in families for model in self.models if model.family == family]
 
@@ -64,19 +64,19 @@ class Measured:
         tokens = self.windows[window]["tokens"]
         return f"All {tokens} tokens decoded" if window == "full" else f"{tokens} tokens decoded"
 
-    def files(self, model: Shown, statistic: str, window: str = "full") -> list[Path]:
+    def files(self, model: FigureModel, statistic: str, window: str = "full") -> list[Path]:
         """The files of a statistic, one per benchmark."""
         where = {"model": model.name, "decode": self.windows[window]["decode"], "statistic": statistic}
         return [self.results / paths.STATISTICS.format(**where, benchmark=b) for b in self.benchmarks]
 
     def tables(
-        self, model: Shown, statistic: str, columns: list[str], window: str = "full"
+        self, model: FigureModel, statistic: str, columns: list[str], window: str = "full"
     ) -> Iterator[pa.Table]:
         """The tables of a statistic, one benchmark after the other."""
         for file in self.files(model, statistic, window):
             yield read_table(file, columns)
 
-    def first_prompt(self, model: Shown, statistic: str, window: str = "full") -> pd.DataFrame:
+    def first_prompt(self, model: FigureModel, statistic: str, window: str = "full") -> pd.DataFrame:
         """Rows of the first prompt of the first benchmark, which is the same for every model."""
         path = self.files(model, statistic, window)[0]
         parts, name = [], None
@@ -92,10 +92,10 @@ class Measured:
         return pa.concat_tables(parts).to_pandas()
 
 
-def draw_job(job: Job, draw: Callable[[Measured, list[Path]], None]) -> None:
+def draw_job(job: Job, draw: Callable[[FigureData, list[Path]], None]) -> None:
     """Run a figure's script: `draw(measured, outputs)`, where outputs are PDF, PNG, CSV and note."""
     style.use()
-    draw(Measured.of(job.params.selection, Path(job.params.results)), job.outputs)
+    draw(FigureData.of(job.params.selection, Path(job.params.results)), job.outputs)
 
 
 def prompt_end(rows: pd.DataFrame) -> int:

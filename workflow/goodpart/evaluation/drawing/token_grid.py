@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodpart.evaluation.drawing import style
-from goodpart.evaluation.drawing.selection import Measured, Shown, prompt_end
+from goodpart.evaluation.drawing.selection import FigureData, FigureModel, prompt_end
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +33,7 @@ BLANK = "A panel is empty if the model has no such layer."
 class Curves:
     """Token-wise cosines of one model, prompt and step: `cosine` [L, T - 1], and the length of the prompt."""
 
-    model: Shown
+    model: FigureModel
     window: str
     prompt_id: str
     step: int
@@ -42,7 +42,7 @@ class Curves:
     prompt: int
 
     @classmethod
-    def of(cls, measured: Measured, model: Shown, window: str) -> Curves:
+    def of(cls, measured: FigureData, model: FigureModel, window: str) -> Curves:
         """The first prompt at its last captured step."""
         table = measured.first_prompt(model, "tokens", window)
         table = table[(table["step"] == table["step"].max()) & (table["depth"] > 0)]
@@ -97,7 +97,7 @@ def share_ticks(axes: NDArray) -> None:
 
 
 def draw_blocks(
-    measured: Measured,
+    measured: FigureData,
     figure_name: str,
     layers: Sequence[int],
     windows: Sequence[str],
@@ -130,7 +130,7 @@ def draw_blocks(
     _save(figure, measured, figure_name, outputs, rows, found[windows[0]][0], f"{BLANK} {more}")
 
 
-def draw_layers(measured: Measured, figure_name: str, family: str, outputs: list[Path]) -> None:
+def draw_layers(measured: FigureData, figure_name: str, family: str, outputs: list[Path]) -> None:
     """Draw one panel per layer for the models of one family, on a common scale of LLaDA and Dream."""
     import matplotlib.pyplot as plt
 
@@ -158,7 +158,7 @@ def draw_layers(measured: Measured, figure_name: str, family: str, outputs: list
 
 def _save(
     figure: Any,
-    measured: Measured,
+    measured: FigureData,
     name: str,
     outputs: list[Path],
     rows: list[list[Any]],
