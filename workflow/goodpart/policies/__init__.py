@@ -101,3 +101,6 @@ def choice_of(layers: Iterable[int], k: int, why: str, values: Sequence[float] |
     """A choice of `layers`, with `why` as its reason if there are fewer than `k`."""
     chosen = sorted(layers)
     return Choice(chosen, k, "" if len(chosen) >= k else why, values)
+
+
+found = choice_of  # its former name, which policies of users may import
