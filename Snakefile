@@ -15,6 +15,7 @@
 #   results/scores/{model}/{decode}/{benchmark}/{policy}/k{k}.parquet
 #   results/cells.parquet                                          one row a (model, decode, benchmark, policy, k)
 #   results/policy_study.parquet                                   the same for all policies, one model and benchmark
+#   results/{study}.parquet                                        the same for an entry of config.yaml's `studies`
 #   results/overlap.parquet                                        how much skip sets agree
 #   results/profiles/{model}/{decode}.parquet                      hidden states by prompt, step and layer
 #   results/latency/{model}.parquet                                seconds, one row a repeat

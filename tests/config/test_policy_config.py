@@ -254,3 +254,39 @@ def test_a_policy_of_ones_own_is_one_file_and_one_entry(workflow):
     written = json.loads((workflow.folder / target).read_text())
     assert written["layers"] == [2, 5, 8]
     assert workflow.jobs("--configfile", "own.yaml")["generations"] == 4
+
+
+OWN_STUDY = {
+    "models": ["qwen2.5-tiny", "dream-tiny-base"],
+    "benchmarks": ["tiny-mbpp", "tiny-gsm8k"],
+    "policies": ["similarity", "adjacent"],
+    "layers_skipped": [0, 2, 5],
+}
+
+
+def test_a_study_of_ones_own_is_one_entry_and_one_table(workflow):
+    (workflow.folder / "own.yaml").write_text(json.dumps({"studies": {"mine": OWN_STUDY}}))
+    jobs = workflow.jobs("results/mine.parquet", "--configfile", "own.yaml")
+    cells = 2 * 2 * (1 + 2 * 2)
+    assert jobs["generations"] == jobs["scores"] == cells
+    assert jobs["skip_set"] == 2 * 2 * 2
+    assert jobs["cells"] == 1
+    assert workflow.jobs("paper_figs/table1.csv", "--configfile", "own.yaml")["cells"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("cells", {}, "studies.cells: the name is taken by results/cells.parquet; choose another"),
+        ("quality_t16", {}, "studies.quality_t16: the name is taken"),
+        ("mine", {"models": ["qwen"]}, "studies.mine.models: 'qwen' is not in models; known are"),
+        ("mine", {"policies": ["simlarity"]}, "studies.mine.policies: 'simlarity' is not in policies"),
+        ("mine", {"layers_skipped": [30]}, "studies.mine.layers_skipped: 30 is more than 28 layers allow"),
+        ("mine", {"decode": "fast"}, "studies.mine.decode: 'fast' is not in decodes"),
+        ("mine", {"layers": [3]}, "studies.mine: unknown key 'layers'; did you mean 'layers_skipped'?"),
+    ],
+)
+def test_mistakes_of_a_study_of_ones_own(name, change, said):
+    config = copy.deepcopy(CONFIG)
+    config["studies"] = {name: OWN_STUDY | change}
+    assert said in message(config)

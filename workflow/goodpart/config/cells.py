@@ -1,7 +1,7 @@
 """Studies: grids of cells (model, benchmark, policy, k) that are evaluated under one decoding preset.
 
 The run is the study whose table is `cells`; the policy study, the quality-latency study (one table a decoding
-preset) and the controlled study are others of the same kind.
+preset), the controlled study and the entries of `studies` are others of the same kind.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from goodpart.config.configuration import Configuration
+from goodpart.config.selections import Grid
 from goodpart.paths import FULL_DEPTH
 
 Cell = tuple[str, str, str, int]  # model, benchmark, policy, k
@@ -83,6 +84,19 @@ def controlled_cells(configuration: Configuration) -> list[Cell]:
     ]
 
 
+def grid_cells(grid: Grid) -> list[Cell]:
+    """All cells of one of `studies`: of each model and benchmark full depth, then its policies by k."""
+    return [
+        (model, benchmark, policy, k)
+        for model in grid.models
+        for benchmark in grid.benchmarks
+        for policy, k in [
+            (FULL_DEPTH, 0),
+            *((policy, k) for policy in grid.policies for k in sorted(grid.layers_skipped) if k),
+        ]
+    ]
+
+
 def studies(configuration: Configuration) -> dict[str, Study]:
     """Every study of a configuration, by the name of its table."""
     decode = configuration.run.decode
@@ -91,6 +105,8 @@ def studies(configuration: Configuration) -> dict[str, Study]:
         "policy_study": (decode, policy_study_cells(configuration)),
         "controlled_study_cells": (decode, controlled_cells(configuration)),
     }
+    for name, grid in configuration.studies.items():
+        grids[name] = (grid.decode or decode, grid_cells(grid))
     for preset in configuration.latency.decodes if configuration.latency else []:
         grids[f"quality_{preset}"] = (preset, quality_cells(configuration))
     return {table: Study(table, preset, tuple(cells)) for table, (preset, cells) in grids.items()}

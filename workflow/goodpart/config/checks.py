@@ -19,6 +19,7 @@ from goodpart.config.run import run_mistakes, tiny_mistakes
 from goodpart.config.studies import (
     controlled_study_mistakes,
     figure_mistakes,
+    grid_mistakes,
     latency_mistakes,
     policy_study_mistakes,
 )
@@ -69,6 +70,7 @@ def _mistakes(configuration: Configuration, root: Path, on_evaluated: set[str]) 
     yield from controlled_study_mistakes(configuration)
     yield from policy_study_mistakes(configuration)
     yield from figure_mistakes(configuration)
+    yield from grid_mistakes(configuration)
     models, used, benchmarks = [*run.models], [*run.policies], [*run.benchmarks]
     benchmarks += configuration.calibration_benchmarks
     if controlled:
@@ -79,6 +81,9 @@ def _mistakes(configuration: Configuration, root: Path, on_evaluated: set[str]) 
         models.append(policies.model)
         benchmarks.append(policies.benchmark)
         used += policies.policies
+    for grid in configuration.studies.values():
+        models, benchmarks = [*models, *grid.models], [*benchmarks, *grid.benchmarks]
+        used += grid.policies
     used += [figure.policy for figure in (figures.mechanism, figures.selection) if figure]
     for name in dict.fromkeys(models):
         if name in configuration.models:

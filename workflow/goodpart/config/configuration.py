@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import Field
+
 from goodpart.config.catalogue import Benchmark, Family, Model, Policy, Sampler
-from goodpart.config.selections import ControlledStudy, Latency, PolicyStudy, Run, SkipFigures
+from goodpart.config.selections import ControlledStudy, Grid, Latency, PolicyStudy, Run, SkipFigures
 from goodpart.config.settings import (
     Capture,
     Downloads,
@@ -41,6 +43,7 @@ class Configuration(Section):
     latency: Latency | None = None
     policy_study: PolicyStudy | None = None
     controlled_study: ControlledStudy | None = None
+    studies: dict[Name, Grid] = Field({})
     tiny_models: TinyModels | None = None
 
     @property

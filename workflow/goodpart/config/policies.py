@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from goodpart.config.catalogue import Policy
-from goodpart.config.cells import Cell, asked_ks, policy_study_cells, run_cells
+from goodpart.config.cells import Cell, asked_ks, grid_cells, policy_study_cells, run_cells
 from goodpart.config.configuration import Configuration
 from goodpart.config.decodes import sampler_settings
 from goodpart.config.plugins import policy_mistake
@@ -28,7 +28,7 @@ def policy_mistakes(configuration: Configuration, used: Iterable[str], root: Pat
 
 
 def known_cells(configuration: Configuration) -> list[Cell]:
-    """Cells of the run and of `policy_study` whose model and policy exist, with layers skipped."""
+    """Cells of the run, `policy_study` and `studies` whose model and policy exist, with layers skipped."""
     run, models = configuration.run, configuration.models
     known = run.model_copy(
         update={
@@ -37,6 +37,7 @@ def known_cells(configuration: Configuration) -> list[Cell]:
         }
     )
     cells = [*run_cells(configuration.model_copy(update={"run": known})), *policy_study_cells(configuration)]
+    cells += [cell for grid in configuration.studies.values() for cell in grid_cells(grid)]
     return [cell for cell in cells if cell[3] and cell[0] in models and cell[2] in configuration.policies]
 
 

@@ -32,6 +32,16 @@ class Run(Section):
     decode: Text = "default"
 
 
+class Grid(Section):
+    """A study of one's own: cells of all its models, benchmarks, policies and numbers of layers."""
+
+    models: Names
+    benchmarks: Names
+    policies: Names
+    layers_skipped: Counts
+    decode: Text | None = None
+
+
 class Contrast(Section):
     """The first model minus the second, named by what differs between them."""
 

@@ -7,12 +7,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from goodpart.config.benchmarks import benchmark_mistakes
+from goodpart.config.cells import studies
 from goodpart.config.configuration import Configuration
 from goodpart.config.decodes import preset_mistakes
 from goodpart.config.models import model_mistakes
 from goodpart.config.policies import entry_mistakes
 from goodpart.config.selections import Mechanism, Selection
 from goodpart.errors import nearest
+
+TABLES = ("overlap", "controlled_study")  # tables of results/ that are no cells
 
 
 def controlled_study_mistakes(configuration: Configuration) -> Iterable[str]:
@@ -56,6 +59,26 @@ def policy_study_mistakes(configuration: Configuration) -> Iterable[str]:
                 yield f"  policy_study.{key}: {policy!r} is not in policies; {nearest(policy, policies)}"
     if study.overlap in policies and policies[study.overlap].mode != "per_prompt":
         yield f"  policy_study.overlap: {study.overlap!r} is not per_prompt; name a policy of that mode"
+
+
+def grid_mistakes(configuration: Configuration) -> Iterable[str]:
+    """Mistakes of the entries of `studies`: of their names, and of what they name."""
+    taken = studies(configuration.model_copy(update={"studies": {}}))
+    for name, grid in configuration.studies.items():
+        at = f"  studies.{name}"
+        if name in {*taken, *TABLES}:
+            yield f"{at}: the name is taken by results/{name}.parquet; choose another"
+        for kind in ("models", "benchmarks", "policies"):
+            known = getattr(configuration, kind)
+            for one in getattr(grid, kind):
+                if one not in known:
+                    yield f"{at}.{kind}: {one!r} is not in {kind}; {nearest(one, known)}"
+        decode = grid.decode or configuration.run.decode
+        if decode not in configuration.decodes:
+            yield f"{at}.decode: {decode!r} is not in decodes; {nearest(decode, configuration.decodes)}"
+            continue
+        families = [configuration.models[m].family for m in grid.models if m in configuration.models]
+        yield from preset_mistakes(configuration, decode, families, grid.benchmarks)
 
 
 def latency_mistakes(configuration: Configuration, root: Path) -> Iterable[str]:
