@@ -103,6 +103,13 @@ def test_the_rooms_are_those_of_the_package_in_the_order_of_imports():
     assert tuple(re.findall(r"^\| `(\w+)` \|", text, re.M)) == ROOMS[:-1]
 
 
+def test_files_named_by_room_exist():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    named = re.findall(rf"`((?:{'|'.join(ROOMS)})/[\w/]+\.py)`", text)
+    assert len(named) > 10
+    assert [name for name in named if not (WORKFLOW / "goodpart" / name).exists()] == []
+
+
 def test_rules_and_rooms_of_the_diagram_exist():
     [diagram] = blocks_in(ROOT / "docs" / "architecture.md", "mermaid")
     rules = {name for file in (WORKFLOW / "rules").glob("*.smk") for name in RULE.findall(file.read_text())}
