@@ -80,9 +80,9 @@ def test_named_modules_and_files_exist(page):
     text = page.read_text()
     for module in re.findall(r"\b(?:goodpart|goodpart_tools|scripts)(?:\.[a-z]\w*)+", text):
         assert is_there(module), module
-    saved = [name for page in PAGES for name in saved_files(page)]
+    saved = {Path(name).name for page in PAGES for name in saved_files(page)}
     for path in re.findall(r"`((?:workflow|tests|envs|profiles|docs)/[\w./-]+)`", text):
-        if "NAME" not in path and path not in saved:
+        if "NAME" not in path and Path(path).name not in saved:
             assert (ROOT / path).exists(), path
     for profile in re.findall(r"--workflow-profile ([\w-]+)", text):
         assert (ROOT / "profiles" / profile / "config.yaml").exists(), profile
@@ -101,6 +101,13 @@ def is_there(name):
 def test_the_rooms_are_those_of_the_package_in_the_order_of_imports():
     text = (ROOT / "docs" / "architecture.md").read_text()
     assert tuple(re.findall(r"^\| `(\w+)` \|", text, re.M)) == ROOMS[:-1]
+
+
+def test_files_named_by_room_exist():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    named = re.findall(rf"`((?:{'|'.join(ROOMS)})/[\w/]+\.py)`", text)
+    assert len(named) > 10
+    assert [name for name in named if not (WORKFLOW / "goodpart" / name).exists()] == []
 
 
 def test_rules_and_rooms_of_the_diagram_exist():

@@ -166,7 +166,7 @@ def test_every_sub_command_is_shown():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_tools_are_shown_by_their_command(page):
-    assert re.findall(r"python -m goodpart(?!\.jobs\.start)\S*", page.read_text()) == []
+    assert re.findall(r"python -m goodpart\S*", page.read_text()) == []
 
 
 def installed(executor):
