@@ -36,6 +36,6 @@ rule cells:
             **INTERVALS,
         ),
     message:
-        "Accuracy and retention of each of the {wildcards.table}"
+        "Accuracy and retention of every cell: {wildcards.table}"
     shell:
         SCRIPT

@@ -1,7 +1,7 @@
 """The configuration: typed sections, their defaults, and every mistake found before any job runs.
 
-It may import models' families, benchmarks and policies (to ask what they accept), and no job; nothing but
-rules, the estimate and command-line tools imports it.
+It may import every other room, to ask what a configuration may say; no room imports it. Rules, scripts and
+`goodpart_tools` do.
 """
 
 from goodpart.config.cells import (
