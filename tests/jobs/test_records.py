@@ -9,6 +9,8 @@ from goodpart.errors import GoodpartError
 from goodpart.jobs import records
 from goodpart_tools import provenance
 
+SHELL = 'python -m goodpart.jobs.start x <<JSON\n{"input": {}}\n{"params": %s, "wildcards": {}}\nJSON'
+
 
 def record(workdir, name, **facts):
     """Write Snakemake's record of one artifact, in folders of 200 characters as Snakemake does."""
@@ -24,8 +26,10 @@ def workdir(tmp_path):
     (tmp_path / "results").mkdir()
     for name in ("results/a.json", "results/b.json"):
         (tmp_path / name).write_text("{}")
-    record(tmp_path, "results/a.json", rule="first", input=["data.txt"], shellcmd="run --n 3 --output x")
-    record(tmp_path, "results/b.json", rule="second", input=["results/a.json"], shellcmd="run --k 'a b'")
+    record(tmp_path, "results/a.json", rule="first", input=["data.txt"], shellcmd=SHELL % '{"n": 3}')
+    record(
+        tmp_path, "results/b.json", rule="second", input=["results/a.json"], shellcmd=SHELL % '{"k": "a b"}'
+    )
     return tmp_path
 
 
@@ -74,3 +78,15 @@ def test_an_artifact_that_nothing_recorded(tmp_path):
         provenance.report(tmp_path / "some.csv")
     with pytest.raises(GoodpartError, match="no such file"):
         provenance.report(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"\0" * 40, lambda b: b"[1]\n"])
+def test_a_damaged_file_of_records_fails_no_run(workdir, damage):
+    records.save("results", [], workdir)
+    saved = workdir / "results" / records.FILE
+    whole = saved.read_bytes()
+    saved.write_bytes(damage(whole))
+    said = records.save("results", [], workdir)
+    assert said is None or "provenance.jsonl.damaged" in said
+    assert saved.read_bytes() == whole
+    assert records.save("results", [], workdir) is None

@@ -83,7 +83,9 @@ def after_last_job():
     for server in filter(None, FORKS):
         server.stdin.close()
         server.wait()
-    records.save(ARTIFACTS.results, [ARTIFACTS.figures, CONFIGURATION.downloads.folder])
+    said = records.save(ARTIFACTS.results, [ARTIFACTS.figures, CONFIGURATION.downloads.folder])
+    if said:
+        logger.warning(f"warning: {said}")
 
 
 def shared_options():

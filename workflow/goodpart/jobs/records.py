@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from ast import literal_eval
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -92,20 +93,29 @@ def ancestry(names: Iterable[str], records: Mapping[str, Record]) -> dict[str, i
     return depths
 
 
-def save(results: str, others: Sequence[str], workdir: Path = Path()) -> None:
+def save(results: str, others: Sequence[str], workdir: Path = Path()) -> str | None:
     """Write `provenance.jsonl` into the results folder, so that records travel with the results.
 
     `others`: further folders of artifacts. A record stays while its artifact, or any artifact made from it,
-    exists, because hidden states may be deleted after use.
+    exists, because hidden states may be deleted after use. A damaged file is set aside, and a read-only
+    folder left alone: the results are whole without it. Returns a warning that says so.
     """
-    target = workdir / results / FILE
+    target, said = workdir / results / FILE, None
     if not (workdir / results).is_dir():
-        return
-    records = read(target) if target.exists() else {}
+        return None
+    if not os.access(workdir / results, os.W_OK):
+        return f"{workdir / results} is read-only: {FILE} there is not updated"
+    try:
+        records = read(target) if target.exists() else {}
+    except GoodpartError as error:  # the results are whole: their records must not fail the run
+        damaged, records = target.with_name(f"{FILE}.damaged"), {}
+        target.replace(damaged)
+        said = f"{error}; the damaged file is now {damaged}, and a new one has the records of this folder"
     records |= recorded_by_snakemake(workdir, [results, *others])
     present = [name for name in records if (workdir / name).exists()]
     kept = records.keys() & ancestry(present, records)
     write_jsonl(target, (asdict(records[name]) for name in sorted(kept)))
+    return said
 
 
 def read(file: Path) -> dict[str, Record]:

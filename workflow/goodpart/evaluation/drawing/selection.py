@@ -56,8 +56,9 @@ class FigureData:
         return cls(results, models, chosen["windows"], chosen["benchmarks"])
 
     def in_order(self, *families: str) -> list[FigureModel]:
-        """Models of these families, family by family."""
-        return [model for family in families for model in self.models if model.family == family]
+        """All models: those of these families, family by family, then those of others."""
+        others = dict.fromkeys(model.family for model in self.models if model.family not in families)
+        return [model for family in (*families, *others) for model in self.models if model.family == family]
 
     def window_label(self, window: str) -> str:
         """Title of a window."""
