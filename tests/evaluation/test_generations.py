@@ -246,3 +246,19 @@ def test_raising_n_keeps_what_a_shorter_shard_holds(twelve_items, monkeypatch):
     generate_shard(twelve_items, batch_size=5, first=4, last=11)
     assert completions(twelve_items / "shard" / "4-11.parquet") == long[4:]
     assert len(made) == 12
+
+
+def test_a_folder_never_holds_an_item_twice(twelve_items, monkeypatch):
+    """Another n, or other shards: what is asked for stays, without decoding anything again."""
+    folder = twelve_items / "shard"
+    generate_shard(twelve_items, last=11)
+    long = completions(folder / "0-11.parquet")
+    monkeypatch.setattr(completing, "decode", lambda *_, **__: pytest.fail("decoded"))
+    generate_shard(twelve_items, last=7)
+    assert [file.name for file in folder.glob("[!.]*")] == ["0-7.parquet"]
+    generate_shard(twelve_items, first=8, last=11)
+    assert sorted(file.name for file in folder.glob("[!.]*")) == ["0-7.parquet", "8-11.parquet"]
+    assert completions(folder / "0-7.parquet") + completions(folder / "8-11.parquet") == long
+    generate_shard(twelve_items, last=11)
+    assert [file.name for file in folder.glob("[!.]*")] == ["0-11.parquet"]
+    assert completions(folder / "0-11.parquet") == long

@@ -9,6 +9,7 @@ import pytest
 
 from conftest import ROOT, changed
 from goodpart.config import load
+from goodpart.config.descriptions import memory_mb
 from goodpart.errors import GoodpartError
 from goodpart.jobs import downloads
 from goodpart.models import flops, gpu, memory
@@ -153,3 +154,20 @@ def test_a_run_on_a_machine_without_a_gpu_stops_before_any_job(workflow):
     assert "qwen2.5-tiny: needs a GPU, and this machine has none that nvidia-smi lists" in run.stdout
     assert "Traceback" not in run.stdout
     assert not (workflow.folder / "results" / "items").exists()
+
+
+HALF_A_BILLION = {
+    "model_type": "qwen2", "hidden_size": 896, "num_hidden_layers": 24, "num_attention_heads": 14,
+    "num_key_value_heads": 2, "intermediate_size": 4864, "vocab_size": 151936,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("dtype", "least", "most"), [("float32", 4200, 9000), ("bfloat16", 2500, 6000)])
+def test_a_job_requests_the_memory_of_its_model(tmp_path, dtype, least, most):
+    """A job of such a model took 4,200 MB in float32."""
+    (tmp_path / "config.json").write_text(json.dumps(HALF_A_BILLION))
+    model = {"path": str(tmp_path), "family": "qwen2", "layers": 24, "layers_skipped": [0], "dtype": dtype}
+    configuration = changed(load(root=ROOT), {"models": {"real": model}})
+    assert least < memory_mb(configuration, "real") < most
+    assert memory_mb(changed(configuration, {"models": {"real": {"mem_mb": 700}}}), "real") == 700
+    assert memory_mb(configuration, "qwen2.5-tiny") == 2000

@@ -16,11 +16,10 @@ from pathlib import Path
 from goodpart import paths
 from goodpart.config import Configuration, decode_settings, load, run_cells, sampler_settings
 from goodpart.config.capture import gigabytes
-from goodpart.config.catalogue import Model
+from goodpart.config.descriptions import shape_of
 from goodpart.errors import GoodpartError
 from goodpart.jobs import downloads
 from goodpart.models import flops, gpu, memory
-from goodpart.models.checkpoints.files import read_object
 
 PROMPT = 200  # tokens of a prompt, until the items are known
 COMPLETION = 12_000  # bytes that a completion and its score take on disk, at 512 tokens
@@ -39,19 +38,6 @@ class Cost:
     hours: float
     memory: int  # bytes on the GPU, for a batch of one
     download: int  # bytes that are not there yet
-
-
-def shape_of(entry: Model, root: Path = Path()) -> flops.Shape | None:
-    """A model's shape: of its checkpoint where it is on this machine, else of `shape` in its entry."""
-    if entry.path:
-        file = root / entry.path / "config.json"
-    elif found := downloads.downloaded("model", entry.hub, entry.revision):
-        file = found / "config.json"
-    elif entry.shape:
-        file = root / entry.shape
-    else:
-        return None
-    return flops.Shape.of(read_object(file), str(file))
 
 
 def left_to_make(configuration: Configuration, cell: tuple[str, str, str, int], root: Path) -> int:

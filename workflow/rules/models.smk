@@ -7,7 +7,8 @@ def of_model(key):
 
 
 MODEL_RESOURCES = {
-    "mem_mb": of_model("mem_mb"),
+    "mem_mb": lambda wildcards, attempt: attempt
+    * descriptions.memory_mb(CONFIGURATION, wildcards.model),
     "runtime": of_model("runtime"),
     "gpu": lambda wildcards: CONFIGURATION.models[wildcards.model].gpu,
 }

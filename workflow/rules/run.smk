@@ -7,7 +7,7 @@ from goodpart.jobs import cluster, forks, records, run_summary
 
 BEGAN = time.monotonic()
 FORKED_JOBS = 8  # a run of so many jobs gains from a fork server
-FORKS = []
+FORKS, HELD = [], []  # the fork server, and the lock on the results, of this run
 
 
 def everything(wildcards):
@@ -70,6 +70,7 @@ def before_first_job():
     planned = set(workflow.dag.needrun_jobs())
     try:
         cluster.refuse_second_run(Path())
+        HELD.append(cluster.claim(Path(ARTIFACTS.results)))
         say_costs(planned, {job.rule.name for job in planned})
     except GoodpartError as error:
         raise WorkflowError(str(error)) from None

@@ -13,6 +13,7 @@ from goodpart.evaluation.completions import (
     Asked,
     Journal,
     generate,
+    remove_overlapping,
     with_kl,
 )
 from goodpart.jobs import sources
@@ -48,6 +49,7 @@ def main(job: Job) -> None:
     }
     if restore(job.output, facts):
         logger.info("%s: complete, kept", job.output)
+        remove_overlapping(job.output)
         return
     model = load_entry(params.model)  # only now: a shard that is complete needs no weights
     journal = Journal(job.output)
@@ -66,6 +68,7 @@ def main(job: Job) -> None:
     write_rows(job.output, rows, SCHEMA, provenance(**facts, **_made_by(model, skip_set, params)))
     keep(job.output)
     journal.remove()
+    remove_overlapping(job.output)
     logger.info("%s: %d completions, %.1f s", job.output, len(rows), sum(row["seconds"] for row in rows))
 
 

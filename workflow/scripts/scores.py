@@ -37,6 +37,7 @@ def main(job: Job) -> None:
         keep(job.output)
     right = [sum(bool(row[reading]) for row in rows) for reading in ("correct", "strict")]
     scored = states.pop("scored", 0)
-    logger.info("%s: %d correct, %d in the strict reading, of %d", job.output, *right, scored)
+    if scored:
+        logger.info("%s: %d correct, %d in the strict reading, of %d", job.output, *right, scored)
     for status, number in states.items():
         logger.info("%s: %d completions %s", job.output, number, status)

@@ -64,7 +64,7 @@ class Model(Section):
     device: Device | None = None
     batch_size: Count = 32
     gpu: CountFromZero = 0
-    mem_mb: integer("megabytes, 500 or more", ge=500) = 2000
+    mem_mb: integer("megabytes, 500 or more", ge=500) | None = None
     runtime: integer("minutes, 1 or more", ge=1) = 60
 
     @property

@@ -8,11 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from goodpart.config.benchmarks import worked_examples
+from goodpart.config.catalogue import Model
 from goodpart.config.cells import Study
 from goodpart.config.configuration import Configuration
 from goodpart.config.decodes import decode_arguments, decode_settings
-from goodpart.models.checkpoints.files import content_state
+from goodpart.jobs import downloads
+from goodpart.models import memory
+from goodpart.models.checkpoints.files import content_state, read_object
+from goodpart.models.flops import Shape
 from goodpart.paths import FULL_DEPTH
+
+LEAST_MB = 2000
+BESIDE_MB = 1500  # libraries, and what else a job holds
+WEIGHTS = 1.2  # memory while weights are loaded, in shares of their size
 
 
 @cache
@@ -34,6 +42,40 @@ def model_entry(configuration: Configuration, name: str) -> dict[str, Any]:
         # A model of the hub is named by its revision.
         "content": None if entry.path is None else checkpoint_state(str(entry.path)),
     }
+
+
+def shape_of(entry: Model, root: Path = Path()) -> Shape | None:
+    """A model's shape: of its checkpoint where it is on this machine, else of `shape` in its entry."""
+    if entry.path:
+        file = root / entry.path / "config.json"
+    elif found := downloads.downloaded("model", entry.hub, entry.revision):
+        file = found / "config.json"
+    elif entry.shape:
+        file = root / entry.shape
+    else:
+        return None
+    return Shape.of(read_object(file), str(file))
+
+
+def memory_mb(configuration: Configuration, name: str) -> int:
+    """Memory in MB that a model's jobs request: its `mem_mb`, else what its weights and a batch take.
+
+    On a GPU the batch takes none of the host's. A model whose shape is not known yet requests the least.
+    """
+    entry = configuration.models[name]
+    shape = shape_of(entry) if entry.mem_mb is None else None
+    if entry.mem_mb is not None:
+        return entry.mem_mb
+    if shape is None:
+        return LEAST_MB
+    dtype, benchmarks = entry.loaded_dtype, configuration.run.benchmarks
+    taken = WEIGHTS * memory.parameters(shape, entry.family) * memory.BYTES[dtype]
+    if not entry.gpu:
+        longest = max(configuration.benchmarks[b].max_new_tokens for b in benchmarks)
+        tokens = configuration.capture.prompt_tokens + longest
+        predicted = 1 if entry.family == "qwen2" else longest
+        taken += entry.batch_size * memory.row_bytes(shape, tokens, predicted, dtype)
+    return max(LEAST_MB, BESIDE_MB + int(taken / 1e6))
 
 
 def settings_of(

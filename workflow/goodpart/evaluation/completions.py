@@ -18,7 +18,7 @@ from goodpart.decoding.kl import Completion, LayersAt, kl_of_items, states
 from goodpart.decoding.prompts import batches
 from goodpart.decoding.samplers.common import Decoded
 from goodpart.errors import GoodpartError
-from goodpart.jobs.kept_copies import kept_copy
+from goodpart.jobs.kept_copies import keep, kept_copy
 from goodpart.jobs.parquet import read_metadata, read_table
 from goodpart.jobs.runtime import logger, progress
 from goodpart.models import gpu
@@ -57,7 +57,7 @@ class Journal:
     def __init__(self, shard: Path) -> None:
         self.path = shard.with_name(f".{shard.stem}.journal.jsonl")
         self.rows: dict[str, dict[str, Any]] = {}
-        for other in [kept_copy(shard), *sorted(shard.parent.glob("[!.]*-*.parquet"))]:
+        for other in [*sorted(shard.parent.glob(".*-*.kept")), *sorted(shard.parent.glob("[!.]*-*.parquet"))]:
             with contextlib.suppress(GoodpartError):  # a damaged file is none of this shard's business
                 keys = read_metadata(other).get("keys", [])
                 self.rows.update(zip(keys, read_table(other).to_pylist(), strict=True))
@@ -81,6 +81,24 @@ class Journal:
     def remove(self) -> None:
         """Remove the journal of a shard that is complete."""
         self.path.unlink(missing_ok=True)
+
+
+def remove_overlapping(shard: Path) -> list[Path]:
+    """Remove shards of other ranges that hold some of this one's items; their kept copies stay.
+
+    They are of another number of items or another size of shards. Beside this one, a reader of the folder
+    would find items twice. Returns the files that were removed.
+    """
+    first, last = map(int, shard.stem.split("-"))
+    removed = []
+    for other in sorted(shard.parent.glob("[!.]*-*.parquet")):
+        start, end = map(int, other.stem.split("-"))
+        if other != shard and start <= last and end >= first:
+            if not kept_copy(other).exists():
+                keep(other)
+            other.unlink()
+            removed.append(other)
+    return removed
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,20 @@
-"""SLURM: a run does not begin while jobs of an earlier one still write the same files."""
+"""A run does not begin while another one, or jobs that it left on a cluster, write the same files."""
 
 from __future__ import annotations
 
+import fcntl
 import getpass
 import os
 import shutil
+import socket
 import subprocess
 from pathlib import Path
+from typing import IO
 
 from goodpart.errors import GoodpartError
 
 SECONDS = 20  # that a scheduler has to answer
+LOCK = ".lock"  # in a results folder
 
 
 def live_jobs(folder: Path) -> list[str]:
@@ -28,6 +32,34 @@ def live_jobs(folder: Path) -> list[str]:
     own, here = os.environ.get("SLURM_JOB_ID"), folder.resolve()
     jobs = [line.split(maxsplit=1) for line in said.splitlines() if " " in line]
     return [job for job, at in jobs if job != own and Path(at).resolve() == here]
+
+
+def claim(results: Path) -> IO[str] | None:
+    """Hold a results folder for this process, as long as the file that is returned stays open.
+
+    Snakemake locks the folder that it runs in; two clones may share one results folder. Raises GoodpartError
+    while another process on a machine that sees the lock holds it. None where the folder cannot be locked.
+    """
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        lock = (results / LOCK).open("a+", encoding="utf-8")
+    except OSError:  # a read-only folder: nothing is written there
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        holder = lock.read().strip() or "another run"
+        lock.close()
+        raise GoodpartError(
+            f"{results} is written by {holder}; wait until it ends, or set paths.results to another folder"
+        ) from None
+    except OSError:  # a file system without locks
+        pass
+    lock.truncate(0)
+    lock.write(f"process {os.getpid()} on {socket.gethostname()}, in {Path().resolve()}\n")
+    lock.flush()
+    return lock
 
 
 def refuse_second_run(folder: Path) -> None:
