@@ -67,6 +67,13 @@ def test_numbers_have_fixed_formats_and_other_policies_stay_out():
     assert rows()[0]["Dream-Base_n"] == ""  # not run
 
 
+def test_a_table_names_the_policies_that_it_leaves_out():
+    assert "Policy: similarity. results/cells.parquet also has other." in to_markdown(TABLE, None, 0.95)
+    assert "% Policy: similarity. results/cells.parquet also has other." in to_latex(TABLE, None, 0.95)
+    alone = retention_table(CELLS[:3], "similarity", {"llada": None}, {"b": "Bench"})
+    assert "Policy:" not in to_markdown(alone, None, 0.95)
+
+
 def test_below_the_threshold_is_not_the_same_as_not_run():
     low = rows(threshold=50.0)[2]
     assert low["LLaDA-Instruct_retention"] == ""

@@ -107,7 +107,7 @@ def script(name, uses=(), /, **told):
 
 def log_file(rule, *wildcards):
     """The log of one job."""
-    path = Path(ARTIFACTS.results, "logs", rule, *(f"{{{name}}}" for name in wildcards))
+    path = Path(ARTIFACTS.notes, "logs", rule, *(f"{{{name}}}" for name in wildcards))
     return f"{path}.log"
 
 

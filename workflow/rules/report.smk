@@ -44,7 +44,7 @@ def figure_outputs(name, suffixes):
 
 def page(name):
     """The page of the report that shows a table."""
-    return in_report(result(paths.PAGE, page=name), name)
+    return in_report(ARTIFACTS.page(name), name)
 
 
 rule run_page:

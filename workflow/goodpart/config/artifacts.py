@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +37,16 @@ class Artifacts:
         for name, value in values.items():
             pattern = pattern.replace(f"{{{name}}}", str(value))
         return f"{self.results}/{pattern}"
+
+    @cached_property
+    def notes(self) -> str:
+        """Where logs and pages of the report go: beside the results, or the figures of read-only results."""
+        results = Path(self.results)
+        return self.figures if results.exists() and not os.access(results, os.W_OK) else self.results
+
+    def page(self, name: str) -> str:
+        """The page of the report that shows a table."""
+        return f"{self.notes}/{paths.PAGE.format(page=name)}"
 
     def figure(self, name: str, suffixes: Sequence[str]) -> list[str]:
         """The files of one figure or table."""

@@ -33,6 +33,7 @@ CUT = (
     "length limit; retention then measures length as well."
 )
 MOST_CUT = 0.1  # of a cell's completions, before a mark says so
+OTHERS = "results/cells.parquet also has {}."
 SAME_LAYERS = "\\#: both rules chose the same layers, none of them adjacent."
 
 
@@ -41,7 +42,8 @@ class Table:
     """Rows (benchmark, k) by columns, each cell a row of cells.parquet or None where not run.
 
     `titles`: column -> its title in print, where that is another. `same_layers`: rows whose columns, being
-    policies, skip the same layers.
+    policies, skip the same layers. `policy`: that of all its cells, and `others`: policies of the run that it
+    leaves out.
     """
 
     columns: list[str]
@@ -49,6 +51,8 @@ class Table:
     cells: dict[tuple[str, int, str], dict[str, Any]]
     titles: dict[str, str] = field(default_factory=dict)
     same_layers: frozenset[tuple[str, int]] = frozenset()
+    policy: str = ""
+    others: tuple[str, ...] = ()
 
     @property
     def header(self) -> list[str]:
@@ -58,8 +62,9 @@ class Table:
     @property
     def notes(self) -> list[str]:
         """What stands below it, with `{level}` to fill in."""
+        named = [f"Policy: {self.policy}. {OTHERS.format(', '.join(self.others))}"] if self.others else []
         marks = [SAME_LAYERS] * bool(self.same_layers) + [CUT] * any(map(cut_off, self.cells.values()))
-        return [*NOTES, *marks]
+        return [*NOTES, *named, *marks]
 
 
 def retention_table(
@@ -86,6 +91,8 @@ def retention_table(
             for c in chosen
             if c["benchmark"] in labels
         },
+        policy=policy,
+        others=tuple(sorted({c["policy"] for c in cells} - {policy, FULL_DEPTH})),
     )
 
 
