@@ -101,6 +101,7 @@ include: "workflow/rules/policies.smk"
 include: "workflow/rules/controlled_study.smk"
 include: "workflow/rules/quality_latency.smk"
 include: "workflow/rules/comparison.smk"
+include: "workflow/rules/checks.smk"
 include: "workflow/rules/run.smk"
 
 

@@ -362,7 +362,17 @@ def test_hostile_programs_in_a_job_of_their_own(shared, sandbox, tmp_path):
     file = tmp_path / "hostile.jsonl"
     file.write_text("".join(json.dumps({**row, "timeout_s": 2.0}) + "\n" for row in chosen))
     data = str(shared / "benchmarks" / "data")
-    command = [sys.executable, "-m", "goodpart_tools.verify", "oracles", str(file), "--data", data, "--all"]
+    command = [
+        sys.executable,
+        "-m",
+        "goodpart_tools",
+        "verify",
+        "oracles",
+        str(file),
+        "--data",
+        data,
+        "--all",
+    ]
     run = subprocess.run(
         command, capture_output=True, text=True, timeout=500, check=False, cwd=tmp_path, env={**os.environ}
     )

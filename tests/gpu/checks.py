@@ -64,7 +64,7 @@ def parity(device: str) -> str:
     lines = []
     for dtype, tolerance in (("float32", "1e-3"), ("bfloat16", "0.5")):
         folders = [str(folder) for folder in sorted(PARITY.iterdir()) if folder.is_dir()]
-        command = [sys.executable, "-m", "goodpart_tools.verify", "parity", *folders]
+        command = [sys.executable, "-m", "goodpart_tools", "verify", "parity", *folders]
         command += ["--dtype", dtype, "--device", device, "--tolerance", tolerance]
         run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
         lines.append(f"{dtype}: {(run.stdout.splitlines() or run.stderr.splitlines() or ['no output'])[-1]}")

@@ -15,7 +15,7 @@ EVERY_SCORE = {**MATH_SCORES, "scores": 6 + 6 + 4}
 # The prompts of tiny-math500 calibrate nothing: one split, its completions and what they are drawn from.
 MATH_ITEMS = {
     "items": 1,
-    "generations": 10,
+    "generations": 6 + 4,
     "latency": 1,
     "prompt_similarities": 1,
     "figure8": 1,

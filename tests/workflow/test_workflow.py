@@ -202,7 +202,7 @@ def test_provenance_leads_from_the_table_to_models_and_data(edited, tmp_path):
         elsewhere.split("changed since")[0].splitlines()[1:]
         == said.split("changed since")[0].splitlines()[1:]
     )
-    file = edited.folder / "workflow" / "goodpart" / "tables.py"
+    file = edited.folder / "workflow" / "goodpart" / "evaluation" / "retention_tables.py"
     file.write_text(file.read_text() + "\n# changed\n")
     changed = provenance.report(edited.folder / "paper_figs" / "table1.csv")
     assert (
@@ -289,7 +289,7 @@ def test_a_changed_sampler_runs_its_family_only(edited):
     file.write_text(file.read_text() + "\n# changed\n")
     planned = edited.planned()
     assert planned["hidden_states"] == 2  # windows
-    assert planned["generations"] == 2
+    assert planned["generations"] == 4  # two benchmarks, two depths
 
 
 def test_declared_sources_are_the_imported_modules(small):

@@ -3,9 +3,7 @@ import shlex
 import time
 
 from goodpart.config.capture import gigabytes
-from goodpart.evaluation import earlier
 from goodpart.jobs import cluster, forks, records, run_summary
-from goodpart.policies.skip_sets import read_skip_set
 
 BEGAN = time.monotonic()
 FORKED_JOBS = 8  # a run of so many jobs gains from a fork server
@@ -63,29 +61,6 @@ def say_costs(planned, rules):
             logger.info(f"Model-written code runs in {Sandbox(SCORING.sandbox).probe()}")
         except GoodpartError as error:
             logger.warning(f"warning: code benchmarks will say `not run: no sandbox`: {error}")
-
-
-def keep_narrowed_tables(planned):
-    """Keep tables of cells that lose cells, and Table 1; refuse to draw cells that do not exist."""
-    for job in planned:
-        if job.rule.name == "cells":
-            table = job.wildcards_dict["table"]
-            drawn_from = figure_files("table1", ["csv", "md", "tex"]) if table == "cells" else []
-            file = Path(job.output[0])
-            said = earlier.keep_earlier(file, STUDIES[table].cells, list(map(Path, drawn_from)))
-            if said:
-                logger.warning(f"warning: {said}")
-    if CONFIGURATION.redraw and any(result(paths.CELLS) in job.input for job in planned):
-        earlier.refuse_missing(Path(result(paths.CELLS)), STUDIES["cells"].cells)
-
-
-def check_skip_sets(planned):
-    """Refuse an edited skip set before any job, and not in the job that reads it."""
-    made = {str(file) for job in planned for file in job.output}
-    for job in planned:
-        file = job.input.get("skip_set")
-        if file and str(file) not in made:
-            read_skip_set(Path(file), CONFIGURATION.models[job.wildcards_dict["model"]].layers)
 
 
 def before_first_job():
