@@ -21,6 +21,6 @@ def check_skip_sets(planned):
     """Refuse an edited skip set before any job, and not in the job that reads it."""
     made = {str(file) for job in planned for file in job.output}
     for job in planned:
-        file = job.input.get("skip_set")
-        if file and str(file) not in made:
-            read_skip_set(Path(file), CONFIGURATION.models[job.wildcards_dict["model"]].layers)
+        file, model = job.input.get("skip_set"), job.wildcards_dict.get("model")
+        if file and model and str(file) not in made:
+            read_skip_set(Path(file), CONFIGURATION.models[model].layers)
