@@ -40,6 +40,26 @@ class Architecture(Dimensions):
     context: int
     tied: bool
 
+    @property
+    def transformers_arguments(self) -> dict[str, Any]:
+        """Arguments that transformers' configurations of Llama and of Qwen2 share."""
+        return {
+            "vocab_size": self.vocabulary,
+            "hidden_size": self.width,
+            "intermediate_size": self.mlp,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+            "num_key_value_heads": self.kv_heads,
+            "head_dim": self.head_width,
+            "max_position_embeddings": self.context,
+            "rms_norm_eps": self.eps,
+            "rope_parameters": {"rope_type": "default", "rope_theta": self.rope_theta},
+            "hidden_act": "silu",
+            "bos_token_id": None,
+            "eos_token_id": None,
+            "pad_token_id": None,
+        }
+
 
 class Values:
     """The values of one config.json by key; GoodpartError names file and key."""

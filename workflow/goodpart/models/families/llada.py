@@ -71,21 +71,8 @@ def transformers_config(shape: Architecture) -> Any:
     from transformers import LlamaConfig
 
     config = LlamaConfig(
-        vocab_size=shape.vocabulary,
-        hidden_size=shape.width,
-        intermediate_size=shape.mlp,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.kv_heads,
-        head_dim=shape.head_width,
-        max_position_embeddings=shape.context,
-        rms_norm_eps=shape.eps,
-        rope_parameters={"rope_type": "default", "rope_theta": shape.rope_theta},
-        hidden_act="silu",
+        **shape.transformers_arguments,
         tie_word_embeddings=False,
-        bos_token_id=None,
-        eos_token_id=None,
-        pad_token_id=None,
         use_cache=False,
     )
     config.is_causal = False
