@@ -20,7 +20,6 @@
 #   results/profiles/{model}/{decode}.parquet                      hidden states by prompt, step and layer
 #   results/latency/{model}.parquet                                seconds, one row a repeat
 #   results/quality_{decode}.parquet                               cells of the quality-latency study
-#   results/report/{page}.html                                     tables as the report shows them
 #   results/controlled_study_cells.parquet                         cells of the controlled study
 #   results/controlled_study.parquet                               similarities and retentions of models that differ in one thing
 #   results/exports/{model}/{policy}/k{k}/                         a skipped model as a checkpoint, when asked for
@@ -32,7 +31,7 @@
 #   paper_figs/comparison.{csv,md}   paper_figs/quality_latency.{pdf,png,csv}   paper_figs/quality_latency_table.md
 #   paper_figs/{policies,overlap}.{pdf,png,csv}   paper_figs/policy_study_table.{csv,md}
 #   paper_figs/controlled_study.{pdf,png,csv}   paper_figs/controlled_study_table.{csv,md}
-#   paper_figs/training_curves.{pdf,png,csv}
+#   paper_figs/training_curves.{pdf,png,csv}   paper_figs/report/{page}.html: tables as the report shows them
 #
 # {policy} names an entry of config.yaml; full depth is full/k0, shared by all policies. {decode} names a
 # decoding preset.

@@ -76,3 +76,19 @@ def test_mistakes_are_named_as_in_the_clone(elsewhere):
     run = elsewhere.snakemake("-n", "-s", str(ROOT / "Snakefile"), "-d", str(elsewhere.folder))
     assert run.returncode != 0
     assert "unknown key 'sede'; did you mean 'seed'?" in run.stdout
+
+
+def test_figures_of_two_results_folders_are_never_taken_for_each_other(workflow):
+    """Both configurations draw the same Table 1; each run draws its own again."""
+    first = ONE | {"benchmarks": {"tiny-gsm8k": {"n": 2}}}
+    second = first | {"run": {**ONE["run"], "benchmarks": ["tiny-math500"]}, "paths": {"results": "others"}}
+    second |= {"benchmarks": {"tiny-math500": {"n": 2}}}
+    labels = []
+    for name, config in (("first", first), ("second", second), ("first", first)):
+        (workflow.folder / f"{name}.yaml").write_text(yaml.safe_dump(config))
+        run = workflow.snakemake("paper_figs/table1.csv", "--cores", "2", "--configfile", f"{name}.yaml")
+        assert run.returncode == 0, run.stdout[-3000:]
+        labels.append(
+            (workflow.folder / "paper_figs" / "table1.csv").read_text().splitlines()[1].split(",")[0]
+        )
+    assert labels == ["GSM8K (tiny)", "MATH-500 (tiny)", "GSM8K (tiny)"]

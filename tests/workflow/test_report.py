@@ -181,8 +181,8 @@ def test_the_report_has_run_times_versions_and_the_configuration(made, browser):
 
     click(browser, "Statistics")
     wait_for(browser, lambda b: b.find_elements(By.CSS_SELECTOR, "#runtimes svg, #runtimes canvas"))
-    page = (made.folder / "results" / "report" / "run.html").read_text()
-    browser.get((made.folder / "results" / "report" / "run.html").as_uri())
+    page = (made.folder / "paper_figs" / "report" / "run.html").read_text()
+    browser.get((made.folder / "paper_figs" / "report" / "run.html").as_uri())
     text = shown(browser)
     assert "pyarrow" in text
     assert "layers_skipped" in text
@@ -195,7 +195,7 @@ def test_figures_and_tables_are_redrawn_without_weights(made, tmp_path):
     clone = Workflow(tmp_path)
     shutil.rmtree(tmp_path / "workflow" / "resources" / "models")
     shutil.copy(made.folder / "small.yaml", tmp_path)
-    ignore = shutil.ignore_patterns("hidden_states", "report", "logs")
+    ignore = shutil.ignore_patterns("hidden_states", "logs")
     shutil.copytree(made.folder / "results", tmp_path / "results", ignore=ignore)
     files = sorted(file for file in (tmp_path / "results").rglob("*") if file.is_file())
     for age, file in enumerate(files):
@@ -216,8 +216,8 @@ def test_figures_and_tables_are_redrawn_without_weights(made, tmp_path):
     made_before = {name for name in recorded if (tmp_path / name) in before}
     assert made_before
     assert {name: kept.get(name) for name in made_before} == {name: recorded[name] for name in made_before}
-    drawn = sorted(file.name for file in (made.folder / "paper_figs").iterdir())
-    assert sorted(file.name for file in (tmp_path / "paper_figs").iterdir()) == drawn
+    drawn = sorted(file.name for file in (made.folder / "paper_figs").iterdir() if file.is_file())
+    assert sorted(f.name for f in (tmp_path / "paper_figs").iterdir() if f.is_file()) == drawn
     for name in drawn:
         if not name.endswith(".pdf"):
             one, other = (f / "paper_figs" / name for f in (made.folder, tmp_path))

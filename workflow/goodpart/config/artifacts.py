@@ -40,13 +40,17 @@ class Artifacts:
 
     @cached_property
     def notes(self) -> str:
-        """Where logs and pages of the report go: beside the results, or the figures of read-only results."""
+        """Where logs go: beside the results, or beside the figures where the results are read-only."""
         results = Path(self.results)
         return self.figures if results.exists() and not os.access(results, os.W_OK) else self.results
 
     def page(self, name: str) -> str:
-        """The page of the report that shows a table."""
-        return f"{self.notes}/{paths.PAGE.format(page=name)}"
+        """The page of the report that shows a table.
+
+        It lies beside the table: an output in another folder would have no record where only that folder is
+        new, and Snakemake would not see that the table itself is of another run.
+        """
+        return f"{self.figures}/{paths.PAGE.format(page=name)}"
 
     def figure(self, name: str, suffixes: Sequence[str]) -> list[str]:
         """The files of one figure or table."""
