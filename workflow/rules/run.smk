@@ -82,13 +82,15 @@ def before_first_job():
 
 
 def after_last_job():
-    """Records of what was made, beside the results; jobs need no server any more."""
+    """Stop the fork server, save records of what was made, and give the results folder back."""
     for server in filter(None, FORKS):
         server.stdin.close()
         server.wait()
     said = records.save(ARTIFACTS.results, [ARTIFACTS.figures, CONFIGURATION.downloads.folder])
     if said:
         logger.warning(f"warning: {said}")
+    for lock in HELD:
+        cluster.release(lock)
 
 
 def shared_options():

@@ -13,6 +13,8 @@ from goodpart.config.configuration import Configuration
 from goodpart.config.selections import Grid
 from goodpart.paths import FULL_DEPTH
 
+QUALITY = "quality_{}"  # that of the quality-latency study, for one decoding preset
+SECTIONS = ("cells", "policy_study", "controlled_study_cells")  # tables of the run and of two studies
 Cell = tuple[str, str, str, int]  # model, benchmark, policy, k
 
 
@@ -100,15 +102,14 @@ def grid_cells(grid: Grid) -> list[Cell]:
 def studies(configuration: Configuration) -> dict[str, Study]:
     """Every study of a configuration, by the name of its table."""
     decode = configuration.run.decode
+    of_sections = (run_cells, policy_study_cells, controlled_cells)
     grids = {
-        "cells": (decode, run_cells(configuration)),
-        "policy_study": (decode, policy_study_cells(configuration)),
-        "controlled_study_cells": (decode, controlled_cells(configuration)),
+        table: (decode, cells(configuration)) for table, cells in zip(SECTIONS, of_sections, strict=True)
     }
     for name, grid in configuration.studies.items():
         grids[name] = (grid.decode or decode, grid_cells(grid))
     for preset in configuration.latency.decodes if configuration.latency else []:
-        grids[f"quality_{preset}"] = (preset, quality_cells(configuration))
+        grids[QUALITY.format(preset)] = (preset, quality_cells(configuration))
     return {table: Study(table, preset, tuple(cells)) for table, (preset, cells) in grids.items()}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from goodpart.config.benchmarks import benchmark_mistakes
-from goodpart.config.cells import studies
+from goodpart.config.cells import QUALITY, SECTIONS
 from goodpart.config.configuration import Configuration
 from goodpart.config.decodes import preset_mistakes
 from goodpart.config.models import model_mistakes
@@ -63,10 +63,11 @@ def policy_study_mistakes(configuration: Configuration) -> Iterable[str]:
 
 def grid_mistakes(configuration: Configuration) -> Iterable[str]:
     """Mistakes of the entries of `studies`: of their names, and of what they name."""
-    taken = studies(configuration.model_copy(update={"studies": {}}))
+    presets = configuration.latency.decodes if configuration.latency else []
+    taken = {*SECTIONS, *TABLES, *(QUALITY.format(preset) for preset in presets)}
     for name, grid in configuration.studies.items():
         at = f"  studies.{name}"
-        if name in {*taken, *TABLES}:
+        if name in taken:
             yield f"{at}: the name is taken by results/{name}.parquet; choose another"
         for kind in ("models", "benchmarks", "policies"):
             known = getattr(configuration, kind)

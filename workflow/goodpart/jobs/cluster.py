@@ -62,6 +62,13 @@ def claim(results: Path) -> IO[str] | None:
     return lock
 
 
+def release(lock: IO[str] | None) -> None:
+    """Give a results folder back; its lock file stays, empty."""
+    if lock is not None:
+        lock.truncate(0)
+        lock.close()
+
+
 def refuse_second_run(folder: Path) -> None:
     """GoodpartError while jobs that an earlier run submitted from `folder` are alive.
 
