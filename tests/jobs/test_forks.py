@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -116,3 +117,13 @@ def test_without_its_server_a_job_starts_by_itself(server, tmp_path, monkeypatch
     job, output = started(tmp_path, "write")
     assert job.wait() == 0
     assert eval(output.read_text())[-1] == os.getpid()
+
+
+def test_a_temporary_folder_with_a_long_path_has_no_server(tmp_path, monkeypatch):
+    deep = tmp_path / ("x" * 120)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    monkeypatch.delenv(forks.SOCKET, raising=False)
+    assert forks.start() is None
+    assert not list(deep.iterdir())
+    assert forks.reachable("{}\n{}") is None

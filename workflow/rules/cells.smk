@@ -3,7 +3,7 @@
 
 def of_study(wildcards):
     """Scores, completions and skip sets of a study's cells."""
-    if wildcards.table.startswith("quality_"):
+    if wildcards.table not in CONFIGURATION.studies and wildcards.table.startswith("quality_"):
         require_latency()
     return ARTIFACTS.of_study(STUDIES[wildcards.table])
 

@@ -27,7 +27,7 @@ from goodpart.jobs.job import files_of
 from goodpart.jobs.runtime import processors
 
 try:
-    if workflow.is_main_process:  # jobs of this run are given files that it has read
+    if workflow.is_main_process:  # its jobs get files that were checked here
         settings.refuse_duplicates(workflow.configfiles)
     settings.mark_texts(config, workflow.config_settings.config)
     settings.find_in_clone(config, CLONE)
@@ -58,7 +58,7 @@ wildcard_constraints:
 
 
 def all_cores():
-    """The cores of this machine; 1 on a cluster, which gives Snakemake no number of them."""
+    """The cores that this run may use; 1 on a cluster, where `--cores` is not given."""
     try:
         return workflow.cores
     except WorkflowError:
@@ -80,8 +80,7 @@ def script(name, uses=(), /, **told):
     """Parameters of a rule whose work is `main(job)` of workflow/scripts/NAME.py.
 
     `uses`: modules of the package that it picks by name. `told`: its `job.params`. Both may be functions of
-    the wildcards. A change of a source file or of what it is told runs a job again, a comment elsewhere does
-    not.
+    the wildcards. A job runs again when one of its source files, or something that it is told, changes.
     """
 
     def value(given, wildcards):
@@ -112,7 +111,8 @@ def log_file(rule, *wildcards):
 
 
 def require_latency(wildcards=None):
-    """Stop what asks for the quality-latency study where its configuration has mistakes; no files."""
+    """Stop what asks for the quality-latency study where its configuration has mistakes. As an input it
+    names no files."""
     if LATENCY_MISTAKES:
         raise WorkflowError("\n".join(["the configuration is not valid:", *LATENCY_MISTAKES]))
     return []

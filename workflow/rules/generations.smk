@@ -1,5 +1,6 @@
-# Completions with layers skipped, a range of a benchmark's items a job. Snakemake deletes the shard that exists;
-# the job keeps completions under a second name and takes up those of the same settings.
+# Completions with layers skipped: each job makes one shard, a range of a benchmark's items. Snakemake deletes the
+# shard before the job runs again, so the job also keeps a hidden copy of it, and reuses completions of the same
+# settings.
 
 
 rule generations:

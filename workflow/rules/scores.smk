@@ -26,9 +26,9 @@ def sandbox_works():
 
 
 def attempt(wildcards):
-    """A parameter that changes once what a job could not score for want of a sandbox can be scored.
+    """A parameter that changes as soon as a sandbox works, where a job had none and left verdicts out.
 
-    It is no function of `output`: Snakemake does not record those.
+    It does not take `output`: Snakemake records no parameter that does.
     """
     file = result(paths.SCORES).format(**wildcards)
     if not runs_code(wildcards.benchmark) or not Path(file).exists():

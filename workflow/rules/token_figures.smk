@@ -1,4 +1,5 @@
-# More figures of hidden states.
+# Figures of hidden states, continued: those by token, of all depths, and by mask ratio. The first of them are in
+# state_figures.smk.
 
 
 use rule figure3 as figure9 with:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -60,11 +61,11 @@ def main(job: Job) -> None:
     if measured:
         columns = ["canvas", "commit_steps", "forward_passes"]
         first = read_table(full, columns).to_pylist()[: measured * params.samples]
-        rows = with_kl(
-            *(model, rows, asked, first),
-            lambda i, step: skip_at(step) if skip_at else asked[i].layers,
-            *(settings, params.kl_states, batch_size),
-        )
+
+        def layers_at(index: int, step: int) -> Sequence[int]:
+            return skip_at(step) if skip_at else asked[index].layers
+
+        rows = with_kl(model, rows, asked, first, layers_at, settings, params.kl_states, batch_size)
     write_rows(job.output, rows, SCHEMA, provenance(**facts, **_made_by(model, skip_set, params)))
     keep(job.output)
     journal.remove()
@@ -78,7 +79,7 @@ def _asked(job: Job, checkpoint: Checkpoint, skip_set: SkipSet, new_tokens: int)
     items = read_table(job.input.item_file, ["item_id", "benchmark", "prompt"]).to_pylist()
     items = items[first : last + 1]
     if len(items) < last + 1 - first:
-        raise GoodpartError(f"{job.input.item_file}: fewer items than {last + 1}")
+        raise GoodpartError(f"{job.input.item_file}: fewer items than {last + 1}; delete it and run again")
     family = checkpoint.architecture.family
     used = [f"goodpart.{part}.{family}" for part in ("models.families", "decoding.samplers")]
     code = sources.digest([f"goodpart.{name}" for name in GENERATING] + used)
@@ -89,7 +90,7 @@ def _asked(job: Job, checkpoint: Checkpoint, skip_set: SkipSet, new_tokens: int)
         if len(prompt) + new_tokens > params.context:
             raise GoodpartError(
                 f"{item['item_id']}: {len(prompt)} prompt tokens and {new_tokens} new ones are more than "
-                f"generation.context ({params.context}); lower max_new_tokens"
+                f"generation.context ({params.context}); lower max_new_tokens, or raise it"
             )
         name, layers = item["item_id"], tuple(skip_set.of_item(item["benchmark"], item["item_id"]))
         state = skip_set.state(item["benchmark"], name)

@@ -49,12 +49,6 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def kind_exists(kind: str) -> bool:
-    """Whether there is a module of that kind; helpers beside them are none."""
-    name = f"goodpart.benchmarks.{kind}"
-    return importlib.util.find_spec(name) is not None and hasattr(benchmark_module(kind), "FIELDS")
-
-
 def benchmark_module(kind: str) -> ModuleType:
     """Import the module of one kind of benchmark: its items and prompts."""
     return importlib.import_module(f"goodpart.benchmarks.{kind}")

@@ -1,7 +1,7 @@
 """The configuration: typed sections, their defaults, and every mistake found before any job runs.
 
-It may import every other room, to ask what a configuration may say; no room imports it. Rules, scripts and
-`goodpart_tools` do.
+It may import every other room, to ask what a configuration may say; no room and no script imports it.
+Rules and `goodpart_tools` do.
 """
 
 from goodpart.config.cells import (

@@ -22,7 +22,6 @@ from goodpart.config.types import (
     number,
 )
 
-Step = integer("a denoising step, 0 or more", ge=0)
 Steps = Annotated[
     Count | Counts | Literal["all"],
     *described("a count of denoising steps, 1 or more, a list of them that is not empty, or all"),

@@ -1,9 +1,9 @@
 """A process that has imported the slow libraries and forks for each job of a run on one machine.
 
 Importing torch, transformers and pandas takes seconds, more than many jobs of tiny models compute. The server
-imports them once. A job's process asks over a socket for a child, lends it its standard streams, environment
-and working directory, and ends with the child's exit status. Without a server (on a cluster, in another
-environment, for a model on a GPU, which no forked process may share) a job runs in its own process.
+imports them once. A job's process asks over a socket for a child, lends it its output streams, environment
+and working directory, and ends with the child's exit status. Without a server (on a cluster, on macOS, in
+another environment, for a model on a GPU, which no forked process may share) a job runs in its own process.
 """
 
 from __future__ import annotations
@@ -39,7 +39,12 @@ def start() -> subprocess.Popen[bytes] | None:
     folder = tempfile.mkdtemp(prefix="goodpart-forks-")
     path = str(Path(folder, "socket"))
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
+    try:
+        listener.bind(path)
+    except OSError:  # a temporary folder whose path is too long for a socket: each job starts by itself
+        listener.close()
+        Path(folder).rmdir()
+        return None
     listener.listen(128)
     # One thread while the libraries are imported: a pool of threads would not survive a fork.
     threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
@@ -77,7 +82,8 @@ def ask(server: socket.socket, words: list[str], description: str) -> int:
     socket.send_fds(server, [len(text).to_bytes(8, "big")], [1, 2])
     server.sendall(text)
     answer = b"".join(iter(lambda: server.recv(4), b""))
-    # A server that dies takes no child with it; what this job made is not known to be complete.
+    if not answer:
+        print("error: the fork server ended before this job did; run again", file=sys.stderr)
     return int(answer) if answer else 1
 
 
@@ -128,18 +134,19 @@ def _end_with(connection: socket.socket) -> None:
 
 def serve(listener: socket.socket) -> None:
     """Import the libraries and fork for each connection, until standard input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # each child gets its own
+    # An interrupt ends the children; this process ends with the run.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     waiting = list(reversed(LIBRARIES))
     children: dict[int, socket.socket] = {}
-    wake, woken = os.pipe()
-    os.set_blocking(woken, False)
-    os.set_blocking(wake, False)
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.set_blocking(writing, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(woken)
+    signal.set_wakeup_fd(writing)
     while True:
-        ready, _, _ = select.select([0, wake, listener], [], [], 0 if waiting else None)
-        if wake in ready:
-            os.read(wake, 4096)
+        ready, _, _ = select.select([0, reading, listener], [], [], 0 if waiting else None)
+        if reading in ready:
+            os.read(reading, 4096)
         while children:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:

@@ -1,8 +1,7 @@
-"""What every job shares: arguments, a log file, a progress bar, and how many threads torch may use."""
+"""What every job shares: a log file, a progress bar, and how many threads torch may use."""
 
 from __future__ import annotations
 
-import argparse
 import errno
 import logging
 import os
@@ -19,14 +18,6 @@ T = TypeVar("T")
 logger = logging.getLogger("goodpart")
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 SAY_EVERY = 20  # seconds between two lines of progress in a job's log
-
-
-def parser(description: str | None) -> argparse.ArgumentParser:
-    """An argument parser with the options that every job has: --log and --threads."""
-    made = argparse.ArgumentParser(description=(description or "").strip().splitlines()[0])
-    made.add_argument("--log", type=Path, help="write the job's log here (default: standard error)")
-    made.add_argument("--threads", type=int, default=1, help="threads of torch, at most those that exist")
-    return made
 
 
 def run(main: Callable[[T], None], described: T, log: Path | None = None) -> None:

@@ -61,12 +61,6 @@ class Choice:
         return len(self.layers)
 
 
-def kind_exists(kind: str) -> bool:
-    """Whether a module of that kind exists."""
-    found = importlib.util.find_spec(f"goodpart.policies.{kind}")
-    return found is not None and hasattr(policy_module(kind), "SETTINGS")
-
-
 def policy_module(kind: str) -> ModuleType:
     """Import the module of one kind of policy."""
     return importlib.import_module(f"goodpart.policies.{kind}")

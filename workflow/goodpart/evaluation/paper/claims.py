@@ -51,5 +51,7 @@ def read_claims(path: Path) -> list[Claim]:
     claims = [Claim(*(row[name] for name in names)) for row in rows]
     unknown = [claim.id for claim in claims if claim.id not in PREDICATES]
     if unknown:
-        raise GoodpartError(f"{path}: no predicate for {', '.join(unknown)}; write one in goodpart/paper")
+        raise GoodpartError(
+            f"{path}: no predicate for {', '.join(unknown)}; write one in goodpart/evaluation/paper"
+        )
     return claims
