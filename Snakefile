@@ -66,6 +66,10 @@ if workflow.modifier.skip_configfile:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/inputs.smk"
+include: "workflow/rules/sandbox.smk"
+include: "workflow/rules/figure_inputs.smk"
+include: "workflow/rules/study_inputs.smk"
 
 
 rule all:

@@ -8,20 +8,6 @@ SELECTED = CHOSEN if SELECTION and CHOSEN in COMPARED else None
 COMPARISON = comparison_settings(CONFIGURATION, COMPARED, CONFIGURATION.table_policy, SELECTED)
 
 
-def scores_of_both_rules():
-    """Scores of cells under both rules on neighbours, which are compared item by item."""
-    policies = COMPARISON["policies"]
-    cells = [
-        cell
-        for cell in STUDIES["cells"].cells
-        if policies["allowed"] in RUN.policies
-        and cell[0] in COMPARED
-        and cell[1] in COMPARISON["kinds"]
-        and cell[2] in (paths.FULL_DEPTH, *policies.values())
-    ]
-    return ARTIFACTS.of_study(settings.Study("comparison", RUN.decode, tuple(cells)))["scores"]
-
-
 rule comparison:
     input:
         paper_cells=f"{PAPER}/cells.csv",

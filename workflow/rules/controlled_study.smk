@@ -3,12 +3,6 @@ CONTROLLED = CONFIGURATION.controlled_study
 CONTROLLED_MODELS = CONTROLLED.models if CONTROLLED else []
 
 
-def trained_folders():
-    """Local checkpoints of the study that come with the curve of their training, by model."""
-    folders = {model: CONFIGURATION.models[model].path for model in CONTROLLED_MODELS}
-    return {m: str(f) for m, f in folders.items() if f and Path(f, "curve.csv").exists()}
-
-
 rule controlled_study:
     input:
         figure_files("controlled_study", ["pdf", "png", "csv"]),

@@ -1,18 +1,6 @@
 # Benchmark items, with their prompts and what scoring needs.
 
 
-def item_choice(key):
-    """One of the things that choose a split's items."""
-    return lambda wildcards: descriptions.item_choice(
-        CONFIGURATION, wildcards.benchmark, wildcards.split
-    )[key]
-
-
-def kind_of(benchmark):
-    """The module of a benchmark."""
-    return CONFIGURATION.benchmarks[benchmark].kind
-
-
 rule items:
     input:
         source=lambda wildcards: ARTIFACTS.sources(wildcards.benchmark, wildcards.split),

@@ -1,13 +1,6 @@
 # Latency at full depth and with layers skipped, with and without a cache.
 
 
-def timed_settings(wildcards):
-    """Decoding settings of each preset that is timed."""
-    settings = descriptions.settings_of
-    model, benchmarks = wildcards.model, [LATENCY.benchmark]
-    return [settings(CONFIGURATION, d, model, benchmarks)[0] for d in LATENCY.decodes]
-
-
 rule latency:
     input:
         require_latency,

@@ -4,17 +4,6 @@ TIMED_TABLES = [result(paths.LATENCY, model=m) for m in TIMED]
 QUALITY_TABLES = [result(paths.QUALITY, decode=d) for d in (LATENCY.decodes if LATENCY else [])]
 
 
-def quality_latency_files():
-    """All of the study, if a model of the run is in it."""
-    require_latency()
-    if not TIMED:
-        return []
-    return [
-        *figure_files("quality_latency", ["pdf", "png", "csv"]),
-        *figure_files("quality_latency_table", ["md"]),
-    ]
-
-
 rule quality_latency:
     input:
         require_latency,

@@ -45,20 +45,3 @@ def figure_outputs(name, suffixes):
 def page(name):
     """The page of the report that shows a table."""
     return in_report(ARTIFACTS.page(name), name)
-
-
-rule run_page:
-    input:
-        cells=result(paths.CELLS),
-    output:
-        page("run"),
-    log:
-        log_file("run_page"),
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        **script("run_page", config=config),
-    message:
-        "Page of the report about this run"
-    shell:
-        SCRIPT

@@ -4,11 +4,6 @@ CAPTURE = CONFIGURATION.capture
 STORED = min(CAPTURE.stored, CAPTURE.prompts)
 
 
-def captured_settings(wildcards):
-    """Decoding settings of each calibration benchmark."""
-    return descriptions.settings_of(CONFIGURATION, wildcards.decode, wildcards.model, CALIBRATION)
-
-
 rule hidden_states:
     input:
         item_files=[result(paths.ITEMS, benchmark=b, split="calibration") for b in CALIBRATION],

@@ -2,32 +2,6 @@
 # of denoising (Parquet).
 
 
-def policies_where(condition):
-    """A regular expression of the names of the policies whose entry meets a condition."""
-    return (
-        "|".join(re.escape(p) for p, entry in CONFIGURATION.policies.items() if condition(entry))
-        or "none"
-    )
-
-
-def basis(wildcards):
-    """The files that a policy chooses a skip set from."""
-    try:
-        return ARTIFACTS.basis(wildcards.model, wildcards.policy, wildcards.k)
-    except GoodpartError as error:
-        raise WorkflowError(str(error)) from None
-
-
-def policy_module_of(wildcards):
-    """The module of a policy."""
-    return [f"policies.{CONFIGURATION.policies[wildcards.policy].kind}"]
-
-
-def policy_entry(wildcards):
-    """The entry of a policy."""
-    return descriptions.policy_entry(CONFIGURATION, wildcards.policy)
-
-
 rule skip_set:
     input:
         basis=basis,

@@ -1,4 +1,4 @@
-# The paper's tables.
+# The paper's tables, and the page of the report about this run.
 
 
 rule table1:
@@ -60,5 +60,22 @@ rule table3:
         **script("table3", settings=descriptions.adjacency(CONFIGURATION, "Dream-Base")),
     message:
         "Table 3: adjacent layers skipped or not, Dream"
+    shell:
+        SCRIPT
+
+
+rule run_page:
+    input:
+        cells=result(paths.CELLS),
+    output:
+        page("run"),
+    log:
+        log_file("run_page"),
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        **script("run_page", config=config),
+    message:
+        "Page of the report about this run"
     shell:
         SCRIPT

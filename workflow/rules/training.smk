@@ -5,25 +5,6 @@ TINY = CONFIGURATION.tiny_models
 RECIPES = TINY.recipes if TINY else {}
 
 
-def initial_weights(wildcards):
-    """The checkpoint that a tiny model starts from, if any."""
-    start = RECIPES[wildcards.tiny_model].initial
-    return result(paths.TRAINED, tiny_model=start) if start else []
-
-
-def recipe(wildcards):
-    """How a tiny model is trained, sorted: the order of keys means nothing."""
-    return dict(sorted(RECIPES[wildcards.tiny_model].model_dump(exclude_none=True).items()))
-
-
-def trained_modules(wildcards):
-    """Modules that training picks by name: of the family, and of the benchmarks that it is checked on."""
-    family = RECIPES[wildcards.tiny_model].family
-    kinds = list(TINY.checked.max_new_tokens)
-    checked = {*(f"benchmarks.{kind}" for kind in kinds), *map(scorer_name, kinds)}
-    return [f"models.families.{family}", f"decoding.samplers.{family}", *sorted(checked)]
-
-
 rule tiny_models:
     input:
         [result(paths.TRAINED, tiny_model=name) for name in RECIPES],
