@@ -385,3 +385,15 @@ def test_the_code_of_a_completion(completion, code, fenced):
 )
 def test_stop_strings_of_a_style(kind, style, completion, kept):
     assert cut(scorer_module(kind), completion, style) == kept
+
+
+def test_a_benchmark_reaches_its_scorer_through_one_module():
+    from goodpart import benchmarks
+
+    for kind in ("gsm8k", "math500", "humaneval", "mbpp"):
+        module, scorer = benchmarks.benchmark_module(kind), benchmarks.scorer_module(kind)
+        assert module is not scorer
+        assert module.score is scorer.score
+        assert module.SANDBOX == scorer.SANDBOX
+        with pytest.raises(AttributeError, match=rf"benchmarks\.{kind}' has no attribute 'nothing'"):
+            _ = module.nothing

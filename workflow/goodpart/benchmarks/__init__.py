@@ -20,6 +20,8 @@
   benchmark's own harness;
 * `gold_fault(reference)`: why no completion could be right, or None.
 
+Its names can also be reached through the first file, as `gsm8k.score`.
+
 `OPTIONAL`, `example`, `EXAMPLES`, `cut`, `strict_cut`, `strict` and `gold_fault` may be left out. Without a
 file in `scoring/`, the names of both lists stand in the one file, which takes `Verdict` and
 `before_end_markers` from here. A user's own benchmark is such a file and an entry of `benchmarks` in the
@@ -63,6 +65,17 @@ def scorer_name(kind: str) -> str:
 def scorer_module(kind: str) -> ModuleType:
     """Import the module that scores one kind of benchmark."""
     return importlib.import_module(f"goodpart.{scorer_name(kind)}")
+
+
+def of_scorer(module: str, name: str) -> Any:
+    """An attribute that a benchmark's own module has not, from the module that scores it.
+
+    `module`: the full name of a module of this package. Found late: items do not depend on scoring.
+    """
+    kind = module.rpartition(".")[2]
+    if scorer_name(kind) != f"benchmarks.{kind}" and hasattr(scorer_module(kind), name):
+        return getattr(scorer_module(kind), name)
+    raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
 
 def refuse_wrong_gold(scorer: Any, reference: dict[str, Any], where: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from goodpart.benchmarks import few_shot, mathematics_prompt
+from goodpart.benchmarks import few_shot, mathematics_prompt, of_scorer
 
 FIELDS = ("question", "answer")
 
@@ -33,3 +33,7 @@ def prompt(row: dict[str, Any], style: str, examples: tuple[str, ...] = ()) -> s
 def reference(row: dict[str, Any]) -> dict[str, Any]:
     """The gold number: the text behind `####`."""
     return {"answer": row["answer"].rsplit("####", 1)[1].strip()}
+
+
+def __getattr__(name: str) -> Any:
+    return of_scorer(__name__, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from goodpart.benchmarks import DFLASH_CODE, unknown_style
+from goodpart.benchmarks import DFLASH_CODE, of_scorer, unknown_style
 from goodpart.errors import GoodpartError
 
 FIELDS = ("task_id", "prompt", "test", "entry_point")
@@ -31,3 +31,7 @@ def prompt(row: dict[str, Any], style: str, examples: tuple[str, ...] = ()) -> s
 def reference(row: dict[str, Any]) -> dict[str, Any]:
     """The public prompt, tests and entry point."""
     return {key: row[key] for key in ("prompt", "test", "entry_point")}
+
+
+def __getattr__(name: str) -> Any:
+    return of_scorer(__name__, name)

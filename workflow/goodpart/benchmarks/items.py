@@ -80,8 +80,8 @@ def checked_rows(
 ) -> list[dict[str, Any]]:
     """Rows with every field, the expected number of them, and the expected content.
 
-    scorer: the module that must accept the gold answer of each row; None asks for no such thing. Raises
-    GoodpartError that names what differs.
+    scorer: what must accept the gold answer of each row; by default the module itself. Raises GoodpartError
+    that names what differs.
     """
     what = source.get("path") or source["hub"]
     rows = public_rows(source)
@@ -98,8 +98,7 @@ def checked_rows(
     for number, row in enumerate(rows):
         try:
             reference = module.reference(row)
-            if scorer is not None:
-                refuse_wrong_gold(scorer, reference, f"{what}: row {number}")
+            refuse_wrong_gold(scorer or module, reference, f"{what}: row {number}")
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise GoodpartError(
                 f"{what}: row {number} cannot be scored ({type(error).__name__}: {error}): another data set?"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from goodpart.benchmarks import few_shot, mathematics_prompt
+from goodpart.benchmarks import few_shot, mathematics_prompt, of_scorer
 
 FIELDS = ("problem", "answer")
 
@@ -72,3 +72,7 @@ def reference(row: dict[str, Any]) -> dict[str, Any]:
     if isinstance(answer, bool) or not isinstance(answer, (str, int, float, Decimal)):
         raise ValueError(f"the answer {answer} is no LaTeX")
     return {"answer": str(answer)}
+
+
+def __getattr__(name: str) -> Any:
+    return of_scorer(__name__, name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from goodpart.benchmarks import DFLASH_CODE, few_shot, unknown_style
+from goodpart.benchmarks import DFLASH_CODE, few_shot, of_scorer, unknown_style
 
 FIELDS = ("task_id", "code", "test_list")
 OPTIONAL = ("text", "prompt", "test_imports", "test_setup_code")  # full or sanitized rows
@@ -57,3 +57,7 @@ def reference(row: dict[str, Any]) -> dict[str, Any]:
         "tests": list(row["test_list"]),
         "entry_point": name if name in defined else (defined[-1] if defined else name),
     }
+
+
+def __getattr__(name: str) -> Any:
+    return of_scorer(__name__, name)

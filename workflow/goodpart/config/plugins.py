@@ -70,7 +70,7 @@ def _module_mistake(name: str, required: Mapping[str, Any], without: Collection[
         return f"there is no {file} with {', '.join(required)}; {_fix(package)}"
     if missing:
         return f"{file} has no {', '.join(missing)}; add what goodpart/{package}/__init__.py describes"
-    if twice := [key for key in without if hasattr(module, key)]:
+    if twice := [key for key in without if key in vars(module)]:
         return f"{file} has {', '.join(twice)}, and there is a module of scoring for it; keep one of them"
     for key, kinds in required.items():
         value = getattr(module, key)
