@@ -70,8 +70,8 @@ def pictures(workflow):
 
 
 @pytest.fixture(scope="module")
-def browser(made):
-    """A headless Chromium with the report open."""
+def chromium():
+    """A headless Chromium."""
     if not BROWSER:
         pytest.skip("chromium and chromedriver are not installed (apt-get install chromium chromium-driver)")
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
@@ -83,6 +83,14 @@ def browser(made):
     service = webdriver.ChromeService(shutil.which("chromedriver"))
     driver = webdriver.Chrome(options=options, service=service)
     driver.implicitly_wait(10)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def browser(made, chromium):
+    """The browser with the report open, whatever a test before has opened."""
+    driver = chromium
     driver.get((made.folder / "report.html").as_uri())
     # Loaded, its data read and its first page drawn: a large file takes a while on a busy machine.
     data_of(driver, "results")
@@ -91,8 +99,7 @@ def browser(made):
     driver.execute_script(
         "document.head.insertAdjacentHTML('beforeend', '<style>* { transition: none !important }</style>')"
     )
-    yield driver
-    driver.quit()
+    return driver
 
 
 def click(browser, text):
