@@ -108,7 +108,7 @@ rng = random.Random(arguments["seed"])
 torch.set_num_threads(1)
 files, told = arguments["job"]
 model = rule.load_entry(told["params"]["model"])
-rule.load_entry = lambda entry: model  # loaded once, before the forks
+rule.load_entry = lambda *_: model  # loaded once, before the forks
 
 def child():
     pid = os.fork()

@@ -100,9 +100,14 @@ def script(name, uses=(), /, **told):
     def compute_threads(wildcards, threads):
         return max(1, threads // CORES_A_THREAD)
 
-    # As a function: a name may begin like a path, and Snakemake's lint takes it for one.
-    named = {"script": lambda wildcards: name, "code": code, "told": description}
-    return {**named, "files": files, "threads": compute_threads}
+    return {
+        # A function: Snakemake's lint takes a name that begins like a path for one.
+        "script": lambda wildcards: name,
+        "code": code,
+        "told": description,
+        "files": files,
+        "threads": compute_threads,
+    }
 
 
 def log_file(rule, *wildcards):

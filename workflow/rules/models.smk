@@ -1,4 +1,11 @@
 # What the jobs of one model share: its checkpoint, resources, and modules.
+from functools import cache
+
+
+@cache
+def memory_mb(model):
+    """Memory in MB that a model's jobs request; its config.json is read once."""
+    return descriptions.memory_mb(CONFIGURATION, model)
 
 
 def of_model(key):
@@ -7,8 +14,7 @@ def of_model(key):
 
 
 MODEL_RESOURCES = {
-    "mem_mb": lambda wildcards, attempt: attempt
-    * descriptions.memory_mb(CONFIGURATION, wildcards.model),
+    "mem_mb": lambda wildcards, attempt: attempt * memory_mb(wildcards.model),
     "runtime": of_model("runtime"),
     "gpu": lambda wildcards: CONFIGURATION.models[wildcards.model].gpu,
 }
@@ -27,17 +33,17 @@ def model_entry(wildcards):
     return descriptions.model_entry(CONFIGURATION, wildcards.model)
 
 
+def family_module_of(wildcards):
+    """The module of a model's family."""
+    return [f"models.families.{CONFIGURATION.models[wildcards.model].family}"]
+
+
 def family_modules(wildcards):
     """Modules that decoding with a model picks by its family."""
     family = CONFIGURATION.models[wildcards.model].family
-    return [f"models.families.{family}", f"decoding.samplers.{family}"]
+    return [*family_module_of(wildcards), f"decoding.samplers.{family}"]
 
 
 def batch_size(wildcards):
     """Completions or prompts that a model takes at a time."""
     return CONFIGURATION.models[wildcards.model].batch_size
-
-
-def family_module_of(wildcards):
-    """The module of a model's family."""
-    return [f"models.families.{CONFIGURATION.models[wildcards.model].family}"]

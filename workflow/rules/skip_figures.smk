@@ -1,5 +1,5 @@
 # Figures of skipping. Their model and benchmark are config.yaml's, or the run's first.
-FIGURE1_BENCHMARK = descriptions.in_run(CONFIGURATION.skip_figures.benchmark, RUN.benchmarks)
+FIGURE1_BENCHMARK = settings.in_run(CONFIGURATION.skip_figures.benchmark, RUN.benchmarks)
 MECHANISM = CONFIGURATION.skip_figures.mechanism
 SELECTION = CONFIGURATION.skip_figures.selection
 
@@ -28,7 +28,7 @@ rule figure1:
 
 
 if MECHANISM:
-    DRAWN = descriptions.in_run(MECHANISM.model, RUN.models)
+    DRAWN = settings.in_run(MECHANISM.model, RUN.models)
 
     rule figure2:
         input:
@@ -57,8 +57,8 @@ if MECHANISM:
 
 
 if SELECTION:
-    CHOSEN = descriptions.in_run(SELECTION.model, RUN.models)
-    COUNTED = descriptions.in_run(SELECTION.benchmark, RUN.benchmarks)
+    CHOSEN = settings.in_run(SELECTION.model, RUN.models)
+    COUNTED = settings.in_run(SELECTION.benchmark, RUN.benchmarks)
 
     rule figure8:
         input:

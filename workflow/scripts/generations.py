@@ -52,7 +52,7 @@ def main(job: Job) -> None:
         logger.info("%s: complete, kept", job.output)
         remove_overlapping(job.output)
         return
-    model = load_entry(params.model)  # only now: a shard that is complete needs no weights
+    model = load_entry(params.model, checkpoint)  # only now: a shard that is complete needs no weights
     journal = Journal(job.output)
     skip_at = skip_set.skip_at(settings.total_steps)
     longest = max(len(one.prompt) for one in asked)

@@ -7,6 +7,7 @@ Rules and `goodpart_tools` do.
 from goodpart.config.cells import (
     Cell,
     Study,
+    in_run,
     policy_study_cells,
     quality_cells,
     run_cells,
@@ -27,6 +28,7 @@ __all__ = [
     "decode_arguments",
     "decode_settings",
     "find_in_clone",
+    "in_run",
     "latency_mistakes",
     "load",
     "mark_texts",

@@ -110,10 +110,8 @@ class Artifacts:
     def basis(self, model: str, policy: str, k: str) -> list[str]:
         """The files that a policy chooses a skip set from. Raises GoodpartError where it cannot have them."""
         configuration = self.configuration
-        entry, needs = (
-            configuration.policies[policy],
-            policy_module(configuration.policies[policy].kind).NEEDS,
-        )
+        entry = configuration.policies[policy]
+        needs = policy_module(entry.kind).NEEDS
         if needs == "layers":
             return []
         if needs == "file":

@@ -6,7 +6,7 @@ preset), the controlled study and the entries of `studies` are others of the sam
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from goodpart.config.configuration import Configuration
@@ -25,6 +25,11 @@ class Study:
     table: str
     decode: str
     cells: tuple[Cell, ...]
+
+
+def in_run(name: str | None, chosen: Sequence[str]) -> str:
+    """A model or benchmark that a figure names, or the run's first where it is not in the run."""
+    return name if name in chosen else chosen[0]
 
 
 def asked_ks(configuration: Configuration, policy: str, model: str, ks: Iterable[int]) -> list[int]:
@@ -126,7 +131,5 @@ def searched_ks(configuration: Configuration, policy: str, model: str) -> list[i
     ks = {k for m, _, p, k in cells if (m, p) == (model, policy)}
     drawn = configuration.skip_figures.mechanism
     if drawn and drawn.policy == policy:
-        models = configuration.run.models
-        shown = drawn.model if drawn.model in models else models[0]  # as Figure 2 does
-        ks |= {drawn.k} if shown == model else set()
+        ks |= {drawn.k} if in_run(drawn.model, configuration.run.models) == model else set()
     return sorted(ks)

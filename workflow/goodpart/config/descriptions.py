@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -63,9 +63,9 @@ def memory_mb(configuration: Configuration, name: str) -> int:
     On a GPU the batch takes none of the host's. A model whose shape is not known yet requests the least.
     """
     entry = configuration.models[name]
-    shape = shape_of(entry) if entry.mem_mb is None else None
     if entry.mem_mb is not None:
         return entry.mem_mb
+    shape = shape_of(entry)
     if shape is None:
         return LEAST_MB
     dtype, benchmarks = entry.loaded_dtype, configuration.run.benchmarks
@@ -95,11 +95,6 @@ def paper_columns(configuration: Configuration, models: Iterable[str]) -> dict[s
 def labels(configuration: Configuration, benchmarks: Iterable[str]) -> dict[str, str]:
     """benchmark -> its name in print."""
     return {b: configuration.benchmarks[b].label or b for b in benchmarks}
-
-
-def in_run(name: str | None, chosen: Sequence[str]) -> str:
-    """A model or benchmark that a figure names, or the run's first where it is not in the run."""
-    return name if name in chosen else chosen[0]
 
 
 def policy_entry(configuration: Configuration, policy: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from goodpart.config.benchmarks import benchmark_mistakes
-from goodpart.config.cells import QUALITY, SECTIONS
+from goodpart.config.cells import QUALITY, SECTIONS, in_run
 from goodpart.config.configuration import Configuration
 from goodpart.config.decodes import preset_mistakes
 from goodpart.config.models import model_mistakes
@@ -160,8 +160,7 @@ def _shown_mistakes(key: str, figure: Mechanism | Selection, configuration: Conf
         name, known = getattr(figure, kind, None), getattr(configuration, f"{kind}s")
         if name is not None and name not in known:
             yield f"  skip_figures.{key}.{kind}: {name!r} is not in {kind}s; {nearest(name, known)}"
-    models = configuration.run.models
-    shown = figure.model if figure.model in models else models[0]
+    shown = in_run(figure.model, configuration.run.models)
     layers = configuration.models[shown].layers if shown in configuration.models else math.inf
     if figure.k >= layers:
         yield f"  skip_figures.{key}.k: {figure.k} of {shown}'s {layers} layers; lower it"

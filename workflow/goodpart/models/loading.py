@@ -113,13 +113,19 @@ def load(
     model over all GPUs and the host. No remote code is executed and no pickle opened. Raises GoodpartError
     for a checkpoint that is not understood in every key and tensor, or whose weights are not finite.
     """
+    if dtype not in (None, *DTYPES):
+        raise GoodpartError(f"dtype {dtype!r} is unknown: one of {', '.join(DTYPES)}")
+    checkpoint = read_checkpoint(checkpoint_folder(name_or_path, revision))
+    return _load(checkpoint, name_or_path, revision, dtype, device)
+
+
+def _load(
+    checkpoint: Checkpoint, name_or_path: str, revision: str | None, dtype: str | None, device: str | None
+) -> Model:
     import torch
     from transformers.utils import logging
 
-    if dtype not in (None, *DTYPES):
-        raise GoodpartError(f"dtype {dtype!r} is unknown: one of {', '.join(DTYPES)}")
     logging.set_verbosity_error()
-    checkpoint = read_checkpoint(checkpoint_folder(name_or_path, revision))
     place = devices.chosen(device, name_or_path)
     if place is not None:
         devices.reachable(place, name_or_path)
@@ -147,10 +153,13 @@ def read_entry(entry: dict[str, Any]) -> Checkpoint:
     return checkpoint
 
 
-def load_entry(entry: dict[str, Any]) -> Model:
-    """Load the model of a job's entry (name, revision, dtype, device, layers); errors as for `read_entry`."""
-    read_entry(entry)
-    return load(entry["name"], revision=entry["revision"], dtype=entry["dtype"], device=entry["device"])
+def load_entry(entry: dict[str, Any], checkpoint: Checkpoint | None = None) -> Model:
+    """Load the model of a job's entry (name, revision, dtype, device, layers); errors as for `read_entry`.
+
+    `checkpoint`: what `read_entry` gave, where the job has read it already.
+    """
+    checkpoint = checkpoint or read_entry(entry)
+    return _load(checkpoint, entry["name"], entry["revision"], entry["dtype"], entry["device"])
 
 
 def load_tokenizer(folder: Path) -> Any:
