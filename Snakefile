@@ -13,6 +13,7 @@
 #   results/prompt_similarities/{model}/{decode}/{benchmark}.parquet    of each evaluated prompt's first pass
 #   results/generations/{model}/{decode}/{benchmark}/{policy}/k{k}/{first}-{last}.parquet
 #   results/scores/{model}/{decode}/{benchmark}/{policy}/k{k}.parquet
+#   results/likelihoods/{study}/{model}/{benchmark}.parquet        of reference solutions, in the cells of a study
 #   results/cells.parquet                                          one row a (model, decode, benchmark, policy, k)
 #   results/policy_study.parquet                                   the same for all policies, one model and benchmark
 #   results/{study}.parquet                                        the same for an entry of config.yaml's `studies`
@@ -27,7 +28,7 @@
 #   results/provenance.jsonl                                       how each artifact was made
 #   results/training/{tiny model}/                                 only by `snakemake tiny_models`
 #   paper_figs/table{1,2,3}.{csv,md,tex}   paper_figs/figure{2,8}.{pdf,png,csv}
-#   paper_figs/{figure1,figure3,...,figure14,block_similarity,mask_ratio}.{pdf,png,csv,md}
+#   paper_figs/{figure1,likelihood,figure3,...,figure14,block_similarity,mask_ratio}.{pdf,png,csv,md}
 #   paper_figs/comparison.{csv,md}   paper_figs/quality_latency.{pdf,png,csv}   paper_figs/quality_latency_table.md
 #   paper_figs/{policies,overlap}.{pdf,png,csv}   paper_figs/policy_study_table.{csv,md}
 #   paper_figs/controlled_study.{pdf,png,csv}   paper_figs/controlled_study_table.{csv,md}
@@ -89,6 +90,7 @@ if not CONFIGURATION.redraw:
     include: "workflow/rules/skip_sets.smk"
     include: "workflow/rules/generations.smk"
     include: "workflow/rules/scores.smk"
+    include: "workflow/rules/likelihoods.smk"
     include: "workflow/rules/latency.smk"
     include: "workflow/rules/cells.smk"
     include: "workflow/rules/exports.smk"

@@ -9,7 +9,9 @@ import pytest
 from conftest import ROOT
 from goodpart.errors import GoodpartError
 from goodpart.evaluation.paper.claims import PREDICATES, read_claims
-from goodpart.evaluation.paper.evidence import (
+from goodpart.evaluation.paper.evidence import Evidence, Retentions, Selected, SpeedUp
+from goodpart.evaluation.paper.profiles import Profile
+from goodpart.evaluation.paper.table_cells import (
     ALLOWED,
     DREAM_BASE,
     DREAM_INSTRUCT,
@@ -18,13 +20,8 @@ from goodpart.evaluation.paper.evidence import (
     NOT_ALLOWED,
     QWEN,
     Cell,
-    Evidence,
-    Retentions,
-    Selected,
-    SpeedUp,
     paper_cells,
 )
-from goodpart.evaluation.paper.profiles import Profile
 from goodpart.evaluation.paper.values import Value
 from goodpart.evaluation.paper.verdicts import Part, each, every
 

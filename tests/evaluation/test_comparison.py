@@ -11,17 +11,10 @@ from conftest import ROOT
 from goodpart.errors import GoodpartError
 from goodpart.evaluation.paper import originals
 from goodpart.evaluation.paper.claims import read_claims
-from goodpart.evaluation.paper.evidence import (
-    DREAM_BASE,
-    LLADA,
-    NOT_ALLOWED,
-    Evidence,
-    Retentions,
-    our_cells,
-    paper_cells,
-)
+from goodpart.evaluation.paper.evidence import Evidence, Retentions
 from goodpart.evaluation.paper.from_run import ratio, read_profile, read_selected, speed_ups
 from goodpart.evaluation.paper.side_by_side import FIELDS, agreement, rows
+from goodpart.evaluation.paper.table_cells import DREAM_BASE, LLADA, NOT_ALLOWED, our_cells, paper_cells
 from goodpart.evaluation.paper.values import Value, linear, mean, retention, retention_difference
 from goodpart.jobs.parquet import write_rows, write_table
 from goodpart.states.pooling import PROMPT_SCHEMA

@@ -15,8 +15,9 @@ from goodpart.config.comparison import comparison_settings
 from goodpart.errors import GoodpartError
 from goodpart.evaluation import cells as cells_rule
 from goodpart.evaluation import scores
-from goodpart.evaluation.paper.evidence import LLADA, Retentions, our_cells
+from goodpart.evaluation.paper.evidence import Retentions
 from goodpart.evaluation.paper.paired import paired_differences
+from goodpart.evaluation.paper.table_cells import LLADA, our_cells
 from goodpart.evaluation.paper.values import Missing
 from goodpart.jobs.parquet import write_rows
 

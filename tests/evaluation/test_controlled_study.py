@@ -15,6 +15,8 @@ from scripts import statistics
 from scripts.controlled_study_measures import prompt_means, rows, verdicts
 
 CHOSEN = {
+    "seeds": {},
+    "likelihoods": False,
     "models": ["a", "b"],
     "benchmarks": ["one", "two"],
     "calibration": ["one"],

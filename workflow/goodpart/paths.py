@@ -19,6 +19,7 @@ SKIP_SETS = "skip_sets/{model}/{policy}/k{k}.parquet"  # that differ by prompt o
 SEARCH = "skip_sets/{model}/{policy}/search.json"  # of a policy that asks the model itself
 GENERATIONS = "generations/{model}/{decode}/{benchmark}/{policy}/k{k}/{first}-{last}.parquet"
 SCORES = "scores/{model}/{decode}/{benchmark}/{policy}/k{k}.parquet"
+LIKELIHOODS = "likelihoods/{table}/{model}/{benchmark}.parquet"  # of the cells of one study
 EXPORT = "exports/{model}/{policy}/k{k}"
 CELLS = "cells.parquet"
 POLICY_STUDY = "policy_study.parquet"

@@ -46,6 +46,7 @@ VERDICTS = {
     "partly": "holds here in part",
     "false": "does not hold here",
     "not evaluated": "was not evaluated here",
+    "not comparable": "cannot be decided here (the models differ in skill)",
 }
 
 

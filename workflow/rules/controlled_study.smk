@@ -21,6 +21,7 @@ rule controlled_study_measures:
         ],
         cells=result(paths.CONTROLLED_CELLS),
         scores=ARTIFACTS.of_study(STUDIES["controlled_study_cells"])["scores"],
+        likelihoods=ARTIFACTS.of_study(STUDIES["controlled_study_cells"])["likelihoods"],
     output:
         result(paths.CONTROLLED_STUDY),
     log:
@@ -31,7 +32,12 @@ rule controlled_study_measures:
         **script(
             "controlled_study_measures",
             selection=CONTROLLED
-            and {**CONTROLLED.model_dump(), "calibration": CALIBRATION, "decode": RUN.decode},
+            and {
+                **CONTROLLED.model_dump(),
+                "calibration": CALIBRATION,
+                "decode": RUN.decode,
+                "likelihoods": CONFIGURATION.generation.likelihood_items > 0,
+            },
             **INTERVALS,
         ),
     message:

@@ -58,6 +58,17 @@ def of_study(wildcards):
     return ARTIFACTS.of_study(STUDIES[wildcards.table])
 
 
+def cells_of_model(wildcards):
+    """Policy and k of a study's cells of one model and benchmark."""
+    place = (wildcards.model, wildcards.benchmark)
+    return [[p, k] for *where, p, k in STUDIES[wildcards.table].cells if tuple(where) == place]
+
+
+def skip_sets_of_model(wildcards):
+    """Skip sets of a study's cells of one model and benchmark."""
+    return [ARTIFACTS.skip_set(wildcards.model, p, k) for p, k in cells_of_model(wildcards) if k]
+
+
 def families_of_study(wildcards):
     """Modules of the families of a study's models."""
     models = {model for model, *_ in STUDIES[wildcards.table].cells}

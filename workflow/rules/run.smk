@@ -13,7 +13,8 @@ FORKS, HELD = [], []  # the fork server, and the lock on the results, of this ru
 def everything(wildcards):
     """Files of the default target; for `--report`, those of them that exist."""
     files = [file for n in (1, 2, 3) for file in figure_files(f"table{n}", ["csv", "md", "tex"])]
-    files += figure_files("figure1", ["pdf", "png", "csv", "md"])
+    for name in ("figure1", "likelihood"):
+        files += figure_files(name, ["pdf", "png", "csv", "md"])
     files += figure_files("comparison", ["csv", "md"]) + [ARTIFACTS.page("run")]
     for name, shown in (("figure2", MECHANISM), ("figure8", SELECTION)):
         files += figure_files(name, ["pdf", "png", "csv"]) if shown else []

@@ -27,6 +27,28 @@ rule figure1:
         SCRIPT
 
 
+rule likelihood_figure:
+    input:
+        cells=result(paths.CELLS),
+    output:
+        figure_outputs("likelihood", ["pdf", "png", "csv", "md"]),
+    log:
+        log_file("likelihood_figure"),
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        **script(
+            "likelihood_figure",
+            models=descriptions.paper_columns(CONFIGURATION, RUN.models),
+            policy=CONFIGURATION.table_policy,
+            labels=descriptions.labels(CONFIGURATION, RUN.benchmarks),
+        ),
+    message:
+        "Figure: likelihood of the reference solutions against FLOPs"
+    shell:
+        SCRIPT
+
+
 if MECHANISM:
     DRAWN = settings.in_run(MECHANISM.model, RUN.models)
 

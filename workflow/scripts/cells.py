@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from goodpart import paths
-from goodpart.evaluation.cells import SCHEMA, cell, generation_facts, skipped, tables
+from goodpart.evaluation.cells import SCHEMA, cell, generation_facts, likelihood, skipped, tables
 from goodpart.jobs.job import Job
-from goodpart.jobs.parquet import provenance, write_rows
+from goodpart.jobs.parquet import provenance, read_table, write_rows
 from goodpart.policies.skip_sets import read_skip_set
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def main(job: Job) -> None:
     """Write the table of the selected cells."""
     chosen, results = job.params.selection, job.output.parent
+    interval = (job.params.level, job.params.resamples)
     full: dict[tuple[str, str], tuple[pa.Table, pa.Table]] = {}
+    likelihoods = {(file.parent.name, file.stem): read_table(file) for file in job.input.likelihoods}
     rows = []
     for model, benchmark, policy, k in chosen["cells"]:
         entry, shards = chosen["models"][model], chosen["benchmarks"][benchmark]
@@ -44,7 +46,8 @@ def main(job: Job) -> None:
                 "asked_k": k,
                 "layers": skip_set.layers,
                 **skipped(skip_set, benchmark, found[1], facts, entry["layers"]),
-                **cell(*found, *full[model, benchmark], job.params.level, job.params.resamples),
+                **cell(*found, *full[model, benchmark], *interval),
+                **likelihood(likelihoods.get((model, benchmark)), policy, k, *interval),
             }
         )
     write_rows(job.output, rows, SCHEMA, provenance(selection=chosen))

@@ -10,10 +10,12 @@ from typing import Any
 from goodpart.evaluation.pages import write_forms
 from goodpart.evaluation.paper import readings
 from goodpart.evaluation.paper.claims import read_claims
-from goodpart.evaluation.paper.evidence import Evidence, Retentions, our_cells, paper_cells
+from goodpart.evaluation.paper.evidence import Evidence, Retentions
 from goodpart.evaluation.paper.from_run import read_profile, read_selected, speed_ups
 from goodpart.evaluation.paper.paired import paired_differences
 from goodpart.evaluation.paper.side_by_side import AGREES, DIFFERS, FIELDS, rows
+from goodpart.evaluation.paper.table_cells import our_cells, paper_cells
+from goodpart.evaluation.paper.verdicts import NOT_COMPARABLE, NOT_EVALUATED
 from goodpart.jobs.job import Job
 from goodpart.jobs.parquet import read_table, read_tables
 
@@ -31,8 +33,10 @@ the paper's n, if our interval holds its number. † marks a number that is corr
 another model's MATH-500 column under HumanEval; beside it stands what was printed.
 
 A claim is *true* on some numbers if every comparison that it makes holds there, *partly* if some of its
-several statements do, and *not evaluated* if an input is missing. *Unresolved* means that sampling error
-alone could turn the verdict round (or that the error of a number behind it is unknown).
+several statements do, and *not evaluated* if an input is missing. A contrast between models is *not
+comparable* here if their accuracies at full depth (means over its benchmarks) differ by more than 0.10, or
+if one is within 0.05 of 0 or 1: such models cannot show which of them loses more. *Unresolved* means that
+sampling error alone could turn the verdict round (or that the error of a number behind it is unknown).
 """
 
 
@@ -121,7 +125,7 @@ def to_markdown(
 
 def _verdict(row: dict[str, Any], side: str) -> str:
     verdict = row[f"{side}_verdict"]
-    unsure = verdict != "not evaluated" and row[f"{side}_resolved"] != "yes"
+    unsure = verdict not in (NOT_EVALUATED, NOT_COMPARABLE) and row[f"{side}_resolved"] != "yes"
     return f"{verdict}, unresolved" if unsure else verdict
 
 
@@ -161,7 +165,7 @@ def main(job: Job) -> None:
     speeds = speed_ups(read_tables(job.input.latency).to_pylist(), level) if job.input.latency else []
     named = [column for column in columns.values() if column]
     evidence = Evidence(
-        Retentions(our_cells(cells, kinds, policies, level), level, paired),
+        Retentions(our_cells(cells, kinds, policies, level), level, paired, compared=True),
         {column: read_profile(file, column) for file, column in zip(job.input.profiles, named, strict=True)},
         selected,
         speeds,

@@ -1,16 +1,19 @@
 """The controlled study: similarities and retention of models that differ in one thing at a time.
 
 Layer-wise and token-wise cosines are those of prompt positions at the first denoising step, which every
-family has; their intervals resample prompts. Retention pools the benchmarks; its intervals resample the
-items of each benchmark. A contrast is the difference of two models on the same prompts and items, resampled
-together. No interval covers the chance of the training seed: there is one model of each kind.
+family has; their intervals resample prompts. Retention and likelihood pool the benchmarks; their intervals
+resample the items of each benchmark. A contrast is the difference of two models on the same prompts and
+items, resampled together. Where models were trained from several seeds, a contrast is that of their means,
+and its interval covers the chance of a training run too.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
@@ -20,14 +23,17 @@ from numpy.typing import NDArray
 
 from goodpart import paths
 from goodpart.errors import GoodpartError
-from goodpart.evaluation.intervals import percentile_interval, resampling
+from goodpart.evaluation.comparability import why_not_comparable
+from goodpart.evaluation.intervals import percentile_interval, resampling, student_quantile
 from goodpart.evaluation.item_verdicts import NotScoredError, item_verdicts
 from goodpart.jobs.files import read_json
 from goodpart.jobs.job import Job
-from goodpart.jobs.parquet import prompt_tables, provenance, write_rows
+from goodpart.jobs.parquet import prompt_tables, provenance, read_table, write_rows
 
-# kind: `model` or `contrast`; at: layer, depth or k (null for a mean over layers or depths); n: prompts
-# or items behind the value; got_k: layers really skipped (retention and accuracy of a model).
+# kind: `model`, `contrast`, or `training` (mean over seeds of one recipe); at: layer, depth or k (null for
+# a mean over layers or depths); n: prompts or items behind the value; got_k: layers really skipped
+# (retention and accuracy of a model); seeds: trained models behind it; seed_sd: standard deviation between
+# them; item_sd: standard error by items alone.
 SCHEMA = pa.schema(
     [
         ("kind", pa.string()),
@@ -40,10 +46,15 @@ SCHEMA = pa.schema(
         ("high", pa.float64()),
         ("n", pa.int32()),
         ("got_k", pa.int32()),
+        ("seeds", pa.int32()),
+        ("seed_sd", pa.float64()),
+        ("item_sd", pa.float64()),
+        ("not_comparable", pa.string()),  # why a contrast of retention gives no verdict; null where it does
     ]
 )
 POOLED = "all"
 Values = tuple[float, NDArray[np.float64]]  # an estimate, and the same of every resample
+Chance = Sequence[tuple[float, int]]  # variances by the chance of training, with their degrees of freedom
 
 
 def prompt_means(files: list[Path], index: str) -> tuple[list[str], NDArray[np.float64]]:
@@ -72,29 +83,82 @@ def verdicts(files: list[Path]) -> tuple[list[str], NDArray[np.float64], list[in
     return ids, right, [len(items) for items in found]
 
 
+@dataclass(frozen=True)
+class Trained:
+    """One measure of the checkpoints that one recipe gave, a seed each: their mean, and its chance."""
+
+    values: Sequence[Values]
+
+    @property
+    def mean(self) -> Values:
+        """Mean over seeds, of the estimate and of every resample."""
+        estimates, draws = zip(*self.values, strict=True)
+        return fmean(estimates), np.mean(draws, axis=0)
+
+    @property
+    def sd(self) -> float | None:
+        """Standard deviation between seeds; None of one seed."""
+        return stdev(value for value, _ in self.values) if len(self.values) > 1 else None
+
+    @property
+    def chance(self) -> tuple[float, int]:
+        """Variance of the mean by the chance of training, and its degrees of freedom; 0, 0 of one seed."""
+        n = len(self.values)
+        return (self.sd**2 / n, n - 1) if self.sd is not None else (0.0, 0)
+
+
 class Study:
     """Rows of SCHEMA, from values that were resampled by the same draws."""
 
-    def __init__(self, level: float) -> None:
-        self.level = level
+    def __init__(self, level: float, seeds: Mapping[str, Sequence[str]]) -> None:
+        self.level, self.seeds = level, seeds
         self.rows: list[dict[str, Any]] = []
 
-    def add(self, kind: str, name: str, measure: str, values: Values, n: int, **where: Any) -> None:
-        """Add one value with its interval."""
+    def add(
+        self, kind: str, name: str, measure: str, values: Values, n: int, *, chance: Chance = (), **where: Any
+    ) -> None:
+        """Add one value with its interval, which is widened by the `chance` of trained models."""
         value, drawn = values
         low, high = percentile_interval(drawn, self.level)
+        variance, freedom = (sum(part) for part in zip(*chance, strict=True)) if chance else (0.0, 0)
+        if variance:
+            half = student_quantile(self.level, int(freedom)) * math.sqrt(variance)
+            low, high = value - math.hypot(value - low, half), value + math.hypot(high - value, half)
         numbers = {"value": value, "low": low, "high": high}
         found = {key: None if math.isnan(x) else x for key, x in numbers.items()}
         self.rows.append({"kind": kind, "name": name, "measure": measure, "n": n, **found, **where})
+
+    def trained(self, model: str, of: dict[str, Values]) -> Trained | None:
+        """The values of a model and of the other seeds of its recipe; None where it has none itself."""
+        names = [model, *self.seeds.get(model, [])]
+        return Trained([of[name] for name in names if name in of]) if model in of else None
 
     def contrasts(
         self, pairs: list[dict[str, str]], measure: str, of: dict[str, Values], **more: Any
     ) -> None:
         """Add the difference of the two models of each pair, where both have the value."""
         for pair in pairs:
-            if pair["first"] in of and pair["second"] in of:
-                (a, drawn_a), (b, drawn_b) = of[pair["first"]], of[pair["second"]]
-                self.add("contrast", pair["differs"], measure, (a - b, drawn_a - drawn_b), **more)
+            first, second = (self.trained(pair[side], of) for side in ("first", "second"))
+            if first and second:
+                (a, drawn_a), (b, drawn_b) = first.mean, second.mean
+                chance = [side.chance for side in (first, second) if side.sd is not None]
+                self.add(
+                    "contrast",
+                    pair["differs"],
+                    measure,
+                    (a - b, drawn_a - drawn_b),
+                    chance=chance,
+                    seeds=min(len(first.values), len(second.values)),
+                    **more,
+                )
+
+    def training(self, measure: str, of: dict[str, Values], **more: Any) -> None:
+        """Add the mean over seeds of each recipe that has several, and how large their chance is."""
+        for model in self.seeds:
+            if (found := self.trained(model, of)) and found.sd is not None:
+                chances = {"seed_sd": found.sd, "item_sd": float(np.nanstd(found.mean[1]))}
+                chances["seeds"] = len(found.values)
+                self.add("training", model, measure, found.mean, chance=[found.chance], **chances, **more)
 
 
 def similarities(
@@ -126,7 +190,8 @@ def retentions(study: Study, chosen: dict[str, Any], results: Path, resamples: i
     ks = sorted(chosen["layers_skipped"])  # full depth, which the others are a share of, comes first
     by_k: dict[int, dict[str, Values]] = {k: {} for k in ks}
     draws: NDArray[np.float64] | None = None
-    for model in chosen["models"]:
+    skill: dict[str, float] = {}
+    for model in models_and_seeds(chosen):
         base: NDArray[np.float64] = np.empty(0)
         for k in ks:
             policy = chosen["policy"] if k else paths.FULL_DEPTH
@@ -139,10 +204,9 @@ def retentions(study: Study, chosen: dict[str, Any], results: Path, resamples: i
             if draws is None:
                 draws = resampling(sizes, resamples).astype(np.float64)
             if k == 0:
-                base = right
+                base, skill[model] = right, float(right.mean())
             skip_set = results / paths.SKIP_SET.format(model=model, policy=chosen["policy"], k=k)
-            got = read_json(skip_set)["got_k"] if k else 0
-            where = {"at": k, "got_k": got}
+            where = {"at": k, "got_k": read_json(skip_set)["got_k"] if k else 0}
             start = 0
             for benchmark, size in zip(chosen["benchmarks"], sizes, strict=True):
                 part = slice(start, start := start + size)
@@ -155,18 +219,77 @@ def retentions(study: Study, chosen: dict[str, Any], results: Path, resamples: i
                     kept = (100 * right.sum() / base.sum(), 100 * (draws @ right) / (draws @ base))
                 study.add("model", model, "retention", kept, len(right), benchmark=POOLED, **where)
                 by_k[k][model] = kept
+    contrast_by_k(study, chosen, "retention", by_k, len(items), unequal(chosen, skill))
+
+
+def unequal(chosen: dict[str, Any], skill: dict[str, float]) -> dict[str, str]:
+    """Contrasts whose models are no match in skill at full depth (means over seeds), with the reason."""
+    means = {m: fmean(skill[s] for s in (m, *chosen["seeds"].get(m, []))) for m in chosen["models"]}
+    sides = {c["differs"]: (c["first"], c["second"]) for c in chosen["contrasts"]}
+    found = {name: why_not_comparable({m: means[m] for m in pair}) for name, pair in sides.items()}
+    return {name: why for name, why in found.items() if why}
+
+
+def contrast_by_k(
+    study: Study,
+    chosen: dict[str, Any],
+    measure: str,
+    by_k: dict[int, dict[str, Values]],
+    n: int,
+    not_comparable: Mapping[str, str],
+) -> None:
+    """Add contrasts, and the chance of training, at every k above 0; mark those that give no verdict."""
     for k, values in by_k.items():
         if k:
-            more = {"n": len(items), "at": k, "benchmark": POOLED}
-            study.contrasts(chosen["contrasts"], "retention", values, **more)
+            more = {"n": n, "at": k, "benchmark": POOLED}
+            first = len(study.rows)
+            study.contrasts(chosen["contrasts"], measure, values, **more)
+            for row in study.rows[first:]:
+                row["not_comparable"] = not_comparable.get(row["name"])
+            study.training(measure, values, **more)
+
+
+def likelihoods(study: Study, chosen: dict[str, Any], results: Path, resamples: int) -> None:
+    """Add the likelihood of reference solutions at full depth, and its loss at every k, with contrasts.
+
+    In nats a token, mean over the items of all benchmarks.
+    """
+    by_k: dict[int, dict[str, Values]] = {k: {} for k in sorted(chosen["layers_skipped"])}
+    n = 0
+    for model in models_and_seeds(chosen):
+        tables = []
+        for benchmark in chosen["benchmarks"]:
+            where = {"table": paths.CONTROLLED_CELLS.removesuffix(".parquet"), "model": model}
+            file = results / paths.LIKELIHOODS.format(**where, benchmark=benchmark)
+            table = read_table(file).to_pandas()
+            table["nats"] = table["nll"] / table["tokens"]
+            tables.append(table.pivot(index="item_id", columns="asked_k", values="nats"))
+        sizes, n = [len(table) for table in tables], sum(map(len, tables))
+        draws = resampling(sizes, resamples) / n
+        values = np.concatenate([table[sorted(by_k)].to_numpy() for table in tables])
+        full = values[:, 0]
+        study.add("model", model, "nll", (float(full.mean()), draws @ full), n, at=0, benchmark=POOLED)
+        for column, k in enumerate(by_k):
+            if k:
+                more = values[:, column] - full
+                by_k[k][model] = (float(more.mean()), draws @ more)
+                study.add("model", model, "nll_increase", by_k[k][model], n, at=k, benchmark=POOLED)
+    contrast_by_k(study, chosen, "nll_increase", by_k, n, {})
+
+
+def models_and_seeds(chosen: dict[str, Any]) -> list[str]:
+    """All models of the study, and the other seeds of their recipes behind them."""
+    return [*chosen["models"], *(seed for seeds in chosen["seeds"].values() for seed in seeds)]
 
 
 def rows(chosen: dict[str, Any], results: Path, level: float, resamples: int) -> Iterator[dict[str, Any]]:
     """All rows of the study, complete with nulls."""
-    study = Study(level)
+    study = Study(level, chosen["seeds"])
     similarities(study, chosen, results, "layers", "layer", resamples)
     similarities(study, chosen, results, "tokens", "depth", resamples)
     retentions(study, chosen, results, resamples)
+    if chosen["likelihoods"]:
+        likelihoods(study, chosen, results, resamples)
     for row in study.rows:
         yield {name: row.get(name) for name in SCHEMA.names}
 

@@ -12,14 +12,15 @@ from goodpart.errors import GoodpartError
 from goodpart.evaluation.completions import (
     SCHEMA,
     Asked,
-    Journal,
     generate,
+    neighbours,
     remove_overlapping,
     with_kl,
 )
 from goodpart.jobs import sources
 from goodpart.jobs.files import digest
 from goodpart.jobs.job import Job
+from goodpart.jobs.journal import Journal
 from goodpart.jobs.kept_copies import keep, restore
 from goodpart.jobs.parquet import provenance, read_table, write_rows
 from goodpart.jobs.runtime import limit_threads, logger
@@ -53,7 +54,7 @@ def main(job: Job) -> None:
         remove_overlapping(job.output)
         return
     model = load_entry(params.model, checkpoint)  # only now: a shard that is complete needs no weights
-    journal = Journal(job.output)
+    journal = Journal(job.output, neighbours(job.output))
     skip_at = skip_set.skip_at(settings.total_steps)
     longest = max(len(one.prompt) for one in asked)
     batch_size = batch_that_fits(model, settings, longest, params.batch_size)

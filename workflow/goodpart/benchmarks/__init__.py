@@ -8,7 +8,9 @@
 * `prompt(row, style, examples)`: the prompt's text in one of the styles (GoodpartError for one it has
   not); `examples` are solved problems for the style `paper`, as `example(row, style)` or `EXAMPLES` give
   them;
-* `reference(row)`: what scoring needs, as JSON-compatible values.
+* `reference(row)`: what scoring needs, as JSON-compatible values;
+* `solution(row, style)`: the solution that the data set gives, as a completion of the prompt, whose
+  likelihood is measured; None for a row without one.
 
 `benchmarks/scoring/NAME.py` scores completions, and changes without a change of items:
 
@@ -22,8 +24,8 @@
 
 Its names can also be reached through the first file, as `gsm8k.score`.
 
-`OPTIONAL`, `example`, `EXAMPLES`, `cut`, `strict_cut`, `strict` and `gold_fault` may be left out. Without a
-file in `scoring/`, the names of both lists stand in the one file, which takes `Verdict` and
+`OPTIONAL`, `example`, `EXAMPLES`, `solution`, `cut`, `strict_cut`, `strict` and `gold_fault` may be left
+out. Without a file in `scoring/`, the names of both lists stand in the one file, which takes `Verdict` and
 `before_end_markers` from here. A user's own benchmark is such a file and an entry of `benchmarks` in the
 configuration: see docs/benchmarks.md.
 """
@@ -102,6 +104,11 @@ def mathematics_prompt(kind: str, question: str, style: str) -> str:
 def few_shot(request: str, examples: Sequence[str], query: str) -> str:
     """What is asked for, solved problems, and the open one, with blank lines between them."""
     return "\n\n".join([request, *examples, query])
+
+
+def fenced(code: str) -> str:
+    """Python in a Markdown fence."""
+    return f"```python\n{code.rstrip()}\n```"
 
 
 def unknown_style(kind: str, style: str) -> GoodpartError:

@@ -17,9 +17,7 @@ def item_id(row: dict[str, Any], split: str, index: int) -> str:
 
 def example(row: dict[str, Any], style: str) -> str:
     """A solved problem for few-shot prompts: the rationale without calculator marks, and its answer."""
-    rationale, answer = row["answer"].rsplit("####", 1)
-    rationale = re.sub(r"<<[^<>]*>>", "", rationale).strip()
-    return f"Question: {row['question'].strip()}\nAnswer: {rationale}\nFinal Answer: {answer.strip()}"
+    return f"Question: {row['question'].strip()}\nAnswer: {solution(row, style)}"
 
 
 def prompt(row: dict[str, Any], style: str, examples: tuple[str, ...] = ()) -> str:
@@ -33,6 +31,15 @@ def prompt(row: dict[str, Any], style: str, examples: tuple[str, ...] = ()) -> s
 def reference(row: dict[str, Any]) -> dict[str, Any]:
     """The gold number: the text behind `####`."""
     return {"answer": row["answer"].rsplit("####", 1)[1].strip()}
+
+
+def solution(row: dict[str, Any], style: str) -> str:
+    """The rationale without calculator marks, then the answer as the style asks for it."""
+    rationale, answer = (part.strip() for part in row["answer"].rsplit("####", 1))
+    rationale = re.sub(r"<<[^<>]*>>", "", rationale)
+    endings = {"bare": f"#### {answer}", "paper": f"Final Answer: {answer}"}
+    ending = endings.get(style, f"\\boxed{{{answer}}}")
+    return f"{rationale.strip()}\n{ending}"
 
 
 def __getattr__(name: str) -> Any:

@@ -18,7 +18,7 @@ class Guarded:
     results: function -> the type of its results; those of a function without an entry are not checked.
     """
 
-    def __init__(self, module: ModuleType, results: Mapping[str, type]) -> None:
+    def __init__(self, module: ModuleType, results: Mapping[str, Any]) -> None:
         self.module = module
         self.results = results
         self.file = f"{module.__name__.replace('.', '/')}.py"
@@ -36,7 +36,7 @@ class Guarded:
             if not isinstance(result, self.results.get(name, object)):
                 raise GoodpartError(
                     f"{self.file}: {name} returned {reprlib.repr(result)} for {reprlib.repr(arguments)}; "
-                    f"return a {self.results[name].__name__}"
+                    f"return a {getattr(self.results[name], '__name__', self.results[name])}"
                 )
             return result
 

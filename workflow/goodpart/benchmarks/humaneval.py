@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from goodpart.benchmarks import DFLASH_CODE, of_scorer, unknown_style
+from goodpart.benchmarks import DFLASH_CODE, fenced, of_scorer, unknown_style
 from goodpart.errors import GoodpartError
 
 FIELDS = ("task_id", "prompt", "test", "entry_point")
@@ -31,6 +31,14 @@ def prompt(row: dict[str, Any], style: str, examples: tuple[str, ...] = ()) -> s
 def reference(row: dict[str, Any]) -> dict[str, Any]:
     """The public prompt, tests and entry point."""
     return {key: row[key] for key in ("prompt", "test", "entry_point")}
+
+
+def solution(row: dict[str, Any], style: str) -> str | None:
+    """The canonical body; where the prompt asks for a function, the whole one, fenced."""
+    body = row.get("canonical_solution")
+    if not body or style == "bare":
+        return body and body.rstrip("\n")
+    return fenced(row["prompt"] + body)
 
 
 def __getattr__(name: str) -> Any:

@@ -25,9 +25,11 @@ SCHEMA = pa.schema(
         ("split", pa.string()),
         ("prompt", pa.string()),
         ("reference", pa.string()),  # JSON: what the benchmark's module scores with
+        ("solution", pa.string()),  # the data set's own, as a completion of the prompt
     ]
 )
-RESULTS = dict.fromkeys(("item_id", "prompt", "example"), str)  # what a module's functions return
+# What a module's functions return.
+RESULTS = {**dict.fromkeys(("item_id", "prompt", "example"), str), "solution": str | None}
 SHUFFLE_SEED = 0
 
 
@@ -188,6 +190,7 @@ def items_of(
             "split": split,
             "prompt": module.prompt(row, style, *([tuple(texts)] if texts else [])),
             "reference": json.dumps(module.reference(row), sort_keys=True),
+            "solution": module.solution(row, style) if hasattr(module, "solution") else None,
         }
         for index, row in chosen
     ]

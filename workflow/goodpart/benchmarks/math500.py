@@ -74,5 +74,10 @@ def reference(row: dict[str, Any]) -> dict[str, Any]:
     return {"answer": str(answer)}
 
 
+def solution(row: dict[str, Any], style: str) -> str | None:
+    """The worked solution, which boxes the answer."""
+    return row.get("solution")
+
+
 def __getattr__(name: str) -> Any:
     return of_scorer(__name__, name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from goodpart.benchmarks import DFLASH_CODE, few_shot, of_scorer, unknown_style
+from goodpart.benchmarks import DFLASH_CODE, fenced, few_shot, of_scorer, unknown_style
 
 FIELDS = ("task_id", "code", "test_list")
 OPTIONAL = ("text", "prompt", "test_imports", "test_setup_code")  # full or sanitized rows
@@ -26,8 +26,11 @@ def _problem(row: dict[str, Any]) -> str:
 
 def example(row: dict[str, Any], style: str) -> str:
     """A solved problem for few-shot prompts, with the reference function."""
-    code = "\n".join(line.rstrip() for line in row["code"].splitlines()).strip()
-    return f"{_problem(row)}\n```python\n{code}\n```"
+    return f"{_problem(row)}\n{fenced(_code(row))}"
+
+
+def _code(row: dict[str, Any]) -> str:
+    return "\n".join(line.rstrip() for line in row["code"].splitlines()).strip()
 
 
 def prompt(row: dict[str, Any], style: str, examples: tuple[str, ...] = ()) -> str:
@@ -57,6 +60,11 @@ def reference(row: dict[str, Any]) -> dict[str, Any]:
         "tests": list(row["test_list"]),
         "entry_point": name if name in defined else (defined[-1] if defined else name),
     }
+
+
+def solution(row: dict[str, Any], style: str) -> str:
+    """The reference function, fenced where the prompt shows code."""
+    return _code(row) if style == "bare" else fenced(_code(row))
 
 
 def __getattr__(name: str) -> Any:

@@ -97,14 +97,18 @@ class Artifacts:
         return self.result(paths.GENERATIONS, **{**where, "policy": paths.FULL_DEPTH, "k": "0"})
 
     def of_study(self, study: Study) -> dict[str, list[str]]:
-        """Scores, generations and skip sets of a study's cells, by the name of the input."""
-        found: dict[str, list[str]] = {"scores": [], "generations": [], "skip_sets": []}
+        """Scores, generations, skip sets and likelihoods of a study's cells, by the name of the input."""
+        names = ("scores", "generations", "skip_sets", "likelihoods")
+        found: dict[str, list[str]] = {name: [] for name in names}
         for model, benchmark, policy, k in study.cells:
             where = {"model": model, "decode": study.decode, "policy": policy, "k": k}
             found["scores"].append(self.result(paths.SCORES, benchmark=benchmark, **where))
             found["generations"] += self.generations(benchmark, **where)
             if k:
                 found["skip_sets"].append(self.skip_set(model, policy, k))
+            if self.configuration.generation.likelihood_items:
+                place = {"table": study.table, "model": model, "benchmark": benchmark}
+                found["likelihoods"].append(self.result(paths.LIKELIHOODS, **place))
         return {name: list(dict.fromkeys(files)) for name, files in found.items()}
 
     def basis(self, model: str, policy: str, k: str) -> list[str]:

@@ -83,9 +83,10 @@ def controlled_cells(configuration: Configuration) -> list[Cell]:
     study = configuration.controlled_study
     if not study:
         return []
+    others = [seed for seeds in study.seeds.values() for seed in seeds]
     return [
         (model, benchmark, study.policy if k else FULL_DEPTH, k)
-        for model in study.models
+        for model in dict.fromkeys([*study.models, *others])
         for benchmark in study.benchmarks
         for k in sorted(study.layers_skipped)
     ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from goodpart.config.configuration import Configuration
-from goodpart.evaluation.paper.evidence import NAMES
 from goodpart.evaluation.paper.originals import is_the_papers_benchmark, is_the_papers_model
+from goodpart.evaluation.paper.table_cells import NAMES
 from goodpart.evaluation.policy_entries import NOT_THE_RULE
 
 

@@ -60,6 +60,8 @@ class ControlledStudy(Section):
         Counts, AfterValidator(_with_zero), *described("a list of numbers of layers that holds 0")
     ]
     contrasts: list[Contrast]
+    # Model -> others that the same recipe gave from other seeds.
+    seeds: dict[Text, Names] = Field({})
 
 
 class Latency(Section):

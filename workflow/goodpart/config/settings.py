@@ -77,12 +77,14 @@ class Capture(Section):
 
 
 class Generation(Section):
-    """Items a shard, tokens of context, and items and steps that the KL is measured on."""
+    """Items a shard, tokens of context, and what KL and likelihoods are measured on."""
 
     shard_size: Count = 128
     context: Count = 2048
     kl_items: CountFromZero = 16
     kl_states: Count = 4
+    likelihood_items: CountFromZero = 128
+    likelihood_draws: Count = 8
 
 
 class Scoring(Section):

@@ -75,7 +75,7 @@ def log_likelihood(
     ids = torch.tensor([*prompt, *answer], device=model.device).repeat(batch_size, 1)
     total = 0.0
     for _ in range(batches):
-        masked, ratio = _masked(len(prompt), len(answer), batch_size, generator)
+        masked, ratio = answer_masks(len(prompt), len(answer), batch_size, generator)
         masked, ratio = masked.to(model.device), ratio.to(model.device)
         noisy = ids.masked_fill(masked, model.tokens.mask)
         if cfg_scale > 0:
@@ -86,20 +86,39 @@ def log_likelihood(
             observe(noisy)
         hidden = final_hidden(model, noisy)
         row, column = masked.nonzero(as_tuple=True)
-        for part in _chunks(len(row)):
-            r, c = row[part], column[part]
-            logits = model.logits(hidden[r, c - _shift(model)])
-            if cfg_scale > 0:
-                without = model.logits(hidden[r + batch_size, c - _shift(model)])
-                logits = without + (cfg_scale + 1) * (logits - without)
-            picked = logits.float().log_softmax(-1).gather(1, ids[r, c][:, None])[:, 0]
-            total += float((picked / ratio[r]).sum())
+        picked = picked_log_probabilities(model, hidden, row, column, ids[row, column], cfg_scale)
+        total += float((picked / ratio[row]).sum())
     if not math.isfinite(total):
         raise not_finite(model, None, None)
     return total / (batches * batch_size)
 
 
-def _masked(
+def picked_log_probabilities(
+    model: Model,
+    hidden: torch.Tensor,
+    row: torch.Tensor,
+    column: torch.Tensor,
+    token: torch.Tensor,
+    cfg_scale: float = 0.0,
+) -> torch.Tensor:
+    """Log-probabilities [N], float32, of the tokens [N] at (row, column) [N], from `final_hidden` [B, T, D].
+
+    With guidance (`cfg_scale` above 0) the second half of the rows is unconditional.
+    """
+    import torch
+
+    found = []
+    for part in _chunks(len(row)):
+        r, c = row[part], column[part] - _shift(model)
+        logits = model.logits(hidden[r, c])
+        if cfg_scale > 0:
+            without = model.logits(hidden[r + len(hidden) // 2, c])
+            logits = without + (cfg_scale + 1) * (logits - without)
+        found.append(logits.float().log_softmax(-1).gather(1, token[part][:, None])[:, 0])
+    return torch.cat(found)
+
+
+def answer_masks(
     start: int, length: int, rows: int, generator: torch.Generator | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Which positions [rows, start + length] are masked, and the share of the answer that is [rows]."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from goodpart import paths
 from goodpart.errors import GoodpartError
-from goodpart.evaluation.intervals import mcnemar, retention_interval
+from goodpart.evaluation.intervals import mcnemar, mean_interval, retention_interval
 from goodpart.evaluation.pass_at_k import pass_at_k
 from goodpart.jobs.parquet import read_metadata, read_table, read_tables
 from goodpart.models.families import family_module
@@ -55,6 +55,13 @@ SCHEMA = pa.schema(
         ("strict_accuracy", pa.float64()),
         ("strict_retention", pa.float64()),
         ("full_truncated", pa.int32()),  # completions of the full-depth cell that were cut off
+        # Negative log-likelihood of the reference solutions in nats a token, mean over items, and how much
+        # more it is than at full depth, with a paired interval; null where it was not measured.
+        ("nll", pa.float64()),
+        ("nll_increase", pa.float64()),
+        ("nll_low", pa.float64()),
+        ("nll_high", pa.float64()),
+        ("nll_items", pa.int32()),
     ]
 )
 ALIKE = ("model", "revision", "dtype", "decode", "seed")  # metadata of a cell's completions and full depth's
@@ -134,6 +141,30 @@ def cell(
         "p_value": mcnemar(base_mean, mean) if samples == 1 else None,
         "status": "scored",
     }
+
+
+def likelihood(
+    rows: pa.Table | None, policy: str, k: int, level: float, resamples: int
+) -> dict[str, float | int | None]:
+    """Mean negative log-likelihood of the reference solutions of one cell, and its increase over full depth.
+
+    rows: of all cells of one model and benchmark (item_id, policy, asked_k, tokens, nll); None where it was
+    not measured. Items are resampled in pairs, with the draws of all cells of as many items.
+    """
+    if rows is None:
+        return {}
+    table = rows.to_pandas()
+    table["nll"] /= table["tokens"]
+    of = table.set_index(["policy", "asked_k", "item_id"])["nll"]
+    if (policy, k) not in of.index or (paths.FULL_DEPTH, 0) not in of.index:
+        return {}
+    here, full = of[policy, k], of[paths.FULL_DEPTH, 0]
+    found: dict[str, float | int | None] = {"nll": float(here.mean()), "nll_items": len(here)}
+    if k:
+        increase = (here - full.reindex(here.index)).to_numpy()
+        low, high = mean_interval(increase, level, resamples)
+        found |= {"nll_increase": float(increase.mean()), "nll_low": low, "nll_high": high}
+    return found
 
 
 def skipped(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import time
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -17,9 +14,8 @@ from goodpart.decoding.decode import decode
 from goodpart.decoding.kl import Completion, LayersAt, kl_of_items, states
 from goodpart.decoding.prompts import batches
 from goodpart.decoding.samplers.common import Decoded
-from goodpart.errors import GoodpartError
+from goodpart.jobs.journal import Journal
 from goodpart.jobs.kept_copies import keep, kept_copy
-from goodpart.jobs.parquet import read_metadata, read_table
 from goodpart.jobs.runtime import logger, progress
 from goodpart.models import gpu
 from goodpart.models.loading import Model
@@ -46,41 +42,9 @@ SCHEMA = pa.schema(
 )
 
 
-class Journal:
-    """Finished completions of an unfinished shard, one JSON line each, beside the shard's file.
-
-    Lines are keyed by everything that a completion depends on; a line that is cut or damaged is ignored.
-    Completions of other shards of the same folder, whose range was another, are known too, and those of the
-    shard as it was before this job.
-    """
-
-    def __init__(self, shard: Path) -> None:
-        self.path = shard.with_name(f".{shard.stem}.journal.jsonl")
-        self.rows: dict[str, dict[str, Any]] = {}
-        for other in [*sorted(shard.parent.glob(".*-*.kept")), *sorted(shard.parent.glob("[!.]*-*.parquet"))]:
-            with contextlib.suppress(GoodpartError):  # a damaged file is none of this shard's business
-                keys = read_metadata(other).get("keys", [])
-                self.rows.update(zip(keys, read_table(other).to_pylist(), strict=True))
-        if self.path.exists():
-            for line in self.path.read_bytes().splitlines():
-                with contextlib.suppress(ValueError, TypeError, KeyError):
-                    entry = json.loads(line)
-                    self.rows[entry["key"]] = dict(entry["row"])
-
-    def add(self, finished: list[tuple[str, dict[str, Any]]]) -> None:
-        """Append finished completions and make sure that they are on disk."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write("\n")  # ends a line that was cut
-            for key, row in finished:
-                file.write(json.dumps({"key": key, "row": row}) + "\n")
-                self.rows[key] = row
-            file.flush()
-            os.fsync(file.fileno())
-
-    def remove(self) -> None:
-        """Remove the journal of a shard that is complete."""
-        self.path.unlink(missing_ok=True)
+def neighbours(shard: Path) -> list[Path]:
+    """Finished shards of the same folder, whose range was another, and their kept copies."""
+    return [*sorted(shard.parent.glob(".*-*.kept")), *sorted(shard.parent.glob("[!.]*-*.parquet"))]
 
 
 def remove_overlapping(shard: Path) -> list[Path]:

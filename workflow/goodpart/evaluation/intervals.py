@@ -29,6 +29,12 @@ def retention_interval(
     return percentile_interval(100 * above[kept] / below[kept], level)
 
 
+def mean_interval(values: Floats, level: float, resamples: int, seed: int = 0) -> tuple[float, float]:
+    """Percentile interval of the mean of `values` [n], by the draws of `retention_interval`."""
+    means = _draws(len(values), resamples, seed) @ values.astype(np.float32) / len(values)
+    return percentile_interval(means.astype(np.float64), level)
+
+
 @lru_cache(maxsize=4)
 def _draws(n: int, resamples: int, seed: int) -> NDArray[np.float32]:
     """How often each of n items is drawn in each resample [resamples, n]."""
@@ -62,6 +68,13 @@ def resampling(sizes: Sequence[int], resamples: int, seed: int = 0) -> NDArray[n
     """
     rng = np.random.default_rng(seed)
     return np.concatenate([rng.multinomial(n, np.full(n, 1 / n), size=resamples) for n in sizes], axis=1)
+
+
+def student_quantile(level: float, freedom: int) -> float:
+    """Two-sided quantile of Student's t with `freedom` degrees of freedom, at a confidence `level`."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1 + level) / 2))
 
 
 def percentile_interval(values: NDArray[np.float64], level: float) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from goodpart.evaluation.comparability import skill
 from goodpart.evaluation.pages import write_forms
 from goodpart.paths import FULL_DEPTH
 
@@ -23,7 +24,7 @@ SPECIAL = re.compile(r"[&%$#_{}]")  # characters of LaTeX
 NOT_RUN, BELOW = "not run", "below threshold"
 NOTES = (
     "Retention in percent of full depth with its {level:g} % interval (paired bootstrap over items); "
-    "baseline accuracy in round brackets.",
+    "at full depth, accuracy in round brackets, and -log p of the reference solutions a token.",
     "\\*: the interval excludes 100. \\+: fewer layers found than asked (how many in square brackets).",
     "=: every resample came out alike, and so the interval has no width; that is not certainty.",
     "–: below the retention threshold. not run: the cell is not part of this run.",
@@ -174,7 +175,7 @@ def printed(cell: dict[str, Any] | None, threshold: float | None) -> str:
         return how
     mark = " !" if cut_off(cell) else ""
     if cell["asked_k"] == 0:
-        return (f"100.0 ({cell['accuracy']:.2f})" if cell["correct"] else "n/a (0.00)") + mark
+        return f"{'100.0' if cell['correct'] else 'n/a'} ({skill(cell['accuracy'], cell.get('nll'))}){mark}"
     if cell["retention"] is None:
         return "n/a" + mark
     low, high = cell["low"], cell["high"]

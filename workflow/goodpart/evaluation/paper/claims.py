@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from goodpart.errors import GoodpartError
 from goodpart.evaluation.paper import claims_states, claims_tables
 from goodpart.evaluation.paper.evidence import Evidence
-from goodpart.evaluation.paper.values import Missing
-from goodpart.evaluation.paper.verdicts import NOT_EVALUATED, Verdict
+from goodpart.evaluation.paper.values import Missing, NotComparable
+from goodpart.evaluation.paper.verdicts import NOT_COMPARABLE, NOT_EVALUATED, Verdict
 
 Predicate = Callable[[Evidence], Verdict]
 PREDICATES: dict[str, Predicate] = {
@@ -20,6 +20,9 @@ PREDICATES: dict[str, Predicate] = {
     for name, function in sorted(vars(module).items())
     if name[0] == "c" and name[1:].isdigit()
 }
+
+
+OF_TABLES = {name.upper() for name in vars(claims_tables)}
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,22 @@ class Claim:
     of_the_paper: str
 
     def on(self, evidence: Evidence) -> Verdict:
-        """The verdict, or `not evaluated` with the missing input."""
+        """The verdict, `not evaluated` with the missing input, or `not comparable` with the reason.
+
+        A verdict on retentions that is not resolved says about how many items would resolve it.
+        """
         try:
-            return PREDICATES[self.id](evidence)
+            verdict = PREDICATES[self.id](evidence)
         except Missing as missing:
             return Verdict(NOT_EVALUATED, detail=f"missing: {missing}")
+        except NotComparable as reason:
+            return Verdict(NOT_COMPARABLE, detail=str(reason))
+        n = evidence.retentions.items if self.id in OF_TABLES else None
+        needed = verdict.items_to_resolve(n) if n else None
+        if needed is None or needed <= n:
+            return verdict
+        more = f"about {needed:,} items a benchmark would resolve it"
+        return replace(verdict, detail="; ".join(filter(None, [verdict.detail, more])))
 
 
 def read_claims(path: Path) -> list[Claim]:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodpart.evaluation.intervals import percentile_interval, resampling
-from goodpart.evaluation.paper.evidence import DREAM_BASE, DREAM_INSTRUCT, LLADA, QWEN, Evidence
+from goodpart.evaluation.paper.evidence import Evidence
 from goodpart.evaluation.paper.profiles import RESAMPLES, Profile, distance, early, estimate, late
+from goodpart.evaluation.paper.table_cells import DREAM_BASE, DREAM_INSTRUCT, LLADA, QWEN
 from goodpart.evaluation.paper.values import Missing, Value
 from goodpart.evaluation.paper.verdicts import Part, Verdict, each, every
 

@@ -5,15 +5,8 @@ Each takes the retentions of the paper or of this run, and raises Missing if one
 
 from __future__ import annotations
 
-from goodpart.evaluation.paper.evidence import (
-    DREAM_BASE,
-    DREAM_INSTRUCT,
-    LLADA,
-    NAMES,
-    QWEN,
-    Evidence,
-    Retentions,
-)
+from goodpart.evaluation.paper.evidence import Evidence, Retentions
+from goodpart.evaluation.paper.table_cells import DREAM_BASE, DREAM_INSTRUCT, LLADA, NAMES, QWEN
 from goodpart.evaluation.paper.values import Missing, Value, linear, mean
 from goodpart.evaluation.paper.verdicts import ROUNDING, Part, Verdict, each, every
 
@@ -62,6 +55,7 @@ def _flops(data: Retentions) -> tuple[float, float]:
 def c03(data: Evidence) -> Verdict:
     """LLaDA keeps more at k = 6 than the AR model at k = 2, with more FLOPs saved (HumanEval)."""
     llada, qwen = _flops(data.retentions)
+    skill = data.retentions.skill((LLADA, QWEN), ["humaneval"])
     both = [
         f"{c} {data.retentions.cell(c, 'humaneval', k).value.value:.4g}" for c, k in ((LLADA, 6), (QWEN, 2))
     ]
@@ -70,7 +64,7 @@ def c03(data: Evidence) -> Verdict:
             Part("retention, LLaDA minus Qwen:", _first_figure(data.retentions, 1), ">", 0),
             Part("FLOPs reduction, LLaDA minus Qwen:", Value(llada - qwen, exact=True), ">", 0),
         ],
-        ", ".join(both),
+        "; ".join([", ".join(both), skill]),
     )
 
 
@@ -102,6 +96,7 @@ def c08(data: Evidence) -> Verdict:
 def c09(data: Evidence) -> Verdict:
     """2.6 times the FLOPs reduction at 1.4 times the retention, in their rounding (HumanEval)."""
     llada, qwen = _flops(data.retentions)
+    skill = data.retentions.skill((LLADA, QWEN), ["humaneval"])
     return every(
         [
             Part(
@@ -111,7 +106,8 @@ def c09(data: Evidence) -> Verdict:
                 0,
             ),
             Part("retention, LLaDA minus 1.35 times Qwen:", _first_figure(data.retentions, 1.35), ">=", 0),
-        ]
+        ],
+        skill,
     )
 
 
@@ -140,19 +136,21 @@ def c11(data: Evidence) -> Verdict:
             for upper, lower in ((LLADA, dream), (dream, QWEN)):
                 difference = linear([(1, means[upper]), (-1, means[lower])])
                 parts.append(Part(f"{upper} minus {lower}, k = {k}:", difference, ">", 0))
-    return each(parts)
+    return each(parts, data.retentions.skill((LLADA, DREAM_BASE, DREAM_INSTRUCT, QWEN), common))
 
 
 def c12(data: Evidence) -> Verdict:
     """The AR model keeps less than 90 % at k = 2 on every benchmark, with intervals below 100."""
     parts = _over_all(data.retentions, QWEN, 2, "<", 90)
+    skill = data.retentions.skill((QWEN,), list(NAMES))
     unknown = [part.what for part in parts if part.number.high is None]
     ends = [
         Part(f"upper limit of {part.what}", Value(part.number.high, exact=True), "<", 100)
         for part in parts
         if part.number.high is not None
     ]
-    return every([*parts, *ends], f"no interval: {', '.join(unknown)} n is unknown" if unknown else "")
+    more = [f"no interval: {', '.join(unknown)} n is unknown"] if unknown else []
+    return every([*parts, *ends], "; ".join([*more, skill]))
 
 
 def _adjacency(data: Retentions, column: str, k: int) -> list[Part]:

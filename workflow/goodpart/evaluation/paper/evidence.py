@@ -2,73 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
 
-from goodpart.errors import GoodpartError
+from goodpart.evaluation.comparability import skill, why_not_comparable
 from goodpart.evaluation.paper.profiles import Profile
-from goodpart.evaluation.paper.values import Missing, Value, no_less_than, retention, retention_difference
-from goodpart.paths import FULL_DEPTH
-
-LLADA, DREAM_BASE, DREAM_INSTRUCT, QWEN = "LLaDA-Instruct", "Dream-Base", "Dream-Instruct", "Qwen2.5"
-# Names of models and benchmarks in cells.csv -> the column, the kind of benchmark, the number of layers L.
-COLUMNS = {
-    "llada-8b-instruct": LLADA,
-    "dream-7b-base": DREAM_BASE,
-    "dream-7b-instruct": DREAM_INSTRUCT,
-    "qwen2.5-7b": QWEN,
-}
-KINDS = {"GSM8K": "gsm8k", "MATH-500": "math500", "HumanEval": "humaneval", "MBPP": "mbpp"}
-NAMES = {kind: name for name, kind in KINDS.items()}
-LAYERS = {LLADA: 32, DREAM_BASE: 28, DREAM_INSTRUCT: 28, QWEN: 28}
-NOT_ALLOWED, ALLOWED = "not_allowed", "allowed"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell of a table: retention in percent of full depth, and the data for its error.
-
-    `kind`: kind of the benchmark. `percent` is None without a number; `why` gives the reason. If the printed
-    number belongs to another cell, `percent` is the corrected number and `printed` the printed one.
-    """
-
-    column: str
-    kind: str
-    adjacent: str
-    k: int
-    percent: float | None
-    accuracy: float | None = None  # at full depth
-    n: int | None = None
-    low: float | None = None
-    high: float | None = None
-    flops: float | None = None  # the paper's k/L, in percent
-    why: str = ""
-    withheld: bool = False  # printed as a dash
-    table: str = ""
-    printed: float | None = None
-    got_k: int | None = None
-    note: str = ""
-
-    @property
-    def place(self) -> tuple[str, str, str, int]:
-        """The key of the cell in its table."""
-        return self.column, self.kind, self.adjacent, self.k
-
-    @property
-    def value(self) -> Value:
-        """The retention with its interval. Raises Missing if there is no number."""
-        if self.percent is None:
-            raise Missing(f"{describe(*self.place)}: {self.why}")
-        return Value(self.percent, self.low, self.high)
-
-
-def describe(column: str, kind: str, adjacent: str, k: int) -> str:
-    """A cell in words."""
-    more = ", adjacent layers allowed" if adjacent == ALLOWED else ""
-    return f"{column} {NAMES[kind]} at k = {k}{more}"
+from goodpart.evaluation.paper.table_cells import ALLOWED, KINDS, NOT_ALLOWED, Cell, describe
+from goodpart.evaluation.paper.values import Missing, NotComparable, Value, retention_difference
 
 
 class Retentions:
@@ -76,7 +18,7 @@ class Retentions:
 
     paired: (column, kind of benchmark, k) -> effect of the adjacency rule on the same items, if their
     verdicts are known; None if both rules skip the same layers. Other cells, such as the paper's, treat their
-    counts as independent.
+    counts as independent. compared: refuse contrasts of models of unequal skill, as the paper does not.
     """
 
     def __init__(
@@ -84,8 +26,10 @@ class Retentions:
         cells: Iterable[Cell],
         level: float,
         paired: Mapping[tuple[str, str, int], Value | None] | None = None,
+        *,
+        compared: bool = False,
     ) -> None:
-        self.level, self.paired = level, paired or {}
+        self.level, self.paired, self.compared = level, paired or {}, compared
         self.cells: dict[tuple[str, str, str, int], Cell] = {}
         for cell in cells:
             self.cells.setdefault(cell.place, cell)
@@ -98,6 +42,33 @@ class Retentions:
         if found.percent is None:
             raise Missing(f"{describe(*found.place)}: {found.why}")
         return found
+
+    @property
+    def items(self) -> int | None:
+        """Items of a benchmark: the fewest of this run's cells, or None where the paper's are unknown."""
+        return (
+            min((cell.n for cell in self.cells.values() if cell.n), default=None) if self.compared else None
+        )
+
+    def skill(self, columns: Iterable[str], kinds: Sequence[str]) -> str:
+        """Skill of some models at full depth over some benchmarks, in words.
+
+        Raises NotComparable where it is too unequal for a contrast, if `compared`.
+        """
+        cells = {c: [self.cells[c, kind, NOT_ALLOWED, 0] for kind in kinds
+                     if (c, kind, NOT_ALLOWED, 0) in self.cells] for c in columns}  # fmt: skip
+        means = {
+            c: [cell.accuracy for cell in found if cell.accuracy is not None] for c, found in cells.items()
+        }
+        accuracies = {c: fmean(found) for c, found in means.items() if found}
+        likelihoods = {c: [cell.nll for cell in found if cell.nll is not None] for c, found in cells.items()}
+        said = ", ".join(
+            f"{c} {skill(accuracy, fmean(likelihoods[c]) if likelihoods[c] else None)}"
+            for c, accuracy in accuracies.items()
+        )
+        if self.compared and (why := why_not_comparable(accuracies)):
+            raise NotComparable(f"{why} (full depth: {said})")
+        return f"full depth: {said}"
 
     def over_benchmarks(self, column: str, k: int) -> dict[str, Value]:
         """kind -> retention, on all four benchmarks except those that the paper withholds. Raises Missing."""
@@ -172,114 +143,3 @@ class Evidence:
         if column not in self.profiles:
             raise Missing(f"hidden states of {column}")
         return self.profiles[column]
-
-
-def paper_cells(path: Path, level: float) -> list[Cell]:
-    """The cells of the paper's tables, in its order, with their sampling error if n is known.
-
-    Raises GoodpartError if the file lacks a column, or names an unknown model or benchmark.
-    """
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    try:
-        baselines = {
-            (row["model"], row["benchmark"]): float(row["baseline_accuracy"])
-            for row in rows
-            if row["baseline_accuracy"]
-        }
-        return [_paper_cell(row, baselines[row["model"], row["benchmark"]], level) for row in rows]
-    except (KeyError, ValueError) as error:
-        raise GoodpartError(f"{path}: not a table of the paper's cells ({error})") from error
-
-
-def _paper_cell(row: Mapping[str, str], accuracy: float, level: float) -> Cell:
-    column, k = COLUMNS[row["model"]], int(row["layers_skipped"])
-    printed = float(row["retention_percent"]) if row["retention_percent"] else None
-    corrected = row["corrected_retention_percent"]
-    percent = float(corrected) if corrected else printed
-    n = int(row["inferred_n"]) if row["inferred_n"] else None
-    number = Value(0.0) if percent is None or k == 0 else retention(percent, accuracy, n, level)
-    return Cell(
-        column,
-        KINDS[row["benchmark"]],
-        row["adjacent_skips"],
-        k,
-        percent,
-        accuracy,
-        n,
-        number.low,
-        number.high,
-        flops=100 * k / LAYERS[column],
-        why="printed as a dash" if percent is None else "",
-        withheld=percent is None,
-        table=row["table"],
-        printed=printed,
-        note=row["note"],
-    )
-
-
-def our_cells(
-    rows: Iterable[Mapping[str, Any]], kinds: Mapping[str, str], policies: Mapping[str, str], level: float
-) -> list[Cell]:
-    """This run's cells at the places of the paper's cells. rows, kinds, policies: as for `placed`.
-
-    An interval without width is widened (`no_less_than`).
-    """
-    cells = [_our_cell(row, kind, adjacent) for row, kind, adjacent in placed(rows, kinds, policies)]
-    baselines = {cell.place[:2]: cell.accuracy for cell in cells if cell.k == 0}
-    return [cell if cell.k == 0 else _against(cell, baselines.get(cell.place[:2]), level) for cell in cells]
-
-
-def _against(cell: Cell, accuracy: float | None, level: float) -> Cell:
-    """A cell with the accuracy at full depth, and an interval with a width."""
-    if not accuracy or cell.n is None or cell.percent is None or cell.low != cell.high:
-        return replace(cell, accuracy=accuracy)
-    wide = no_less_than(Value(cell.percent, cell.low, cell.high), cell.n, accuracy, level)
-    note = "no verdict changed: limits of an exact binomial interval"
-    return replace(cell, accuracy=accuracy, low=wide.low, high=wide.high, note=note)
-
-
-def placed(
-    rows: Iterable[Mapping[str, Any]], kinds: Mapping[str, str], policies: Mapping[str, str]
-) -> Iterator[tuple[Mapping[str, Any], str, str]]:
-    """Rows with a place among the paper's cells, with the kind of benchmark and the adjacency rule.
-
-    rows: of cells.parquet. kinds: benchmark -> its kind; of two benchmarks of the same kind, the first
-    counts. policies: `not_allowed` and `allowed` -> the policy's name. Full depth belongs to both.
-    """
-    first: dict[str, str] = {}
-    for benchmark, kind in kinds.items():
-        first.setdefault(kind, benchmark)
-    adjacent_of = {policy: adjacent for adjacent, policy in policies.items()}
-    for row in rows:
-        kind = kinds.get(row["benchmark"])
-        if row["paper_column"] is None or kind not in NAMES or first[kind] != row["benchmark"]:
-            continue
-        full = row["policy"] == FULL_DEPTH
-        for adjacent in policies if full else [adjacent_of.get(row["policy"])]:
-            if adjacent is not None:
-                yield row, kind, adjacent
-
-
-def _our_cell(row: Mapping[str, Any], kind: str, adjacent: str) -> Cell:
-    percent, why = row["retention"], ""
-    if row["status"] != "scored":
-        percent, why = None, row["status"]
-    elif row["got_k"] < row["asked_k"]:
-        percent, why = None, f"the policy found only {row['got_k']} layers"
-    elif percent is None:
-        why = "nothing correct at full depth"
-    return Cell(
-        row["paper_column"],
-        kind,
-        adjacent,
-        row["asked_k"],
-        percent,
-        row["accuracy"],
-        row["n"],
-        row["low"],
-        row["high"],
-        flops=row["flops_reduction_layers"],
-        why=why,
-        got_k=row["got_k"],
-    )

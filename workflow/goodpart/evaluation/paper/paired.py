@@ -12,7 +12,7 @@ from goodpart import paths
 from goodpart.errors import GoodpartError
 from goodpart.evaluation.intervals import Floats, retention_interval
 from goodpart.evaluation.item_verdicts import item_verdicts
-from goodpart.evaluation.paper.evidence import ALLOWED, NOT_ALLOWED, placed
+from goodpart.evaluation.paper.table_cells import ALLOWED, NOT_ALLOWED, placed
 from goodpart.evaluation.paper.values import Value, no_less_than
 
 SAME = ("model", "decode", "benchmark")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from goodpart.evaluation.comparability import skill
 from goodpart.evaluation.paper.claims import Claim
-from goodpart.evaluation.paper.evidence import NAMES, Cell, Evidence
+from goodpart.evaluation.paper.evidence import Evidence
+from goodpart.evaluation.paper.table_cells import NAMES, Cell
 from goodpart.evaluation.paper.values import Value, linear
-from goodpart.evaluation.paper.verdicts import FALSE, NOT_EVALUATED, PARTLY, TRUE, Verdict
+from goodpart.evaluation.paper.verdicts import FALSE, NOT_COMPARABLE, NOT_EVALUATED, PARTLY, TRUE, Verdict
 
 FIELDS = (
     *("kind", "id", "what", "table", "benchmark", "column", "adjacent", "layers_skipped"),
@@ -17,7 +19,13 @@ FIELDS = (
     *("paper_verdict", "paper_resolved", "here_verdict", "here_resolved", "paper_detail", "note"),
 )
 AGREES, DIFFERS, NOT_COMPARED = "agrees", "differs", "not compared"
-OF_VERDICT = {TRUE: "agrees", PARTLY: "agrees in part", FALSE: "differs", NOT_EVALUATED: NOT_EVALUATED}
+OF_VERDICT = {
+    TRUE: "agrees",
+    PARTLY: "agrees in part",
+    FALSE: "differs",
+    NOT_EVALUATED: NOT_EVALUATED,
+    NOT_COMPARABLE: NOT_COMPARABLE,
+}
 
 
 def agreement(paper: Cell, ours: Cell | None) -> tuple[str, str]:
@@ -52,7 +60,7 @@ def cell_row(paper: Cell, ours: Cell | None) -> dict[str, Any]:
     if paper.k == 0:
         notes.append(f"accuracy: paper {paper.accuracy:.2f}")
         if ours is not None and ours.accuracy is not None:
-            notes.append(f"here {ours.accuracy:.4f}")
+            notes.append(f"here {skill(ours.accuracy, ours.nll)}")
     corrected = paper.percent != paper.printed
     return {
         "kind": "cell",

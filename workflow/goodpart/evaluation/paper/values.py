@@ -31,6 +31,10 @@ class Missing(Exception):
     """An input of a claim is missing; the message names it."""
 
 
+class NotComparable(Exception):
+    """The models of a contrast differ in skill, or one has nothing to lose; the message says which."""
+
+
 def quantile(level: float) -> float:
     """Two-sided normal quantile of a confidence level: 1.96 for 0.95."""
     from scipy.special import ndtri

@@ -11,6 +11,7 @@ from goodpart.evaluation.paper.values import Missing, Value
 
 COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 TRUE, PARTLY, FALSE, NOT_EVALUATED = "true", "partly", "false", "not evaluated"
+NOT_COMPARABLE = "not comparable"  # the models of the contrast differ in skill
 # The paper prints one decimal, so a number meets a bound of the text if it rounds to it.
 ROUNDING = 0.05
 
@@ -78,6 +79,17 @@ class Verdict:
     decisive: Part | None = None
     detail: str = ""
     resolved: bool | None = None
+
+    def items_to_resolve(self, n: int) -> int | None:
+        """About how many items would resolve the verdict, where `n` did not; None where that is unknown.
+
+        Intervals shrink with the square root of n: as many items as bring the limit of the decisive
+        number's interval to its bound, if the number itself stays.
+        """
+        clearance = abs(self.decisive.clearance) if self.decisive else 0.0
+        if self.resolved is not False or not 0 < clearance < math.inf:
+            return None
+        return math.ceil(n / clearance**2)
 
 
 def described(number: Value) -> str:

@@ -1,0 +1,49 @@
+"""What an unfinished job has finished: rows that survive a kill, and rows of earlier files of its kind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from goodpart.errors import GoodpartError
+from goodpart.jobs.parquet import read_metadata, read_table
+
+
+class Journal:
+    """Finished rows of an unfinished file, one JSON line each, beside the file.
+
+    Lines are keyed by everything that a row depends on; a line that is cut or damaged is ignored. Rows of
+    `others` are known too: finished files that hold the keys of their rows in their metadata.
+    """
+
+    def __init__(self, file: Path, others: Iterable[Path] = ()) -> None:
+        self.path = file.with_name(f".{file.stem}.journal.jsonl")
+        self.rows: dict[str, dict[str, Any]] = {}
+        for other in others:
+            with contextlib.suppress(GoodpartError):  # a damaged file is none of this one's business
+                keys = read_metadata(other).get("keys", [])
+                self.rows.update(zip(keys, read_table(other).to_pylist(), strict=True))
+        if self.path.exists():
+            for line in self.path.read_bytes().splitlines():
+                with contextlib.suppress(ValueError, TypeError, KeyError):
+                    entry = json.loads(line)
+                    self.rows[entry["key"]] = dict(entry["row"])
+
+    def add(self, finished: list[tuple[str, dict[str, Any]]]) -> None:
+        """Append finished rows and make sure that they are on disk."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write("\n")  # ends a line that was cut
+            for key, row in finished:
+                file.write(json.dumps({"key": key, "row": row}) + "\n")
+                self.rows[key] = row
+            file.flush()
+            os.fsync(file.fileno())
+
+    def remove(self) -> None:
+        """Remove the journal of a file that is complete."""
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,102 @@
+"""Likelihood of a benchmark's reference solutions: one model, at full depth and in every cell of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from goodpart.decoding.prompts import render
+from goodpart.decoding.references import LayersAt, Reference, negative_log_likelihoods
+from goodpart.decoding.samplers.common import item_seed
+from goodpart.jobs import sources
+from goodpart.jobs.files import digest
+from goodpart.jobs.job import Job
+from goodpart.jobs.journal import Journal
+from goodpart.jobs.kept_copies import keep, kept_copy
+from goodpart.jobs.parquet import provenance, read_table, write_rows
+from goodpart.jobs.runtime import limit_threads, logger
+from goodpart.models.loading import load_entry, loaded_tokenizer, read_entry
+from goodpart.policies.skip_sets import SkipSet, read_skip_set
+
+SCHEMA = pa.schema(
+    [
+        ("item_id", pa.string()),
+        ("policy", pa.string()),
+        ("asked_k", pa.int32()),
+        ("tokens", pa.int32()),  # of the reference solution
+        ("nll", pa.float64()),  # -log p of it in nats; items without a solution have no row
+    ]
+)
+
+
+def layers_at(skip_set: SkipSet, benchmark: str, items: Sequence[str], lengths: Sequence[int]) -> LayersAt:
+    """Layers skipped for each item, by the share of its solution that is masked."""
+
+    def chosen(item: int, share: float) -> Sequence[int]:
+        skip_at = skip_set.skip_at(lengths[item])
+        if skip_at:
+            return skip_at(lengths[item] - round(share * lengths[item]))
+        return skip_set.of_item(benchmark, items[item])
+
+    return chosen
+
+
+def main(job: Job) -> None:
+    """Write the likelihoods of all cells; those that are known from a former run are reused."""
+    limit_threads(job.threads)
+    params, benchmark = job.params, job.wildcards.benchmark
+    files = {(file.parent.name, file.stem): file for file in job.input.skip_sets}
+    checkpoint = read_entry(params.model)
+    items = read_table(job.input.item_file, ["item_id", "prompt", "solution"]).to_pylist()[: params.items]
+    asked = [item for item in items if item["solution"]]
+    tokenizer = loaded_tokenizer(checkpoint)
+    prompts = render(tokenizer, [item["prompt"] for item in asked], params.model["chat"])
+    texts = [item["solution"] for item in asked]
+    solutions = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+    names = [item["item_id"] for item in asked]
+    references = [
+        Reference(prompt, solution, item_seed(params.seed, name, 0))
+        for prompt, solution, name in zip(prompts, solutions, names, strict=True)
+    ]
+    family = f"goodpart.models.families.{checkpoint.architecture.family}"
+    code = sources.digest(["goodpart.decoding.references", family])
+    base = [SCHEMA.names, params.model, params.seed, params.draws, code]
+    journal, model = Journal(job.output, [kept_copy(job.output)]), None
+    rows: list[dict[str, Any]] = []
+    keys: list[str] = []
+    for policy, k in params.cells:
+        skip_set = read_skip_set(files.get((policy, f"k{k}")), params.model["layers"])
+        of_cell = [
+            digest(base, skip_set.state(benchmark, name), prompt, solution)
+            for name, prompt, solution in zip(names, prompts, solutions, strict=True)
+        ]
+        new = [i for i, key in enumerate(of_cell) if key not in journal.rows]
+        if new:
+            model = model or load_entry(params.model, checkpoint)
+            lengths = [len(solutions[i]) for i in new]
+            found = negative_log_likelihoods(
+                model,
+                [references[i] for i in new],
+                layers_at(skip_set, benchmark, [names[i] for i in new], lengths),
+                params.draws,
+                params.batch_size,
+            )
+            journal.add([(of_cell[i], {"nll": nll}) for i, nll in zip(new, found, strict=True)])
+            logger.info("%s, k = %d: %d likelihoods", policy, k, len(new))
+        keys += of_cell
+        rows += [
+            {
+                "item_id": name,
+                "policy": policy,
+                "asked_k": k,
+                "tokens": len(solution),
+                "nll": journal.rows[key]["nll"],
+            }
+            for name, key, solution in zip(names, of_cell, solutions, strict=True)
+        ]
+    facts = {"keys": keys, "model": params.model["name"], "revision": params.model["revision"]}
+    write_rows(job.output, rows, SCHEMA, provenance(**facts, draws=params.draws, seed=params.seed))
+    keep(job.output)
+    journal.remove()
