@@ -17,8 +17,9 @@ import torch
 
 from goodpart.decoding.decode import decode
 from goodpart.jobs.parquet import provenance
+from goodpart.models.architectures import llada
 from goodpart.models.checkpoints.architecture import Architecture
-from goodpart.models.families import SpecialTokens, llada
+from goodpart.models.families import SpecialTokens
 from goodpart.models.loading import Model, load
 from goodpart.states.cache import CacheWriter, StepStates
 from goodpart.states.capture import capture_prompt, capture_settings
@@ -38,7 +39,7 @@ def wide() -> Model:
         context=4096,
         tied=False,
     )
-    module = llada.MODEL_CLASS()(llada.transformers_config(shape)).eval().requires_grad_(False)
+    module = llada.model_class()(llada.transformers_config(shape)).eval().requires_grad_(False)
     for name, parameter in module.named_parameters():
         if "rotary" not in name:
             parameter.data = parameter.data.to(torch.bfloat16)

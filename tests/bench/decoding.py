@@ -14,8 +14,9 @@ import torch
 
 from goodpart.decoding.decode import decode, settings_for
 from goodpart.decoding.samplers.llada import quotas
+from goodpart.models.architectures import llada
 from goodpart.models.checkpoints.architecture import Architecture
-from goodpart.models.families import SpecialTokens, llada
+from goodpart.models.families import SpecialTokens
 from goodpart.models.loading import Model, keep_freed_memory
 from goodpart.models.skipping import skipping
 
@@ -32,7 +33,7 @@ def random_model(width: int, layers: int, vocabulary: int = 126464) -> Model:
         context=4096,
         tied=False,
     )
-    module = llada.MODEL_CLASS()(llada.transformers_config(shape)).eval().requires_grad_(False)
+    module = llada.model_class()(llada.transformers_config(shape)).eval().requires_grad_(False)
     tokens = SpecialTokens(MASK, EOS, EOS, None, frozenset({EOS}))
     return Model("random", None, "llada", module, None, tokens)
 

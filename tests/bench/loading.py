@@ -17,11 +17,11 @@ from pathlib import Path
 LOADING = """
 import json, re, sys, threading, time
 import torch, transformers
-from goodpart.models.families import family_module
+from goodpart.models.architectures import architecture_module
 from goodpart.models.loading import load
 
 for family in ("llada", "dream", "qwen2"):
-    family_module(family).MODEL_CLASS()
+    architecture_module("llada" if family == "llada" else "qwen2").model_class()
 def private():
     return int(re.search(r"RssAnon:\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
 

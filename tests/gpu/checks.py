@@ -19,9 +19,10 @@ import torch
 
 from goodpart.decoding.decode import decode, settings_for
 from goodpart.models import gpu
+from goodpart.models.architectures import llada
 from goodpart.models.checkpoints.architecture import Architecture
 from goodpart.models.devices import synchronise
-from goodpart.models.families import SpecialTokens, llada
+from goodpart.models.families import SpecialTokens
 from goodpart.models.loading import Model, load
 from goodpart.models.memory import batch_that_fits
 from goodpart.models.skipping import skipping
@@ -125,7 +126,7 @@ def real_size(device: str) -> str:
     """LLaDA-8B's shape with random weights in bfloat16: a block of 32 tokens, whole and without 6 layers."""
     torch.manual_seed(0)
     with torch.device(device):
-        kind = llada.MODEL_CLASS()
+        kind = llada.model_class()
         module = kind._from_config(
             llada.transformers_config(LLADA_8B), dtype=torch.bfloat16, attn_implementation="sdpa"
         )

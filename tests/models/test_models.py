@@ -176,10 +176,10 @@ def test_bfloat16_rotates_in_float32(llada):
 LOADING = """
 import json, re, sys, threading, time
 import torch, transformers
-from goodpart.models.families import llada
+from goodpart.models.architectures import llada
 from goodpart.models.loading import load
 
-llada.MODEL_CLASS()
+llada.model_class()
 def private():
     return int(re.search(r"RssAnon:\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
 

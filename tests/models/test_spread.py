@@ -14,7 +14,7 @@ from goodpart.decoding.decode import decode, settings_for
 from goodpart.decoding.kl import Completion, kl_of_items, states
 from goodpart.errors import GoodpartError
 from goodpart.models import gpu, weights
-from goodpart.models.families import FAMILIES, family_module
+from goodpart.models.architectures import llada, qwen2
 from goodpart.models.loading import load
 from goodpart.models.skipping import skipping
 from goodpart.states.capture import capture_prompt, capture_settings
@@ -45,8 +45,8 @@ CASES = [
 
 @pytest.fixture
 def machine(monkeypatch):
-    for family in FAMILIES:
-        family_module(family).MODEL_CLASS()  # imported before anything is pretended
+    for architecture in (llada, qwen2):
+        architecture.model_class()  # imported before anything is pretended
     monkeypatch.setattr(gpu, "take", lambda *a, **k: None)
     monkeypatch.setattr("goodpart.decoding.samplers.common.synchronises_each_step", lambda device: False)
 

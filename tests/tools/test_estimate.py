@@ -13,7 +13,7 @@ from goodpart.config.descriptions import memory_mb
 from goodpart.errors import GoodpartError
 from goodpart.jobs import downloads
 from goodpart.models import flops, gpu, memory
-from goodpart.models.families import family_of
+from goodpart.models.architectures import family_of
 from goodpart_tools import estimate
 from hub import Hub, serving
 

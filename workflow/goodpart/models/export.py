@@ -16,9 +16,10 @@ from goodpart.errors import GoodpartError
 from goodpart.jobs.downloads import MANIFEST, PATTERNS
 from goodpart.jobs.files import write_json, written
 from goodpart.jobs.runtime import logger
+from goodpart.models.architectures import architecture_module
+from goodpart.models.architectures.standard import PER_LAYER
 from goodpart.models.checkpoints.files import INDEX, WEIGHTS
 from goodpart.models.checkpoints.reading import read_checkpoint
-from goodpart.models.families import family_module
 from goodpart.models.skipping import check_layers
 
 # Written anew, or true of the original alone: where it was fetched from, how it was trained and judged.
@@ -29,8 +30,9 @@ def shorter_config(raw: dict[str, Any], key: str, kept: Sequence[int]) -> dict[s
     """config.json of a model of the layers `kept`; `key` holds their number."""
     total = raw[key]
     config = {**raw, key: len(kept)}
-    if "layer_types" in config:
-        config["layer_types"] = [config["layer_types"][i] for i in kept]
+    for name in PER_LAYER:
+        if config.get(name):
+            config[name] = [config[name][i] for i in kept]
     if config.get("max_window_layers") == total:
         config["max_window_layers"] = len(kept)
     return config
@@ -72,8 +74,12 @@ def export(folder: Path, layers: Sequence[int], output: Path) -> None:
             logger.info("%s: %d tensors", shard, len(tensors))
         if set(shards) != {WEIGHTS}:
             write_json(partial / INDEX, {"metadata": {"total_size": size}, "weight_map": where})
-        key = family_module(source.architecture.family).LAYERS_KEY
-        write_json(partial / "config.json", shorter_config(dict(source.raw), key, kept))
+        shape = source.architecture
+        architecture = architecture_module(shape.module)
+        raw = dict(source.raw)
+        if shape.base:  # what a rule makes of the number of layers is written out before that changes
+            raw |= architecture.per_layer(raw, shape.base, str(folder / "config.json"))
+        write_json(partial / "config.json", shorter_config(raw, architecture.LAYERS_KEY, kept))
         for file in {f for kind in PATTERNS["model"] for f in folder.glob(kind)}:
             if file.suffix != ".safetensors" and file.name not in LEFT:
                 shutil.copyfile(file, partial / file.name)

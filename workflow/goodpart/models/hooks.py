@@ -35,7 +35,11 @@ def capturing(model: Model) -> Iterator[HiddenStates]:
 
         return keep
 
-    handles = [model.module.model.embed_tokens.register_forward_hook(hook(0))]
+    def keep_first(module: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+        # What the first layer gets: some architectures scale the embedding's output.
+        captured.states[0] = inputs[0] if inputs else named["hidden_states"]
+
+    handles = [blocks[0].register_forward_pre_hook(keep_first, with_kwargs=True)]
     handles += [block.register_forward_hook(hook(d)) for d, block in enumerate(blocks, 1)]
     try:
         yield captured

@@ -60,8 +60,20 @@ class Model:
         plain = hidden.device.type == head.weight.device.type == "cpu" and hidden.dtype == torch.float32
         with torch.inference_mode():
             if plain and torch.backends.mkldnn.is_available():
-                return torch.ops.mkldnn._linear_pointwise(hidden, head.weight, None, "none", [], "")
-            return head(hidden)
+                made = torch.ops.mkldnn._linear_pointwise(hidden, head.weight, head.bias, "none", [], "")
+            else:
+                made = head(hidden)
+            return self._scaled(made)
+
+    def _scaled(self, logits: torch.Tensor) -> torch.Tensor:
+        """What some architectures do to their logits: Cohere and Granite scale them, Gemma 2 caps them."""
+        if (factor := getattr(self.module.config, "logit_scale", None)) is not None:
+            logits = logits * factor
+        if (divisor := getattr(self.module.config, "logits_scaling", None)) is not None:
+            logits = logits / divisor
+        if (cap := getattr(self.module.config, "final_logit_softcapping", None)) is not None:
+            logits = (logits / cap).tanh() * cap
+        return logits
 
 
 def checkpoint_folder(name_or_path: str, revision: str | None) -> Path:
@@ -106,7 +118,7 @@ def load(
     dtype: str | None = None,
     device: str | None = None,
 ) -> Model:
-    """Load a LLaDA, Dream or Qwen2.5 checkpoint for evaluation.
+    """Load a checkpoint of LLaDA, Dream, or an architecture of transformers' own, for evaluation.
 
     `dtype`: a torch dtype's name; by default bfloat16 on a GPU and float32 on a CPU. `device`: by default
     the GPU if there is one; `cuda` is a GPU that no other process of this project holds; `auto` spreads the
@@ -133,8 +145,28 @@ def _load(
     kind = getattr(torch, dtype or ("float32" if on_cpu else "bfloat16"))
     module = weights.build(checkpoint, kind, place)
     keep_freed_memory()  # now: weights are loaded piece by piece, and nothing of that is kept
-    family = checkpoint.architecture.family
-    return Model(name_or_path, revision, family, module, loaded_tokenizer(checkpoint), checkpoint.ids.tokens)
+    shape = checkpoint.architecture
+    tokenizer = loaded_tokenizer(checkpoint)
+    model = Model(name_or_path, revision, shape.family, module, tokenizer, checkpoint.ids.tokens)
+    if shape.base:
+        refuse_other_logits(model)
+    return model
+
+
+def refuse_other_logits(model: Model) -> None:
+    """GoodpartError where the logits that are computed here are not those of transformers' own class."""
+    import torch
+
+    ids = torch.arange(4, device=model.device)[None]
+    with torch.inference_mode():
+        own = model.module(input_ids=ids, use_cache=False).logits.float()
+        states = model.module.model(input_ids=ids, use_cache=False).last_hidden_state
+    here = model.logits(states.to(model.device)).float().to(own.device)
+    if not torch.allclose(here, own, rtol=1e-2, atol=1e-2 * float(own.abs().max())):
+        kind = type(model.module).__name__
+        raise GoodpartError(
+            f"{model.name}: {kind} does something to its logits that is not implemented; take another model"
+        )
 
 
 def read_entry(entry: dict[str, Any]) -> Checkpoint:

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from goodpart.errors import GoodpartError
+from goodpart.models.architectures import architecture_module
 from goodpart.models.checkpoints.files import listed
 from goodpart.models.checkpoints.reading import Checkpoint
 from goodpart.models.checkpoints.tensors import Tensor
-from goodpart.models.families import family_module
 from goodpart.models.finite import is_finite
 
 if TYPE_CHECKING:
@@ -31,10 +31,15 @@ def build(checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device | Non
     """
     import torch
 
-    family = family_module(checkpoint.architecture.family)
-    config = family.transformers_config(checkpoint.architecture)
+    shape = checkpoint.architecture
+    architecture = architecture_module(shape.module)
+    config = architecture.transformers_config(shape)
+    # Capped attention scores are what transformers' own attention has, and torch's has not.
+    attention = "eager" if getattr(config, "attn_logit_softcapping", None) else "sdpa"
     with torch.device("meta"):
-        module = family.MODEL_CLASS()._from_config(config, dtype=dtype, attn_implementation="sdpa")
+        module = architecture.model_class(shape.base)._from_config(
+            config, dtype=dtype, attn_implementation=attention
+        )
     places = {"": device} if device is not None else spread(module, dtype)
     try:
         state = read_state(checkpoint, dtype, places)
@@ -44,13 +49,27 @@ def build(checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device | Non
             "one, or device: auto, which spreads them"
         ) from error
     module.load_state_dict(state, assign=True)
-    # The angles are no weights, and are kept in float32 whatever the dtype.
-    at = placed("model.rotary_emb", places)
-    module.model.rotary_emb = type(module.model.rotary_emb)(config).to(at)
+    _fill_constants(module, config, places)
     for number, layer in enumerate(module.model.layers):
         layer.number = number  # for messages, while others are skipped
     module.eval().requires_grad_(False)
     return module if device is not None else dispatched(module, places)
+
+
+def _fill_constants(module: Any, config: Any, places: Mapping[str, torch.device]) -> None:
+    """What is no weight and in no file: the angles, kept in float32 whatever the dtype, and Gemma's scale."""
+    for name in ("rotary_emb", "rotary_emb_local"):
+        if (old := getattr(module.model, name, None)) is not None:
+            setattr(module.model, name, type(old)(config).to(placed(f"model.{name}", places)))
+    embedding = module.model.embed_tokens
+    if hasattr(embedding, "embed_scale"):
+        import torch
+
+        scale = torch.tensor(embedding.scalar_embed_scale, device=placed("model.embed_tokens", places))
+        embedding.register_buffer("embed_scale", scale, persistent=False)
+    left = [name for name, buffer in module.named_buffers() if buffer.is_meta]
+    if left:
+        raise GoodpartError(f"{type(module).__name__} has constants that are not known here: {listed(left)}")
 
 
 def read_state(

@@ -7,9 +7,9 @@ import math
 from pathlib import Path
 from typing import Any
 
+from goodpart.models.architectures import architecture_module
 from goodpart.models.checkpoints.architecture import architecture
 from goodpart.models.checkpoints.names import public_name
-from goodpart.models.families import family_module
 from goodpart_tools.tiny.tokenizer import SPECIAL, VOCABULARY
 
 # Tokenizer ids follow the order of SPECIAL.
@@ -95,9 +95,10 @@ def initial_model(family: str, config: dict[str, Any], seed: int, embedding_std:
     """
     import torch
 
-    module = family_module(family)
+    shape = architecture(config)
+    module = architecture_module(shape.module)
     torch.manual_seed(seed)
-    model = module.MODEL_CLASS()(module.transformers_config(architecture(config)))
+    model = module.model_class()(module.transformers_config(shape))
     layers = model.config.num_hidden_layers
     with torch.no_grad():
         for name, parameter in model.named_parameters():

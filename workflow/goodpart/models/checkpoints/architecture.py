@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
 from goodpart.errors import GoodpartError
+from goodpart.models.architectures import STANDARD, Kind, architecture_module, kind_of
 from goodpart.models.checkpoints.keys import check_keys
+from goodpart.models.families import AUTOREGRESSIVE
 
 MOST = 2**31 - 1  # of a count
 EPS = (1e-9, 1e-3)  # of a norm: where any trained model lies; beyond, a file is damaged
 THETA = (1e2, 1e9)  # base of the rotary angles, both ends excluded
+# Keys of a standard config.json that may be missing where they have their class's default.
+SIZES = (
+    *("hidden_size", "num_attention_heads", "num_key_value_heads", "head_dim", "intermediate_size"),
+    *("vocab_size", "num_hidden_layers"),
+)
 MAX_LAYERS = 10_000
 CONTEXT = 2**24
 
@@ -39,6 +46,21 @@ class Architecture(Dimensions):
     rope_theta: float
     context: int
     tied: bool
+    # Where transformers' own class reads it (`architectures.standard`): config.json and its base type.
+    standard: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    base: str = ""
+
+    @property
+    def module(self) -> str:
+        """The module of `goodpart.models.architectures` that builds it."""
+        if self.base:
+            return STANDARD
+        return "llada" if self.family == "llada" else "qwen2"
+
+    @property
+    def causal(self) -> bool:
+        """Whether a position sees those before it alone."""
+        return self.family == AUTOREGRESSIVE
 
     @property
     def transformers_arguments(self) -> dict[str, Any]:
@@ -114,8 +136,13 @@ def dimensions(raw: Mapping[str, Any], where: str = "config.json") -> Dimensions
     return _dimensions(check_keys(raw, where, complete=False), Values(raw, where))
 
 
-def _dimensions(family: str, given: Values) -> Dimensions:
-    if family == "llada":
+def _dimensions(kind: Kind, given: Values) -> Dimensions:
+    family = kind.family
+    if kind.architecture == STANDARD:
+        read = architecture_module(STANDARD).read_config(given.raw, kind.base, given.where)
+        filled = {name: getattr(read, name) for name in SIZES if getattr(read, name, None) is not None}
+        given = Values({**given.raw, **filled}, given.where)
+    if kind.architecture == "llada":
         width, heads = given.whole("d_model"), given.whole("n_heads")
         kv_heads = given.whole("n_kv_heads", heads)
         mlp = _llada_mlp(given, width)
@@ -154,10 +181,15 @@ def architecture(raw: Mapping[str, Any], where: str = "config.json") -> Architec
 
     Raises GoodpartError that names the key for everything that is not understood, missing or impossible.
     """
-    family = check_keys(raw, where)
+    kind = kind_of(raw, where)
+    if kind.architecture == STANDARD:
+        architecture_module(STANDARD).refuse_unknown(raw, kind.base, where)
+    check_keys(raw, where)
     given = Values(raw, where)
-    shape = _dimensions(family, given)
-    llada = family == "llada"
+    shape = _dimensions(kind, given)
+    if kind.architecture == STANDARD:
+        return _standard(kind, shape, raw, where)
+    llada = kind.architecture == "llada"
     _check_layer_types(given, shape.layers)
     return Architecture(
         **vars(shape),
@@ -166,6 +198,27 @@ def architecture(raw: Mapping[str, Any], where: str = "config.json") -> Architec
         context=given.whole("max_sequence_length" if llada else "max_position_embeddings", most=CONTEXT),
         tied=False if llada else given.flag("tie_word_embeddings", False),
     )
+
+
+def _standard(kind: Kind, shape: Dimensions, raw: Mapping[str, Any], where: str) -> Architecture:
+    """An architecture that transformers' own class reads."""
+    config = architecture_module(STANDARD).read_config(raw, kind.base, where)
+    made = Architecture(
+        **vars(shape),
+        eps=0.0,  # as the angles, known to transformers' config
+        rope_theta=0.0,
+        context=config.max_position_embeddings,
+        tied=bool(config.tie_word_embeddings),
+        standard=dict(raw),
+        base=kind.base,
+    )
+    types = getattr(config, "layer_types", None) or []
+    if not made.causal and set(types) - {"full_attention"}:
+        raise GoodpartError(
+            f"{where}: layer_types holds {sorted(set(types))}, and layers of a diffusion model see "
+            "everything; only 'full_attention' is implemented"
+        )
+    return made
 
 
 def _rope_theta(given: Values) -> float:

@@ -8,10 +8,12 @@ from typing import Any
 
 from goodpart.errors import GoodpartError
 from goodpart.models.checkpoints.tokenizer import TokenizerFiles
-from goodpart.models.families import SpecialTokens
+from goodpart.models.families import AUTOREGRESSIVE, SpecialTokens
 
 EOT = "<|eot_id|>"  # LLaDA's end of a turn
 ENDS = ("<|endoftext|>", "<|im_end|>")  # ends that Qwen2.5's and Dream's tokenizers hold
+# Ends of a turn of other autoregressive models, where they are markers of their own.
+TURNS = ("<|eot_id|>", "<end_of_turn>", "<|end|>", "<|end_of_text|>")
 CONFIG, GENERATION = "config.json", "generation_config.json"
 
 
@@ -39,8 +41,12 @@ def read_ids(
     files: Mapping[str, Mapping[str, Any]],
     tokenizer: TokenizerFiles | None,
     folder: str,
+    *,
+    converted: bool = False,
 ) -> Ids:
     """The ids of a checkpoint; `files`: config.json and generation_config.json by name.
+
+    converted: an AR-to-diffusion model, whose ends are those of the model that it was made of.
 
     Every end that config.json, generation_config.json or the tokenizer names ends a completion; in diffusion
     models, whose completions are padded by the model itself, so does every padding token that is a marker and
@@ -48,10 +54,12 @@ def read_ids(
     vocabulary, or not apart from another where samplers need it to be.
     """
     found = _Found(vocabulary, files, tokenizer, folder)
-    diffusion = family != "qwen2"
+    diffusion = family != AUTOREGRESSIVE
     eos, pads = found.all("eos_token"), found.all("pad_token")
     marks = [EOT] if family == "llada" else list(ENDS)
     ends = [*eos, *found.marks(marks)]
+    if tokenizer is not None and (not diffusion or converted):
+        ends += [turn for turn in found.marks([*TURNS, *ENDS]) if turn.id in tokenizer.added]
     if not eos:
         raise GoodpartError(
             f"{folder}/{CONFIG}: no eos_token_id, nor in {GENERATION} or the tokenizer; add it: nothing else "

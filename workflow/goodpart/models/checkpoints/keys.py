@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goodpart.errors import GoodpartError
-from goodpart.models.families import family_of
+from goodpart.models.architectures import STANDARD, Kind, architecture_module, kind_of
 
 MISSING = "a key that must be given"
 
@@ -49,9 +49,8 @@ READ_BY_ALL = frozenset(
 
 @dataclass(frozen=True)
 class Keys:
-    """One family's keys; `fixed`: the values that are implemented, the default first (or `MISSING`)."""
+    """One architecture's keys; `fixed`: the values that are implemented, the default first (or `MISSING`)."""
 
-    architectures: tuple[str, ...]
     read: frozenset[str]
     fixed: Mapping[str, tuple[Any, ...]]
     irrelevant: frozenset[str] = IRRELEVANT
@@ -70,10 +69,9 @@ _QWEN2_FIXED: dict[str, tuple[Any, ...]] = {
     "use_sliding_window": (False,),
 }
 KEYS = {
-    "qwen2": Keys(("Qwen2ForCausalLM", "Qwen2Model"), _QWEN2_READ, _QWEN2_FIXED),
-    "dream": Keys(("DreamModel",), _QWEN2_READ | {"mask_token_id"}, _QWEN2_FIXED),
+    "qwen2": Keys(_QWEN2_READ, _QWEN2_FIXED),
+    "Dream": Keys(_QWEN2_READ | {"mask_token_id"}, _QWEN2_FIXED),
     "llada": Keys(
-        ("LLaDAModelLM", "LLaDAModel"),
         READ_BY_ALL
         | frozenset(
             "d_model embedding_size mask_token_id max_sequence_length mlp_hidden_size mlp_ratio n_heads "
@@ -118,22 +116,30 @@ def implemented(value: Any, allowed: tuple[Any, ...]) -> bool:
     return any(same(value, one) or (value is None and one is False) for one in allowed)
 
 
-def check_keys(raw: Mapping[str, Any], where: str, complete: bool = True) -> str:
-    """The family of a config.json (`raw`, found at `where`), every key of which is understood.
+def keys_of(raw: Mapping[str, Any], kind: Kind) -> Keys:
+    """The keys that config.json may hold."""
+    if kind.architecture != STANDARD:
+        return KEYS[raw["model_type"]]
+    known = architecture_module(STANDARD).known_keys(kind.base)
+    return Keys(known - set(COMMON_FIXED), COMMON_FIXED)
+
+
+def check_keys(raw: Mapping[str, Any], where: str, complete: bool = True) -> Kind:
+    """What reads a config.json (`raw`, found at `where`), every key of which is understood.
 
     `complete` False: keys that must be given may be missing, as in a description of a shape. Raises
     GoodpartError that names the key.
     """
-    family = family_of(dict(raw), where)
-    keys = KEYS[family]
+    kind = kind_of(raw, where)
+    keys = keys_of(raw, kind)
     check_quantized(raw, where)
     names = raw.get("architectures")
     if names is not None and not (
-        isinstance(names, list) and names and all(name in keys.architectures for name in names)
+        isinstance(names, list) and names and all(name in kind.classes for name in names)
     ):
         raise GoodpartError(
             f"{where}: architectures = {names!r} is not implemented; for this model_type it is "
-            f"{keys.architectures[0]!r}"
+            f"{kind.classes[0]!r}"
         )
     for key, allowed in keys.fixed.items():
         values = tuple(value for value in allowed if value is not MISSING)
@@ -157,7 +163,7 @@ def check_keys(raw: Mapping[str, Any], where: str, complete: bool = True) -> str
                 f"{where}: the key {key!r} ({_short(value)}) is unknown for {raw['model_type']}, and may "
                 "change what the model computes; remove it if it does not, or take another checkpoint"
             )
-    return family
+    return kind
 
 
 def check_quantized(raw: Mapping[str, Any], where: str) -> None:

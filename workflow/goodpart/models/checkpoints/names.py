@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from goodpart.models.checkpoints.architecture import Dimensions
+from goodpart.models.architectures import architecture_module
+from goodpart.models.checkpoints.architecture import Architecture
 
 # Parts of a name in transformers' Llama and Qwen2 classes -> in LLaDA's files. Dream's are Qwen2's.
 LLADA = {
@@ -39,7 +41,7 @@ class Expected:
 
     target: str
     shape: tuple[int, ...]
-    keys: tuple[str, ...]  # of config.json, that give the sizes
+    keys: tuple[str, ...]  # of config.json, that give the sizes; empty where that is not known
     layer: int | None = None
 
 
@@ -60,8 +62,16 @@ def _layer_parts(body: str) -> tuple[str, str, str]:
     return start, layer, part
 
 
-def expected_tensors(shape: Dimensions) -> dict[str, Expected]:
-    """Every tensor of an architecture by its public name; an untied head among them."""
+def _layer_of(name: str) -> int | None:
+    found = re.match(r"model\.layers\.(\d+)\.", name)
+    return int(found[1]) if found else None
+
+
+def expected_tensors(shape: Architecture, where: str) -> dict[str, Expected]:
+    """Every tensor of an architecture, read at `where`, by its public name; an untied head among them."""
+    if shape.base:
+        made = architecture_module(shape.module).tensors(shape.standard, shape.base, where)
+        return {name: Expected(name, size, (), _layer_of(name)) for name, size in made.items()}
     sizes = {
         "vocabulary": shape.vocabulary,
         "width": shape.width,

@@ -159,7 +159,7 @@ def _check_dtypes(folder: Path, found: list[Tensor]) -> None:
 
 def _matched(folder: Path, found: list[Tensor], wanted: Architecture) -> list[Tensor]:
     """The tensors with what each is; names may lack the `model.` of the class that holds the head."""
-    expected = expected_tensors(wanted)
+    expected = expected_tensors(wanted, str(folder / "config.json"))
     bare = {name.removeprefix("model."): one for name, one in expected.items()}
     if not any(tensor.name in expected for tensor in found if not tensor.name.startswith("lm_head.")):
         expected = bare
@@ -195,13 +195,14 @@ def _mistakes(found: list[Tensor], expected: Mapping[str, Expected], wanted: Arc
         odd = unexpected[0]
         lines.append(
             f"{len(unexpected)} tensors are unexpected: {listed(t.name for t in unexpected)} "
-            f"(found {list(odd.shape)} in {odd.file}; config.json: {LAYERS_KEYS[wanted.family == 'llada']} = "
+            f"(found {list(odd.shape)} in {odd.file}; config.json: {LAYERS_KEYS[wanted.module == 'llada']} = "
             f"{wanted.layers})"
         )
     for tensor in found:
         one = tensor.expected
         if one is not None and tensor.shape != one.shape:
-            sizes = ", ".join(f"{n} ({key})" for n, key in zip(one.shape, one.keys, strict=True))
+            known = [f" ({key})" for key in one.keys] or [""] * len(one.shape)
+            sizes = ", ".join(f"{n}{key}" for n, key in zip(one.shape, known, strict=True))
             lines.append(f"{tensor.name} is {list(tensor.shape)} in {tensor.file}, expected [{sizes}]")
     return lines[:4] + ([f"and {len(lines) - 4} more"] if len(lines) > 4 else [])
 

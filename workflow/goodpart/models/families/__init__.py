@@ -1,12 +1,9 @@
-"""Model families: how a public checkpoint becomes one of transformers' own classes.
+"""Families: how a model decodes, whatever its architecture (`goodpart.models.architectures`).
 
+`qwen2` is autoregressive, `llada` masked diffusion in blocks, `dream` masked diffusion with shifted logits.
 Each family is one module with the same names:
 
-* `transformers_config(shape)`: a `checkpoints.architecture.Architecture` as a transformers config;
-* `MODEL_CLASS()`: the transformers class (imported late: it costs seconds);
-* `LAYERS_KEY`: config.json's key of the number of layers;
 * `COLUMN_SHIFT`: 1 where the logits at position i - 1 predict token i, 0 where those at i do;
-* `rotate(q, k, cos, sin)`: the rotary embedding as the class applies it;
 * `Settings`: the arguments of its sampler, checked when made (GoodpartError).
 
 `goodpart.decoding.samplers` has a module of the same name, with `decode(model, prompts, settings, seeds,
@@ -29,7 +26,7 @@ COUNTS = ("max_new_tokens", "block_length", "steps", "top_k")  # settings of sam
 NOT_NEGATIVE = ("temperature", "cfg_scale", "alg_temp")
 SHARES = ("top_p", "eps")
 CACHES = ("none", "prefix", "dual")  # of the diffusion families' samplers
-MODEL_TYPES = {"llada": "llada", "Dream": "dream", "qwen2": "qwen2"}  # config.json -> family
+AUTOREGRESSIVE = "qwen2"
 
 
 @dataclass(frozen=True)
@@ -48,19 +45,6 @@ def family_module(family: str) -> ModuleType:
     if family not in FAMILIES:
         raise GoodpartError(f"unknown family {family!r}: use one of {', '.join(FAMILIES)}")
     return importlib.import_module(f"goodpart.models.families.{family}")
-
-
-def family_of(raw: dict[str, Any], where: str) -> str:
-    """Name the family that reads this config.json (`raw`), found at `where`.
-
-    Raises GoodpartError for a `model_type` that no family reads.
-    """
-    kind = raw.get("model_type") if isinstance(raw, dict) else None
-    if not isinstance(kind, str) or kind not in MODEL_TYPES:
-        raise GoodpartError(
-            f"{where}: model_type {kind!r} is not supported; supported are {', '.join(MODEL_TYPES)}"
-        )
-    return MODEL_TYPES[kind]
 
 
 def check_settings(settings: Any) -> None:

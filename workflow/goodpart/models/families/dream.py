@@ -1,16 +1,13 @@
-"""Dream-v0 7B (Dream-org/Dream-v0-*): transformers' Qwen2, run bidirectionally, logits shifted by one."""
+"""Masked diffusion with shifted logits, as Dream decodes: those at position i - 1 predict token i."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from goodpart.errors import GoodpartError
-from goodpart.models.checkpoints.architecture import Architecture
-from goodpart.models.families import check_settings, qwen2
+from goodpart.models.families import check_settings
 
 COLUMN_SHIFT = 1  # token i is predicted at position i - 1
-LAYERS_KEY = qwen2.LAYERS_KEY
 
 
 ALGORITHMS = ("origin", "maskgit_plus", "topk_margin", "entropy")
@@ -61,15 +58,3 @@ class Settings:
     def reach(self, step: int) -> int:
         """Generated positions up to the end of the block that is decoded in this step."""
         return (step * self.blocks // self.total_steps + 1) * (self.max_new_tokens // self.blocks)
-
-
-def transformers_config(shape: Architecture) -> Any:
-    """Dream's architecture as a bidirectional Qwen2Config."""
-    config = qwen2.transformers_config(shape)
-    config.is_causal = False
-    config.use_cache = False
-    return config
-
-
-MODEL_CLASS = qwen2.MODEL_CLASS
-rotate = qwen2.rotate

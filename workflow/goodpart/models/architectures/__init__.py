@@ -1,0 +1,84 @@
+"""Architectures: what turns the files of a checkpoint into one of transformers' modules.
+
+How the module decodes is another matter: its family (`goodpart.models.families`). `KINDS` pairs the two by
+config.json's `model_type`; a new pair of known parts is a line there. Model types that are not listed are
+autoregressive models of transformers' own, if their blocks are uniform residual ones (`standard`).
+
+Each architecture is one module with the same names:
+
+* `transformers_config(shape)`: a `checkpoints.architecture.Architecture` as a transformers config;
+* `model_class(base)`: the transformers class (imported late: it costs seconds);
+* `LAYERS_KEY`: config.json's key of the number of layers.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from goodpart.errors import GoodpartError
+from goodpart.models.families import AUTOREGRESSIVE
+
+STANDARD = "standard"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a `model_type` means: the module that builds it, its family, and for `standard` the base type.
+
+    `classes`: the names that config.json's `architectures` may hold.
+    """
+
+    architecture: str
+    family: str
+    classes: tuple[str, ...]
+    base: str = ""
+
+
+def _converted(base: str, name: str) -> Kind:
+    """An autoregressive model that was made a masked diffusion model: bidirectional, unshifted logits."""
+    return Kind(STANDARD, "llada", (f"A2D{name}LMHeadModel", f"A2D{name}Model"), base)
+
+
+KINDS = {
+    "llada": Kind("llada", "llada", ("LLaDAModelLM", "LLaDAModel")),
+    "Dream": Kind("qwen2", "dream", ("DreamModel",)),
+    "qwen2": Kind("qwen2", AUTOREGRESSIVE, ("Qwen2ForCausalLM", "Qwen2Model")),
+    "a2d-llama": _converted("llama", "Llama"),
+    "a2d-qwen2": _converted("qwen2", "Qwen2"),
+    "a2d-qwen3": _converted("qwen3", "Qwen3"),
+}
+# Checked in full by the tests; others of transformers' decoders are taken if their structure is theirs.
+TRIED = ("llama", "mistral", "qwen3", "olmo2", "smollm3", "phi3", "granite", "gemma2", "gemma3_text")
+
+
+def kind_of(raw: Mapping[str, Any], where: str) -> Kind:
+    """What reads this config.json (`raw`), found at `where`.
+
+    Raises GoodpartError for a `model_type` that nothing reads.
+    """
+    name = raw.get("model_type")
+    if isinstance(name, str):
+        if name in KINDS:
+            return KINDS[name]
+        from goodpart.models.architectures.standard import causal_class
+
+        if found := causal_class(name):
+            return Kind(STANDARD, AUTOREGRESSIVE, (found,), name)
+    raise GoodpartError(
+        f"{where}: model_type {name!r} is not supported; supported are {', '.join([*KINDS, *TRIED])}, and "
+        "other autoregressive decoders of transformers"
+    )
+
+
+def family_of(raw: Mapping[str, Any], where: str) -> str:
+    """Name the family that decodes with this config.json; GoodpartError as for `kind_of`."""
+    return kind_of(raw, where).family
+
+
+def architecture_module(name: str) -> ModuleType:
+    """Import the module of one architecture."""
+    return importlib.import_module(f"goodpart.models.architectures.{name}")
