@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from goodpart.config import messages
 from goodpart.config.benchmarks import benchmark_mistakes
 from goodpart.config.capture import capture_mistakes
+from goodpart.config.checkpoint_facts import add_facts
 from goodpart.config.configuration import Configuration, fill
 from goodpart.config.loading import read_files
 from goodpart.config.models import model_mistakes, run_asks
@@ -36,6 +37,7 @@ def check(raw: dict[str, Any], root: Path = Path(), latency: bool = True) -> Con
     """
     on_evaluated = _on_evaluated(raw)
     stop_on(TITLE, messages.not_finite(raw))
+    add_facts(raw, root)
     try:
         configuration = Configuration.model_validate(raw)
     except ValidationError as error:

@@ -54,8 +54,20 @@ class Completion:
             ids = [*self.prompt, *self.canvas]
             for i in masked:
                 ids[start + i] = mask
-            reach = settings.reach(step)
+            reach = reach_of(settings, step, self.commit_steps)
             yield State(item, step, ids, [start + i for i in masked if i < reach])
+
+
+def reach_of(settings: Any, step: int, commit_steps: Sequence[int]) -> int:
+    """Generated positions up to the end of the block that is decoded in this step of a completion.
+
+    With a threshold it is the block of what the step committed.
+    """
+    if settings.threshold is None:
+        return settings.reach(step)
+    length = settings.max_new_tokens // settings.blocks
+    place = next(i for i, at in enumerate(commit_steps) if at == step)
+    return (place // length + 1) * length
 
 
 def states(completions: Sequence[Completion], settings: Any, mask: int | None, count: int) -> list[State]:

@@ -10,7 +10,8 @@ def render(tokenizer: Any, texts: Sequence[str], chat: bool) -> list[list[int]]:
     """Token ids of each prompt in `texts`.
 
     With `chat`, the text is one user turn and the assistant's turn is opened; without, the text is
-    followed by one newline and continued. Templates write their own special tokens, so none are added.
+    followed by one newline and continued, behind the start marker where the tokenizer writes one by itself
+    (as Llama's and Gemma's do). Templates write their own special tokens, so none are added to them.
     """
     if chat:
         turns = [[{"role": "user", "content": text}] for text in texts]
@@ -19,7 +20,10 @@ def render(tokenizer: Any, texts: Sequence[str], chat: bool) -> list[list[int]]:
         ]
     else:
         rendered = [text if text.endswith("\n") else text + "\n" for text in texts]
-    return tokenizer(rendered, add_special_tokens=False)["input_ids"]
+    ids = tokenizer(rendered, add_special_tokens=False)["input_ids"]
+    start = None if chat else getattr(tokenizer, "bos_token_id", None)
+    writes_it = start is not None and tokenizer("")["input_ids"][:1] == [start]
+    return [[start, *row] for row in ids] if writes_it else ids
 
 
 def batches(lengths: list[int], size: int) -> Iterator[list[int]]:

@@ -177,12 +177,15 @@ def skipped(
     """
     family, arguments = facts["family"], facts["decode"]
     steps = family_module(family).Settings(**arguments).total_steps
-    rows = made.select(["item_id", "prompt_tokens", "forward_passes"]).to_pylist()
+    columns = ["item_id", "prompt_tokens", "forward_passes"]
+    rows = made.select([*columns, "commit_steps"] if arguments.get("threshold") else columns).to_pylist()
     true = reduction(
         Shape(**facts["shape"]),
         (
             (
-                passes(family, arguments, row["prompt_tokens"], row["forward_passes"]),
+                passes(
+                    family, arguments, row["prompt_tokens"], row["forward_passes"], row.get("commit_steps")
+                ),
                 skip_set.counts(benchmark, row["item_id"], steps, row["forward_passes"]),
             )
             for row in rows
@@ -199,9 +202,11 @@ def skipped(
 def tables(results: Path, where: dict[str, Any], shards: list[list[int]]) -> tuple[pa.Table, pa.Table]:
     """Scores and generations of one cell; `where` fills the wildcards of its paths."""
     made = [results / paths.GENERATIONS.format(**where, first=a, last=b) for a, b in shards]
+    # Operations need to know what each pass committed where the settings alone do not tell.
+    more = ["commit_steps"] if read_metadata(made[0])["decode"].get("threshold") else []
     return (
         read_table(results / paths.SCORES.format(**where), [*COMPLETION, "correct", "status", "strict"]),
-        read_tables(made, GENERATED),
+        read_tables(made, [*GENERATED, *more]),
     )
 
 

@@ -128,11 +128,43 @@ def _passes(family: str, arguments: tuple[tuple[str, Any], ...], prompt: int, nu
     return Passes(twice * fed, np.full(number, canvas), twice * head)
 
 
-def passes(family: str, arguments: Mapping[str, Any], prompt: int, number: int) -> Passes:
+@cache
+def _passes_of(
+    family: str, arguments: tuple[tuple[str, Any], ...], prompt: int, number: int, commits: tuple[int, ...]
+) -> Passes:
+    """Passes with a threshold, whose blocks and masks the commit steps tell (see `passes`)."""
+    settings = family_module(family).Settings(**dict(arguments))
+    length, canvas = settings.max_new_tokens // settings.blocks, prompt + settings.max_new_tokens
+    shift = family_module(family).COLUMN_SHIFT
+    places = {step: place // length for place, step in enumerate(commits) if step >= 0}
+    fed, head = [], []
+    for step in range(number):
+        block = places[step]
+        first = prompt + block * length
+        fills = step == 0 or places[step - 1] != block
+        begin, end = fed_columns(settings.cache, fills, max(first - shift, 0), first + length, canvas)
+        fed.append(end - begin)
+        head.append(sum(at < 0 or at >= step for at in commits[block * length : (block + 1) * length]))
+    twice = 2 if getattr(settings, "cfg_scale", 0) > 0 else 1
+    return Passes(twice * np.array(fed), np.full(number, canvas), twice * np.array(head))
+
+
+def passes(
+    family: str,
+    arguments: Mapping[str, Any],
+    prompt: int,
+    number: int,
+    commits: Sequence[int] | None = None,
+) -> Passes:
     """The first `number` passes over a prompt of `prompt` tokens, under `arguments` of the family's Settings.
 
     Exact for one row, but for Dream's rule `origin` (see `masks_left`); padding of a batch is not counted.
+    commits: the step that committed each generated position (-1: none), which a threshold needs: each of
+    the passes commits something.
     """
+    if arguments.get("threshold") is not None:
+        assert commits is not None
+        return _passes_of(family, tuple(sorted(arguments.items())), prompt, number, tuple(commits))
     return _passes(family, tuple(sorted(arguments.items())), prompt, number)
 
 

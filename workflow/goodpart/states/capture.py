@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 def capture_settings(model: Model, arguments: dict[str, Any]) -> Any:
     """The family's `Settings` for capturing: every step of the canvas, each over all of its positions.
 
-    A prefix or dual cache would leave most positions without states, so decoding is exact here.
+    A prefix or dual cache would leave most positions without states, so decoding is exact here; and with a
+    threshold, steps of different prompts would not be the same.
     """
-    exact = {} if model.tokens.mask is None else {"cache": "none"}
+    exact = {} if model.tokens.mask is None else {"cache": "none", "threshold": None}
     return settings_for(model, **{**arguments, **exact, "stop_early": False})
 
 

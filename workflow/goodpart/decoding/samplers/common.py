@@ -111,6 +111,16 @@ def top_ranked(confidence: torch.Tensor, quota: torch.Tensor, official: bool) ->
     return torch.zeros_like(chosen).scatter_(1, order, chosen)
 
 
+def reached(confidence: torch.Tensor, threshold: float) -> torch.Tensor:
+    """Mark the entries of each row of `confidence` [B, T] that reach the threshold, and its highest.
+
+    Fast-dLLM's parallel decoding (Wu et al., 2025, section 3.3). Rows that are -inf throughout get none.
+    """
+    best = torch.zeros_like(confidence, dtype=torch.bool)
+    best.scatter_(1, confidence.argmax(1, keepdim=True), True)
+    return (best | (confidence >= threshold)) & (confidence > -torch.inf)
+
+
 def picked(values: torch.Tensor, column: torch.Tensor) -> torch.Tensor:
     """Values [B, T, ...] at the columns [B, W]: [B, W, ...].
 
@@ -149,6 +159,7 @@ class Rows:
         self.active = list(range(len(prompts)))
         self.padding = self._padding()
         self.committed = torch.full_like(self.ids, -1)  # the denoising step that committed each position
+        self.taken = torch.zeros(len(prompts), dtype=torch.long, device=self.ids.device)  # see `count_pass`
         self.cache = None if cache == "none" else BlockCache()
         self.counts: list[int] = []  # a row: masked columns that the head runs on, or a few more
         self._waits = synchronises_each_step(model.device)
@@ -207,21 +218,34 @@ class Rows:
         return self._waits or step == steps - 1 or (step + 1) % SYNC_EVERY == 0
 
     def commit(
-        self, step: int, column: torch.Tensor, token: torch.Tensor, confidence: torch.Tensor, chosen: Choose
+        self,
+        step: int | torch.Tensor,
+        column: torch.Tensor,
+        token: torch.Tensor,
+        confidence: torch.Tensor,
+        chosen: Choose,
     ) -> None:
         """Put tokens [B, W] in the columns [B, W] that `chosen(score [B, T])` marks [B, T].
 
-        `confidence` [B, W] is -inf where nothing may be committed.
+        `confidence` [B, W] is -inf where nothing may be committed. `step`: one for all rows, or each one's
+        [B, 1].
         """
         score = torch.full(self.ids.shape, -torch.inf, dtype=confidence.dtype, device=self.ids.device)
         score.scatter_(1, column, confidence)
         marked = chosen(score) & (score > -torch.inf)
-        self.committed.masked_fill_(marked, step)
+        self.committed = torch.where(marked, step, self.committed)
         now = self.ids.gather(1, column)
         self.ids.scatter_(1, column, torch.where(marked.gather(1, column), token, now))
 
-    def retire(self, passes: int) -> torch.Tensor:
-        """Take out the rows that have ended after `passes` forward passes; return which stay [B]."""
+    def count_pass(self, masked: torch.Tensor) -> None:
+        """Count a pass for the rows that have masks [B, W] in the block: with a threshold, others wait."""
+        self.taken += masked.any(1)
+
+    def retire(self, passes: int | None) -> torch.Tensor:
+        """Take out the rows that have ended after `passes` forward passes; return which stay [B].
+
+        `passes` None: each row's own, as counted.
+        """
         ended = row_has_ended(self.ids, self.start, self.mask, self._ends)
         if ended.any():
             self.require_finite()
@@ -229,7 +253,7 @@ class Rows:
             stays = [not e for e in ended.tolist()]
             self.active, self.counts = (list(compress(x, stays)) for x in (self.active, self.counts))
             self.ids, self.exists = self.ids[~ended], self.exists[~ended]
-            self.committed = self.committed[~ended]
+            self.committed, self.taken = self.committed[~ended], self.taken[~ended]
             self.padding = self._padding()
             if self.cache is not None:
                 self.cache.keep(~ended)
@@ -271,18 +295,19 @@ class Rows:
         zero = torch.zeros((), dtype=self.model.dtype, device=self.exists.device)
         return torch.where(self.exists, zero, -torch.inf)
 
-    def results(self, passes: int) -> list[Decoded]:
+    def results(self, passes: int | None) -> list[Decoded]:
         """Results of all rows in the order of the prompts; rows still active took `passes` passes."""
         self.require_finite()
         self._finish(range(len(self.active)), passes)
         return [self._done[r] for r in range(len(self.prompts))]
 
-    def _finish(self, indices: Iterable[int], passes: int) -> None:
+    def _finish(self, indices: Iterable[int], passes: int | None) -> None:
         for i in indices:
+            number = int(self.taken[i]) if passes is None else passes
             row = self.active[i]
             gap = self.start - len(self.prompts[row])
             steps = self.committed[i, self.start :].tolist()
-            self._done[row] = finish(self.ids[i, gap:], self.start - gap, self.model, passes, steps)
+            self._done[row] = finish(self.ids[i, gap:], self.start - gap, self.model, number, steps)
 
 
 def finish(ids: torch.Tensor, start: int, model: Model, passes: int, steps: list[int]) -> Decoded:

@@ -17,6 +17,7 @@ from goodpart.decoding.samplers.common import (
     Observe,
     Rows,
     picked,
+    reached,
     top_ranked,
     unpadded_positions,
 )
@@ -46,10 +47,16 @@ def decode(
     steps = settings.total_steps // settings.blocks
     shares = 1 - (grid := torch.linspace(1, settings.eps, steps + 1))[1:] / grid[:-1]
     shares = shares.to(model.device)  # of the masks, to commit in each step
+    threshold = settings.threshold
+    block, began = 0, 0  # the block that is decoded, and the pass that it began with
     for number in range(settings.total_steps):
-        if not rows.active:
+        if threshold is None:
+            block, step = divmod(number, steps)
+        else:
+            block, began = _next_block(rows, settings, block, began, number)
+            step = number - began
+        if not rows.active or block == settings.blocks:
             break
-        block, step = divmod(number, steps)
         first, last = rows.start + block * length, step == steps - 1
         # Token i is predicted at position i - 1, which is fed with the block.
         fed = fed_columns(settings.cache, step == 0, max(first - 1, 0), first + length, rows.ids.shape[1])
@@ -60,7 +67,12 @@ def decode(
             rows.check(logits, number, partial(_hidden, rows, fed))
         if observe:
             observe(number, rows.ids)
-        if settings.alg == "origin":
+        if threshold is not None:
+            token, confidence = _sample(logits, masked, settings, draws, rows)
+            confidence = confidence.masked_fill(~masked, -torch.inf)
+            rows.commit(rows.taken[:, None], column, token, confidence, partial(reached, threshold=threshold))
+            rows.count_pass(masked)
+        elif settings.alg == "origin":
             moves = masked
             # At the last step all move; the official code draws there all the same, before the tokens.
             if draws.official or not last:
@@ -81,8 +93,22 @@ def decode(
                 confidence = confidence / settings.alg_temp - (-noise.log()).log()
             rows.commit(number, column, token, confidence, partial(_commit, quota, settings, draws))
         if settings.stop_early and not draws.official and rows.may_retire(step, steps):
-            rows.retire(number + 1)
-    return rows.results(settings.total_steps)
+            rows.retire(number + 1 if threshold is None else None)
+    return rows.results(settings.total_steps if threshold is None else None)
+
+
+def _next_block(rows: Rows, settings: Settings, block: int, began: int, number: int) -> tuple[int, int]:
+    """The block that pass `number` decodes with a threshold, and the pass that it began with.
+
+    The next one begins once no row has a mask in this one.
+    """
+    length = settings.max_new_tokens // settings.blocks
+    while block < settings.blocks:
+        first = rows.start + block * length
+        if (rows.ids[:, first : first + length] == rows.mask).any():
+            break
+        block, began = block + 1, number
+    return block, began
 
 
 def _logits(model: Model, rows: Rows, column: torch.Tensor, fed: tuple[int, int]) -> torch.Tensor:

@@ -7,7 +7,7 @@ from functools import partial
 
 import torch
 
-from goodpart.decoding.samplers.common import Decoded, Draws, Observe, Rows, picked, top_ranked
+from goodpart.decoding.samplers.common import Decoded, Draws, Observe, Rows, picked, reached, top_ranked
 from goodpart.models.families import fed_columns
 from goodpart.models.families.llada import Settings
 from goodpart.models.loading import Model
@@ -39,6 +39,8 @@ def decode(
     draws = Draws(seeds, model.device)
     rows = Rows(model, prompts, settings.max_new_tokens, settings.cache)
     steps = settings.total_steps // settings.blocks
+    threshold = settings.threshold
+    passes = 0  # of the batch
     for block in range(settings.blocks):
         first = rows.start + block * settings.block_length
         end = first + settings.block_length
@@ -46,7 +48,10 @@ def decode(
         for step in range(steps):
             if not rows.active:
                 break
-            number = block * steps + step
+            if threshold is not None and not (rows.ids[:, first:end] == rows.mask).any():
+                break
+            number = block * steps + step if threshold is None else passes
+            passes += 1
             fed = fed_columns(settings.cache, step == 0, first, end, rows.ids.shape[1])
             column, masked = rows.open_columns(fed[0], end, step)
             with skipping_at(model, skip_at, number):
@@ -56,16 +61,16 @@ def decode(
                 observe(number, rows.ids)
             token, confidence = _candidates(logits, column, rows, settings, draws)
             confidence = confidence.masked_fill(~masked, -torch.inf)
-            rows.commit(
-                number,
-                column,
-                token,
-                confidence,
-                partial(top_ranked, quota=quota[:, step], official=draws.official),
-            )
+            if threshold is None:
+                best = partial(top_ranked, quota=quota[:, step], official=draws.official)
+                rows.commit(number, column, token, confidence, best)
+            else:
+                chosen = partial(reached, threshold=threshold)
+                rows.commit(rows.taken[:, None], column, token, confidence, chosen)
+                rows.count_pass(masked)
             if settings.stop_early and not draws.official and rows.may_retire(step, steps):
-                quota = quota[rows.retire(number + 1)]
-    return rows.results(settings.total_steps)
+                quota = quota[rows.retire(number + 1 if threshold is None else None)]
+    return rows.results(settings.total_steps if threshold is None else None)
 
 
 def _logits(

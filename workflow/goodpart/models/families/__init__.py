@@ -24,7 +24,7 @@ from goodpart.errors import GoodpartError
 FAMILIES = ("llada", "dream", "qwen2")
 COUNTS = ("max_new_tokens", "block_length", "steps", "top_k")  # settings of samplers, by their range
 NOT_NEGATIVE = ("temperature", "cfg_scale", "alg_temp")
-SHARES = ("top_p", "eps")
+SHARES = ("top_p", "eps", "threshold")
 CACHES = ("none", "prefix", "dual")  # of the diffusion families' samplers
 AUTOREGRESSIVE = "qwen2"
 
@@ -61,6 +61,12 @@ def check_settings(settings: Any) -> None:
             raise GoodpartError(f"{name} {value!r} is not a number above 0 and at most 1")
     if "cache" in given and given["cache"] not in CACHES:
         raise GoodpartError(f"cache {given['cache']!r} is unknown: one of {', '.join(CACHES)}")
+
+
+def check_threshold(settings: Any) -> None:
+    """GoodpartError for settings that go with a fixed number of steps, beside Fast-dLLM's `threshold`."""
+    if settings.threshold is not None and settings.steps is not None:
+        raise GoodpartError("threshold decides how many steps there are; leave steps out")
 
 
 def _is(kind: type, value: object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from goodpart.errors import GoodpartError
-from goodpart.models.families import check_settings
+from goodpart.models.families import check_settings, check_threshold
 
 COLUMN_SHIFT = 1  # token i is predicted at position i - 1
 
@@ -17,8 +17,9 @@ ALGORITHMS = ("origin", "maskgit_plus", "topk_margin", "entropy")
 class Settings:
     """Arguments of the official `diffusion_generate`; `steps` None means one step a generated token.
 
-    `block_length`: decode block by block, each with its share of the steps (None: the whole canvas, as the
-    official code). `cache`: `none`, `prefix` or `dual` (see `goodpart.decoding.caches`), which approximate.
+    `block_length`: decode block by block, each with its share of the steps (None: the whole canvas, as
+    the official code). `threshold`: as LLaDA's, for `alg: maskgit_plus`. `cache`: `none`, `prefix` or
+    `dual` (see `goodpart.decoding.caches`), which approximate.
     """
 
     max_new_tokens: int
@@ -32,9 +33,13 @@ class Settings:
     block_length: int | None = None
     cache: str = "none"
     stop_early: bool = True
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
         check_settings(self)
+        check_threshold(self)
+        if self.threshold is not None and (self.alg != "maskgit_plus" or self.alg_temp):
+            raise GoodpartError("threshold compares probabilities; let alg be maskgit_plus, without alg_temp")
         length = self.block_length or self.max_new_tokens
         if self.max_new_tokens % length:
             raise GoodpartError(
