@@ -20,6 +20,7 @@ from goodpart.config.descriptions import shape_of
 from goodpart.errors import GoodpartError
 from goodpart.jobs import downloads
 from goodpart.models import flops, gpu, memory
+from goodpart_tools.rates import Rates, measured
 
 PROMPT = 200  # tokens of a prompt, until the items are known
 COMPLETION = 12_000  # bytes that a completion and its score take on disk, at 512 tokens
@@ -59,9 +60,17 @@ def left_to_make(configuration: Configuration, cell: tuple[str, str, str, int], 
     return items * configuration.benchmarks[benchmark].samples
 
 
-def costs(configuration: Configuration, root: Path = Path()) -> list[Cost]:
-    """What is left to make of a checked configuration, one row a model."""
-    rates, found = configuration.estimate, []
+def stated(configuration: Configuration) -> Rates:
+    """The rates of a GPU that the configuration states."""
+    return Rates(configuration.estimate.tflops, configuration.estimate.gb_s, "a GPU")
+
+
+def costs(configuration: Configuration, root: Path = Path(), rates: Rates | None = None) -> list[Cost]:
+    """What is left to make of a checked configuration, one row a model; `rates`: by default those stated.
+
+    Every completion is taken for one that runs to its last step: with a threshold, one token a pass.
+    """
+    speed, found = rates or stated(configuration), []
     for name in configuration.run.models:
         entry = configuration.models[name]
         family, shape, dtype = entry.family, shape_of(entry, root), entry.loaded_dtype
@@ -77,13 +86,14 @@ def costs(configuration: Configuration, root: Path = Path()) -> list[Cost]:
             passes += count * steps
             if shape is None:
                 continue
-            made = flops.passes(family, arguments, PROMPT, steps)
+            fixed = {key: value for key, value in arguments.items() if key != "threshold"}
+            made = flops.passes(family, fixed, PROMPT, steps)
             each = flops.decode_flops(shape, made, cell[3])
             operations += count * each
             weights = memory.parameters(shape, family) * memory.BYTES[dtype] * (1 - cell[3] / shape.layers)
             # A pass is bound by arithmetic, or by reading the weights once for the whole batch.
-            reading = count * steps / entry.batch_size * weights / (rates.gb_s * 1e9)
-            seconds += max(count * each / (rates.tflops * 1e12), reading)
+            reading = count * steps / entry.batch_size * weights / (speed.gb_s * 1e9)
+            seconds += max(count * each / (speed.tflops * 1e12), reading)
             predicted = 1 if family == "qwen2" else arguments["max_new_tokens"]
             tokens = PROMPT + arguments["max_new_tokens"]
             peak = max(peak, memory.needed(shape, family, tokens, predicted, dtype))
@@ -93,13 +103,17 @@ def costs(configuration: Configuration, root: Path = Path()) -> list[Cost]:
     return found
 
 
-def report(configuration: Configuration, found: list[Cost], root: Path = Path()) -> str:
+def report(
+    configuration: Configuration, found: list[Cost], root: Path = Path(), rates: Rates | None = None
+) -> str:
     """The estimate as text."""
-    rates, states = configuration.estimate, gigabytes(configuration, root)
+    speed, states = rates or stated(configuration), gigabytes(configuration, root)
+    unit = "GPU hours" if "CPU" not in speed.where else "CPU hours"
     lines = [
-        f"estimate of what is left to make, at {rates.tflops:g} TFLOP/s and {rates.gb_s:g} GB/s a GPU, "
+        f"estimate of what is left to make, at {speed.tflops:.3g} TFLOP/s and {speed.gb_s:.4g} GB/s "
+        f"({speed.where}), "
         f"with prompts of {PROMPT} tokens and no early end:",
-        f"  {'model':20} {'completions':>11} {'passes':>12} {'PFLOP':>10} {'GPU hours':>10} {'GPU GB':>7} "
+        f"  {'model':20} {'completions':>11} {'passes':>12} {'PFLOP':>10} {unit:>10} {'GPU GB':>7} "
         f"{'download GB':>11}",
     ]
     for cost in found:
@@ -116,7 +130,7 @@ def report(configuration: Configuration, found: list[Cost], root: Path = Path())
     total = sum(cost.hours for cost in found)
     disk = sum(cost.completions for cost in found) * COMPLETION
     lines.append(
-        f"  in all: {total:.1f} GPU hours, {sum(cost.download for cost in found) / 1e9:.1f} GB of downloads, "
+        f"  in all: {total:.1f} {unit}, {sum(cost.download for cost in found) / 1e9:.1f} GB of downloads, "
         f"about {disk / 1e9:.2f} GB of completions and scores, at most {states:.1f} GB of hidden states"
     )
     return "\n".join(lines)
@@ -218,7 +232,8 @@ def main(arguments: argparse.Namespace) -> None:
     if arguments.check:
         print(check(configuration, configuration.run.models, fetches=True, local=True))
     else:
-        print(report(configuration, costs(configuration)))
+        found = measured() if arguments.measure else stated(configuration)
+        print(report(configuration, costs(configuration, rates=found), rates=found))
     for warning in unpinned(configuration):
         print(f"warning: {warning}")
 
@@ -226,4 +241,7 @@ def main(arguments: argparse.Namespace) -> None:
 def add_arguments(options: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     options.add_argument("config", type=Path, nargs="*", help="files that --configfile would name")
+    options.add_argument(
+        "--measure", action="store_true", help="at the rates of this machine, measured now, not those stated"
+    )
     options.add_argument("--check", action="store_true", help="also whether hub, token, disk and GPU suffice")

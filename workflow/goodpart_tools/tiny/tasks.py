@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from operator import add, floordiv, mul, sub
 from typing import Any
 
-from goodpart_tools.tiny.functions import LETTERS, short_function
-
 NAMES = "Tom Ann Ben Eva Sam Mia Leo Zoe Max Ida Jon Amy Dan Lea Tim Sue Bob Kim Ron Liv".split()
 OBJECTS = (
     "apples pens books cards coins cups eggs hats keys maps nuts pears rings shells stamps toys"
 ).split()
 CONTAINERS = "boxes bags jars rows".split()
 GAINS, LOSSES = "buys finds gets".split(), "loses sells drops".split()
+LETTERS = "x y z n k m".split()
 FUNCTIONS = "calc step move fold pick turn form mark join find make work".split()
+WORDS = "sun map red fig owl jam ink sky bee oak".split()
 HARD = 0.2  # fraction of items with numbers up to LARGEST instead of 9
 LARGEST = 30
 RATIONALE = 18  # characters, one token each: answers fit into 24 tokens, those of equations into 16
@@ -145,9 +145,112 @@ EQUATIONS: tuple[Callable[[str, int, int, int], tuple[str, list[Step]]], ...] = 
 )
 
 
+@dataclass(frozen=True)
+class Function:
+    """A short function: its sentence, argument, body (lines after the `def`), and arguments for its tests.
+
+    `meaning` computes the expected result independently of the body, for the tests.
+    """
+
+    sentence: str
+    argument: str
+    body: str
+    samples: tuple[Any, ...]
+    meaning: Callable[[Any], Any]
+
+
+def _one(sentence: str, x: str, expression: str, samples: tuple[Any, ...], meaning: Callable) -> Function:
+    return Function(sentence, x, f"    return {expression}", samples, meaning)
+
+
+def _loop(
+    sentence: str, x: str, start: str, step: str, samples: tuple[Any, ...], meaning: Callable
+) -> Function:
+    body = f"    n = {start}\n    for i in {x}:\n        n += {step}\n    return n"
+    return Function(sentence, x, body, samples, meaning)
+
+
+def _of_numbers(x: str, a: int, b: int, c: int, numbers: tuple[int, ...]) -> list[Function]:
+    return [
+        _one(f"{x} times {a} plus {b}", x, f"{x} * {a} + {b}", numbers, lambda v: b + v * a),
+        _one(f"{x} plus {b}, all times {a}", x, f"({x} + {b}) * {a}", numbers, lambda v: a * v + a * b),
+        Function(
+            f"{a} if {x} is more than {c} and {b} if not",
+            x,
+            f"    if {x} > {c}:\n        return {a}\n    return {b}",
+            (*numbers, c, c + 1),
+            lambda v: (b, a)[v - c > 0],
+        ),
+        Function(
+            f"{x} plus {a} if {x} is less than {c} and {x} if not",
+            x,
+            f"    if {x} < {c}:\n        return {x} + {a}\n    return {x}",
+            (*numbers, c, c - 1),
+            lambda v: v + a * (c > v),
+        ),
+    ]
+
+
+def _of_lists(x: str, a: int, b: int, c: int, lists: tuple[list[int], ...]) -> list[Function]:
+    more, less = (*lists, [c, c + 1]), (*lists, [c, c - 1])
+    each = f"the sum of the items of {x}"
+    return [
+        _loop(f"{each} times {a}", x, "0", f"i * {a}", lists, lambda v: a * sum(v)),
+        _loop(f"{each} plus {b} each", x, "0", f"i + {b}", lists, lambda v: sum(v) + b * len(v)),
+        _one(f"the largest of {x} minus {b}", x, f"max({x}) - {b}", lists, lambda v: sorted(v)[-1] - b),
+        _one(f"the smallest of {x} times {a}", x, f"min({x}) * {a}", lists, lambda v: sorted(v)[0] * a),
+        _one(f"the length of {x} plus {b}", x, f"len({x}) + {b}", lists, lambda v: b + sum(1 for _ in v)),
+        _one(
+            f"a list of the items of {x} times {a}",
+            x,
+            f"[i * {a} for i in {x}]",
+            lists,
+            lambda v: list(map(a.__mul__, v)),
+        ),
+        _one(
+            f"a list of the items of {x} more than {c}",
+            x,
+            f"[i for i in {x} if i > {c}]",
+            more,
+            lambda v: list(filter(c.__lt__, v)),
+        ),
+        _one(
+            f"a list of the items of {x} less than {c}",
+            x,
+            f"[i for i in {x} if i < {c}]",
+            less,
+            lambda v: list(filter(c.__gt__, v)),
+        ),
+    ]
+
+
+def _of_words(x: str, a: int, word: str, words: tuple[str, ...]) -> list[Function]:
+    def repeated(v: str) -> str:
+        return "".join(letter for letter in v for _ in range(a))
+
+    return [
+        _loop(f"each letter of {x} {a} times", x, '""', f"i * {a}", words, repeated),
+        _one(f"{x} {a} times", x, f"{x} * {a}", words, lambda v: "".join([v] * a)),
+        _one(f"{word} after {x}", x, f'{x} + "{word}"', words, lambda v: "".join([v, word])),
+        _one(f"{word} before {x}", x, f'"{word}" + {x}', words, lambda v: "".join([word, v])),
+        _one(f"{x} backwards", x, f"{x}[::-1]", words, lambda v: "".join(reversed(v))),
+    ]
+
+
+def _function(rng: random.Random) -> Function:
+    a, b, c = rng.randint(2, 9), rng.randint(1, 9), rng.randint(1, 9)
+    x = rng.choice([v for v in LETTERS if v != "n"])
+    numbers = _of_numbers(x, a, b, c, tuple(rng.sample(range(0, 12), 4)))
+    lists = _of_lists(x, a, b, c, tuple(rng.sample(range(1, 12), rng.randint(3, 5)) for _ in range(3)))
+    some = tuple(rng.sample(WORDS, 3))
+    words = _of_words(x, a, rng.choice(WORDS), some)
+    # Their order decides what a seed draws.
+    return rng.choice([*numbers, *lists[:2], *words[:1], *lists[2:], *words[1:]])
+
+
 def completion(rng: random.Random) -> Task:
     """A function to complete from its signature and docstring: a HumanEval row."""
-    name, f = rng.choice(FUNCTIONS), short_function(rng)
+    name, f = rng.choice(FUNCTIONS), _function(rng)
     prompt = f'def {name}({f.argument}):\n    """Return {f.sentence}."""\n'
     checks = "".join(f"    assert candidate({s!r}) == {f.meaning(s)!r}\n" for s in f.samples)
     row = {
@@ -161,7 +264,7 @@ def completion(rng: random.Random) -> Task:
 
 def function(rng: random.Random) -> Task:
     """A function to write from a sentence, with assertions as tests: an MBPP row."""
-    name, f = rng.choice(FUNCTIONS), short_function(rng)
+    name, f = rng.choice(FUNCTIONS), _function(rng)
     text = f"Write {name}({f.argument}) to return {f.sentence}."
     code = f"def {name}({f.argument}):\n{f.body}"
     tests = [f"assert {name}({s!r}) == {f.meaning(s)!r}" for s in f.samples]

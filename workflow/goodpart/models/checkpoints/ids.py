@@ -12,7 +12,7 @@ from goodpart.models.families import AUTOREGRESSIVE, SpecialTokens
 
 EOT = "<|eot_id|>"  # LLaDA's end of a turn
 ENDS = ("<|endoftext|>", "<|im_end|>")  # ends that Qwen2.5's and Dream's tokenizers hold
-# Ends of a turn of other autoregressive models, where they are markers of their own.
+# Ends of a turn of other models of transformers, where they are markers.
 TURNS = ("<|eot_id|>", "<end_of_turn>", "<|end|>", "<|end_of_text|>")
 CONFIG, GENERATION = "config.json", "generation_config.json"
 
@@ -42,11 +42,11 @@ def read_ids(
     tokenizer: TokenizerFiles | None,
     folder: str,
     *,
-    converted: bool = False,
+    standard: bool = False,
 ) -> Ids:
     """The ids of a checkpoint; `files`: config.json and generation_config.json by name.
 
-    converted: an AR-to-diffusion model, whose ends are those of the model that it was made of.
+    standard: of an architecture of transformers' own, whose tokenizers name the ends of their turns.
 
     Every end that config.json, generation_config.json or the tokenizer names ends a completion; in diffusion
     models, whose completions are padded by the model itself, so does every padding token that is a marker and
@@ -58,7 +58,7 @@ def read_ids(
     eos, pads = found.all("eos_token"), found.all("pad_token")
     marks = [EOT] if family == "llada" else list(ENDS)
     ends = [*eos, *found.marks(marks)]
-    if tokenizer is not None and (not diffusion or converted):
+    if tokenizer is not None and standard:
         ends += [turn for turn in found.marks([*TURNS, *ENDS]) if turn.id in tokenizer.added]
     if not eos:
         raise GoodpartError(

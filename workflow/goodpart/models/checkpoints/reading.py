@@ -53,8 +53,8 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     generation = read_object(folder / GENERATION) if (folder / GENERATION).exists() else {}
     tokenizer = read_tokenizer(folder)
     files = {CONFIG: raw, GENERATION: generation}
-    converted = bool(shape.base) and not shape.causal
-    ids = read_ids(shape.family, shape.vocabulary, files, tokenizer, str(folder), converted=converted)
+    where = str(folder)
+    ids = read_ids(shape.family, shape.vocabulary, files, tokenizer, where, standard=bool(shape.base))
     return Checkpoint(folder, raw, shape, tuple(tensors), tokenizer, ids)
 
 
