@@ -55,7 +55,7 @@ def slowly(model, prompt, threshold):
 
 @pytest.mark.parametrize("threshold", [0.5, 0.9, 0.999])
 def test_the_published_rule(model, threshold):
-    made = decode(model, tokens(model), settings(model, threshold=threshold))
+    made = decode(model, tokens(model), settings(model, confidence_threshold=threshold))
     for prompt, one in zip(tokens(model), made, strict=True):
         canvas, commits, number = slowly(model, prompt, threshold)
         assert one.canvas[len(prompt) :].tolist() == canvas
@@ -65,7 +65,10 @@ def test_the_published_rule(model, threshold):
 
 def test_it_takes_fewer_passes_and_never_more_than_tokens(model):
     number = [
-        sum(one.forward_passes for one in decode(model, tokens(model), settings(model, threshold=t)))
+        sum(
+            one.forward_passes
+            for one in decode(model, tokens(model), settings(model, confidence_threshold=t))
+        )
         for t in (0.3, 0.9, 1.0)
     ]
     assert number[0] < number[2] <= LENGTH * len(PROMPTS)
@@ -74,7 +77,7 @@ def test_it_takes_fewer_passes_and_never_more_than_tokens(model):
 
 @pytest.mark.parametrize("cache", ["prefix", "dual"])
 def test_with_a_cache_and_layers_skipped_a_row_is_as_alone(model, cache):
-    chosen = settings(model, threshold=0.9, cache=cache)
+    chosen = settings(model, confidence_threshold=0.9, cache=cache)
     with skipping(model, [3, 9]):
         together = decode(model, tokens(model), chosen, seeds=[1, 2, 3])
         for prompt, seed, one in zip(tokens(model), (1, 2, 3), together, strict=True):
@@ -86,7 +89,7 @@ def test_with_a_cache_and_layers_skipped_a_row_is_as_alone(model, cache):
 def test_operations_follow_what_was_fed(model, monkeypatch):
     """The passes that FLOPs count are those that ran: tokens fed, and masks that the head saw."""
     for cache in ("none", "prefix", "dual"):
-        chosen, fed = settings(model, threshold=0.9, cache=cache), []
+        chosen, fed = settings(model, confidence_threshold=0.9, cache=cache), []
         decoder, forward = type(model.module.model), type(model.module.model).forward
 
         def seen(self, *given, input_ids, fed=fed, forward=forward, **more):
@@ -107,7 +110,7 @@ def test_operations_follow_what_was_fed(model, monkeypatch):
 
 
 def test_states_for_the_kl_are_those_of_its_blocks(model):
-    chosen, prompt = settings(model, threshold=0.9), tokens(model)[0]
+    chosen, prompt = settings(model, confidence_threshold=0.9), tokens(model)[0]
     made = decode(model, [prompt], chosen)[0]
     one = Completion(prompt, made.canvas[len(prompt) :].tolist(), made.commit_steps, made.forward_passes)
     for state in one.states(0, chosen, model.tokens.mask, made.forward_passes):
@@ -120,9 +123,9 @@ def test_states_for_the_kl_are_those_of_its_blocks(model):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"threshold": 0.9, "steps": 8}, "leave steps out"),
-        ({"threshold": 1.5}, "threshold 1.5 is not a number above 0"),
-        ({"threshold": 0}, "threshold 0 is not a number above 0"),
+        ({"confidence_threshold": 0.9, "steps": 8}, "leave steps out"),
+        ({"confidence_threshold": 1.5}, "confidence_threshold 1.5 is not a number above 0"),
+        ({"confidence_threshold": 0}, "confidence_threshold 0 is not a number above 0"),
     ],
 )
 def test_what_does_not_go_with_it_is_refused(model, changes, said):
@@ -132,7 +135,7 @@ def test_what_does_not_go_with_it_is_refused(model, changes, said):
 
 def test_rules_that_compare_no_probabilities_are_refused(model):
     other = {"remasking": "random"} if model.family == "llada" else {"alg": "entropy"}
-    with pytest.raises(GoodpartError, match="threshold compares"):
-        settings(model, threshold=0.9, **other)
-    with pytest.raises(GoodpartError, match="which a threshold decides"):
-        decode(model, tokens(model), settings(model, threshold=0.9), skip_at=lambda step: [])
+    with pytest.raises(GoodpartError, match="confidence_threshold compares"):
+        settings(model, confidence_threshold=0.9, **other)
+    with pytest.raises(GoodpartError, match="which a confidence_threshold decides"):
+        decode(model, tokens(model), settings(model, confidence_threshold=0.9), skip_at=lambda step: [])

@@ -86,7 +86,7 @@ def costs(configuration: Configuration, root: Path = Path(), rates: Rates | None
             passes += count * steps
             if shape is None:
                 continue
-            fixed = {key: value for key, value in arguments.items() if key != "threshold"}
+            fixed = {key: value for key, value in arguments.items() if key != "confidence_threshold"}
             made = flops.passes(family, fixed, PROMPT, steps)
             each = flops.decode_flops(shape, made, cell[3])
             operations += count * each

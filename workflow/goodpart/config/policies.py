@@ -135,6 +135,11 @@ def phase_mistakes(configuration: Configuration, policy: str, model: str) -> Ite
             f"  policies.{policy}: layers that change by step and a cache exclude each other; let "
             f"decodes.{preset}.{family}.cache be none"
         )
+    if sampler and (sampler.model_extra or {}).get("confidence_threshold") is not None:
+        yield (
+            f"  policies.{policy}: layers that change by step need a known number of steps; let "
+            f"decodes.{preset}.{family} have no confidence_threshold"
+        )
     captured = _captured_steps(configuration, preset, family)
     phases = entry.phases or 1
     reached = {step * phases // total for total, steps in captured.items() for step in steps}

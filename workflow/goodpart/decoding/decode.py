@@ -45,10 +45,10 @@ def decode(
             "layers that change from step to step and a cache exclude each other: a step without a layer "
             "leaves no keys and values of it for the next; decode a diffusion model with cache: none"
         )
-    if skip_at is not None and getattr(settings, "threshold", None) is not None:
+    if skip_at is not None and getattr(settings, "confidence_threshold", None) is not None:
         raise GoodpartError(
-            "layers that change from step to step need to know how many steps there are, which a threshold "
-            "decides; leave one of them out"
+            "layers that change from step to step need to know how many steps there are, which a "
+            "confidence_threshold decides; leave one of them out"
         )
     own = list(range(len(prompts))) if seeds is None else list(seeds)
     if len(own) != len(prompts):

@@ -63,7 +63,7 @@ def reach_of(settings: Any, step: int, commit_steps: Sequence[int]) -> int:
 
     With a threshold it is the block of what the step committed.
     """
-    if settings.threshold is None:
+    if settings.confidence_threshold is None:
         return settings.reach(step)
     length = settings.max_new_tokens // settings.blocks
     place = next(i for i, at in enumerate(commit_steps) if at == step)

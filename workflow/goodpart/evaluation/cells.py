@@ -178,7 +178,9 @@ def skipped(
     family, arguments = facts["family"], facts["decode"]
     steps = family_module(family).Settings(**arguments).total_steps
     columns = ["item_id", "prompt_tokens", "forward_passes"]
-    rows = made.select([*columns, "commit_steps"] if arguments.get("threshold") else columns).to_pylist()
+    rows = made.select(
+        [*columns, "commit_steps"] if arguments.get("confidence_threshold") else columns
+    ).to_pylist()
     true = reduction(
         Shape(**facts["shape"]),
         (
@@ -203,7 +205,7 @@ def tables(results: Path, where: dict[str, Any], shards: list[list[int]]) -> tup
     """Scores and generations of one cell; `where` fills the wildcards of its paths."""
     made = [results / paths.GENERATIONS.format(**where, first=a, last=b) for a, b in shards]
     # Operations need to know what each pass committed where the settings alone do not tell.
-    more = ["commit_steps"] if read_metadata(made[0])["decode"].get("threshold") else []
+    more = ["commit_steps"] if read_metadata(made[0])["decode"].get("confidence_threshold") else []
     return (
         read_table(results / paths.SCORES.format(**where), [*COMPLETION, "correct", "status", "strict"]),
         read_tables(made, [*GENERATED, *more]),

@@ -162,7 +162,7 @@ def passes(
     commits: the step that committed each generated position (-1: none), which a threshold needs: each of
     the passes commits something.
     """
-    if arguments.get("threshold") is not None:
+    if arguments.get("confidence_threshold") is not None:
         assert commits is not None
         return _passes_of(family, tuple(sorted(arguments.items())), prompt, number, tuple(commits))
     return _passes(family, tuple(sorted(arguments.items())), prompt, number)

@@ -23,7 +23,7 @@ def capture_settings(model: Model, arguments: dict[str, Any]) -> Any:
     A prefix or dual cache would leave most positions without states, so decoding is exact here; and with a
     threshold, steps of different prompts would not be the same.
     """
-    exact = {} if model.tokens.mask is None else {"cache": "none", "threshold": None}
+    exact = {} if model.tokens.mask is None else {"cache": "none", "confidence_threshold": None}
     return settings_for(model, **{**arguments, **exact, "stop_early": False})
 
 

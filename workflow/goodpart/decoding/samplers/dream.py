@@ -47,7 +47,7 @@ def decode(
     steps = settings.total_steps // settings.blocks
     shares = 1 - (grid := torch.linspace(1, settings.eps, steps + 1))[1:] / grid[:-1]
     shares = shares.to(model.device)  # of the masks, to commit in each step
-    threshold = settings.threshold
+    threshold = settings.confidence_threshold
     block, began = 0, 0  # the block that is decoded, and the pass that it began with
     for number in range(settings.total_steps):
         if threshold is None:

@@ -39,7 +39,7 @@ def decode(
     draws = Draws(seeds, model.device)
     rows = Rows(model, prompts, settings.max_new_tokens, settings.cache)
     steps = settings.total_steps // settings.blocks
-    threshold = settings.threshold
+    threshold = settings.confidence_threshold
     passes = 0  # of the batch
     for block in range(settings.blocks):
         first = rows.start + block * settings.block_length

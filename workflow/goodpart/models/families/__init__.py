@@ -24,7 +24,7 @@ from goodpart.errors import GoodpartError
 FAMILIES = ("llada", "dream", "qwen2")
 COUNTS = ("max_new_tokens", "block_length", "steps", "top_k")  # settings of samplers, by their range
 NOT_NEGATIVE = ("temperature", "cfg_scale", "alg_temp")
-SHARES = ("top_p", "eps", "threshold")
+SHARES = ("top_p", "eps", "confidence_threshold")
 CACHES = ("none", "prefix", "dual")  # of the diffusion families' samplers
 AUTOREGRESSIVE = "qwen2"
 
@@ -64,9 +64,9 @@ def check_settings(settings: Any) -> None:
 
 
 def check_threshold(settings: Any) -> None:
-    """GoodpartError for settings that go with a fixed number of steps, beside Fast-dLLM's `threshold`."""
-    if settings.threshold is not None and settings.steps is not None:
-        raise GoodpartError("threshold decides how many steps there are; leave steps out")
+    """GoodpartError for `steps` beside Fast-dLLM's `confidence_threshold`."""
+    if settings.confidence_threshold is not None and settings.steps is not None:
+        raise GoodpartError("confidence_threshold decides how many steps there are; leave steps out")
 
 
 def _is(kind: type, value: object) -> bool:

@@ -18,8 +18,8 @@ class Settings:
     """Arguments of the official `diffusion_generate`; `steps` None means one step a generated token.
 
     `block_length`: decode block by block, each with its share of the steps (None: the whole canvas, as
-    the official code). `threshold`: as LLaDA's, for `alg: maskgit_plus`. `cache`: `none`, `prefix` or
-    `dual` (see `goodpart.decoding.caches`), which approximate.
+    the official code). `confidence_threshold`: as LLaDA's, for `alg: maskgit_plus`. `cache`: `none`,
+    `prefix` or `dual` (see `goodpart.decoding.caches`), which approximate.
     """
 
     max_new_tokens: int
@@ -33,13 +33,15 @@ class Settings:
     block_length: int | None = None
     cache: str = "none"
     stop_early: bool = True
-    threshold: float | None = None
+    confidence_threshold: float | None = None
 
     def __post_init__(self) -> None:
         check_settings(self)
         check_threshold(self)
-        if self.threshold is not None and (self.alg != "maskgit_plus" or self.alg_temp):
-            raise GoodpartError("threshold compares probabilities; let alg be maskgit_plus, without alg_temp")
+        if self.confidence_threshold is not None and (self.alg != "maskgit_plus" or self.alg_temp):
+            raise GoodpartError(
+                "confidence_threshold compares probabilities; let alg be maskgit_plus, without alg_temp"
+            )
         length = self.block_length or self.max_new_tokens
         if self.max_new_tokens % length:
             raise GoodpartError(

@@ -14,8 +14,8 @@ COLUMN_SHIFT = 0  # logits at position i predict token i
 class Settings:
     """Arguments of the official `generate`; `steps` None means one step a generated token.
 
-    `threshold`: commit every position of the block whose confidence reaches it, and the best one, until
-    none is masked (Fast-dLLM); `total_steps` is then the most that there can be. `cache`: `none`, or
+    `confidence_threshold`: commit every position of the block whose confidence reaches it, and the best one,
+    until none is masked (Fast-dLLM); `total_steps` is then the most that there can be. `cache`: `none`, or
     Fast-dLLM's `prefix` or `dual` (see `goodpart.decoding.caches`), which approximate.
     """
 
@@ -29,13 +29,13 @@ class Settings:
     confidence_eos_eot_inf: bool = False
     cache: str = "none"
     stop_early: bool = True
-    threshold: float | None = None
+    confidence_threshold: float | None = None
 
     def __post_init__(self) -> None:
         check_settings(self)
         check_threshold(self)
-        if self.threshold is not None and self.remasking != "low_confidence":
-            raise GoodpartError("threshold compares confidences; let remasking be low_confidence")
+        if self.confidence_threshold is not None and self.remasking != "low_confidence":
+            raise GoodpartError("confidence_threshold compares confidences; let remasking be low_confidence")
         if self.cache != "none" and self.cfg_scale > 0:
             raise GoodpartError("cfg_scale above 0 and a cache do not go together; leave one out")
         if self.max_new_tokens % self.block_length:
