@@ -189,3 +189,14 @@ def test_a_missing_tensor_is_named(tmp_path):
     write_json(tmp_path / "config.json", config)
     with pytest.raises(GoodpartError, match=r"tensors are missing .*model\.layers\.6\."):
         read_checkpoint(tmp_path)
+
+
+def test_keys_of_other_code_are_known_with_the_values_that_change_nothing(tmp_path):
+    made("llama", tmp_path)
+    config = read_json(tmp_path / "config.json")
+    harmless = {"is_llama_config": True, "transformers.js_config": {}, "rope_interleaved": False}
+    write_json(tmp_path / "config.json", config | harmless)
+    assert read_checkpoint(tmp_path).architecture.layers == LAYERS
+    write_json(tmp_path / "config.json", config | {"rope_interleaved": True})
+    with pytest.raises(GoodpartError, match="rope_interleaved = True is not implemented"):
+        read_checkpoint(tmp_path)

@@ -31,12 +31,14 @@ def report(found: Checkpoint) -> str:
         mistake = found.template_mistake
         template = f"unusable: {mistake}" if mistake else str(tokenizer.template_file)
     facts = {
-        "architecture": f"{shape.family} (model_type {found.raw['model_type']!r})",
+        "architecture": f"{shape.base or shape.module} (model_type {found.raw['model_type']!r})",
+        "decoded as": shape.family,
         "layers": f"{shape.layers}, numbered 0 to {shape.layers - 1}",
         "width": f"{shape.width}, MLP {shape.mlp}",
         "heads": f"{shape.heads} of {shape.head_width} channels, {shape.kv_heads} for keys and values",
         "vocabulary": f"{shape.vocabulary}, the head is {'the embedding' if shape.tied else 'its own'}",
-        "rotation": f"base {shape.rope_theta:g}, context {shape.context}",
+        "rotation": f"{f'base {shape.rope_theta:g}' if not shape.base else 'as transformers has it'}, "
+        f"context {shape.context}",
         "mask": token(ids.mask) if ids.mask else "none (autoregressive)",
         "padding": token(ids.pad),
         "ends": ", ".join(map(token, ids.ends)),

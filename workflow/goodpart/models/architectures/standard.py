@@ -19,8 +19,17 @@ LAYERS_KEY = "num_hidden_layers"
 # Keys that the classes read under other names than those of their fields.
 OTHER_KEYS = frozenset(
     "rope_theta rope_scaling rope_local_base_freq partial_rotary_factor torch_dtype sliding_window_pattern "
-    "_sliding_window_pattern head_dim mask_token_id model_type layer_types".split()
+    "_sliding_window_pattern head_dim mask_token_id model_type layer_types hidden_act "
+    # Without effect on what the classes compute:
+    "unk_token_id cache_implementation is_llama_config transformers.js_config".split()
 )
+# Keys of other code, with the values that leave transformers' classes right.
+FIXED: dict[str, tuple[Any, ...]] = {
+    "full_attn_mod": (1,),
+    "interpolate_factor": (1,),
+    "lm_head_bias": (False,),
+    "rope_interleaved": (False,),
+}
 # Lists with one value a layer, which follow their layers when others leave.
 PER_LAYER = ("layer_types", "no_rope_layers")
 GATED = ({"gate_proj", "up_proj", "down_proj"}, {"gate_up_proj", "down_proj"})  # parts of a gated MLP

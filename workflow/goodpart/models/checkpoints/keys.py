@@ -120,8 +120,9 @@ def keys_of(raw: Mapping[str, Any], kind: Kind) -> Keys:
     """The keys that config.json may hold."""
     if kind.architecture != STANDARD:
         return KEYS[raw["model_type"]]
-    known = architecture_module(STANDARD).known_keys(kind.base)
-    return Keys(known - set(COMMON_FIXED), COMMON_FIXED)
+    standard = architecture_module(STANDARD)
+    fixed = {**COMMON_FIXED, **standard.FIXED}
+    return Keys(standard.known_keys(kind.base) - set(fixed), fixed)
 
 
 def check_keys(raw: Mapping[str, Any], where: str, complete: bool = True) -> Kind:
