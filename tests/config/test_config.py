@@ -212,6 +212,15 @@ def test_the_papers_configuration_dry_runs(workflow):
     assert not (workflow.folder / "results-paper").exists()
 
 
+def test_the_small_pairs_dry_run_without_a_network(workflow):
+    """Four models whose family and layers come from their shapes."""
+    files = [f"workflow/configs/{name}.yaml" for name in ("paper", "small")]
+    jobs = workflow.jobs("--configfile", *files)
+    assert jobs["generations"] >= 4 * 4 * 9
+    assert jobs["likelihoods"] == 4 * 4
+    assert workflow.jobs("controlled_study", "--configfile", *files)["controlled_study_table"] == 1
+
+
 @pytest.mark.parametrize("name", ["paper-full", "paper-t16", "paper-t32"])
 def test_files_that_go_after_the_papers_dry_run(workflow, name):
     """All cells, sharded, are over 1,000 jobs."""

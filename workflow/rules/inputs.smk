@@ -1,6 +1,9 @@
 # Inputs and parameters of rules that are functions of the wildcards.
 
 
+from goodpart.models.architectures import modules_of
+
+
 def item_choice(key):
     """One of the things that choose a split's items."""
     return lambda wildcards: descriptions.item_choice(
@@ -92,4 +95,5 @@ def trained_modules(wildcards):
     family = RECIPES[wildcards.tiny_model].family
     kinds = list(TINY.checked.max_new_tokens)
     checked = {*(f"benchmarks.{kind}" for kind in kinds), *map(scorer_name, kinds)}
-    return [f"models.families.{family}", f"decoding.samplers.{family}", *sorted(checked)]
+    built = [f"models.architectures.{name}" for name in modules_of(family)]
+    return [f"models.families.{family}", f"decoding.samplers.{family}", *built, *sorted(checked)]

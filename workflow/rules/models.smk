@@ -34,8 +34,12 @@ def model_entry(wildcards):
 
 
 def family_module_of(wildcards):
-    """The module of a model's family."""
-    return [f"models.families.{CONFIGURATION.models[wildcards.model].family}"]
+    """The modules of a model's family, and of the architectures that it may have."""
+    family = CONFIGURATION.models[wildcards.model].family
+    return [
+        f"models.families.{family}",
+        *(f"models.architectures.{name}" for name in modules_of(family)),
+    ]
 
 
 def family_modules(wildcards):

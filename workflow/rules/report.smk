@@ -7,7 +7,15 @@ report: "../report/workflow.rst"
 
 # Categories of the report, and the figures and tables in each.
 REPORT = {
-    "1 Skipping layers": ["table1", "table2", "table3", "figure1", "likelihood", "figure2", "figure8"],
+    "1 Skipping layers": [
+        "table1",
+        "table2",
+        "table3",
+        "figure1",
+        "likelihood",
+        "figure2",
+        "figure8",
+    ],
     "2 Hidden states": [
         *(f"figure{n}" for n in (3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14)),
         *("block_similarity", "mask_ratio"),

@@ -83,6 +83,7 @@ def _asked(job: Job, checkpoint: Checkpoint, skip_set: SkipSet, new_tokens: int)
         raise GoodpartError(f"{job.input.item_file}: fewer items than {last + 1}; delete it and run again")
     family = checkpoint.architecture.family
     used = [f"goodpart.{part}.{family}" for part in ("models.families", "decoding.samplers")]
+    used.append(f"goodpart.models.architectures.{checkpoint.architecture.module}")
     code = sources.digest([f"goodpart.{name}" for name in GENERATING] + used)
     base = [SCHEMA.names, params.model, params.seed, code]
     asked = []

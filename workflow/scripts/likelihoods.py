@@ -60,8 +60,9 @@ def main(job: Job) -> None:
         Reference(prompt, solution, item_seed(params.seed, name, 0))
         for prompt, solution, name in zip(prompts, solutions, names, strict=True)
     ]
-    family = f"goodpart.models.families.{checkpoint.architecture.family}"
-    code = sources.digest(["goodpart.decoding.references", family])
+    shape = checkpoint.architecture
+    used = (f"families.{shape.family}", f"architectures.{shape.module}")
+    code = sources.digest(["goodpart.decoding.references", *(f"goodpart.models.{name}" for name in used)])
     base = [SCHEMA.names, params.model, params.seed, params.draws, code]
     journal, model = Journal(job.output, [kept_copy(job.output)]), None
     rows: list[dict[str, Any]] = []

@@ -32,6 +32,7 @@ class Model:
     module: Any
     tokenizer: Any
     tokens: SpecialTokens
+    architecture: str = ""  # the module of `architectures` that built it
 
     @property
     def layers(self) -> int:
@@ -147,7 +148,8 @@ def _load(
     keep_freed_memory()  # now: weights are loaded piece by piece, and nothing of that is kept
     shape = checkpoint.architecture
     tokenizer = loaded_tokenizer(checkpoint)
-    model = Model(name_or_path, revision, shape.family, module, tokenizer, checkpoint.ids.tokens)
+    tokens = checkpoint.ids.tokens
+    model = Model(name_or_path, revision, shape.family, module, tokenizer, tokens, shape.module)
     if shape.base:
         refuse_other_logits(model)
     return model

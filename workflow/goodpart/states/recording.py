@@ -62,6 +62,7 @@ def prompts_of(job: Job, suffix: str) -> list[list[Capture]]:
     entry, steps, seed = job.params.model, job.params.steps, job.params.seed
     model = load_entry(entry)
     used = [f"goodpart.{part}.{model.family}" for part in ("models.families", "decoding.samplers")]
+    used.append(f"goodpart.models.architectures.{model.architecture}")
     code = sources.digest([f"scripts.{job.script}", *used])
     base = [entry, steps, seed, code]
     groups = []

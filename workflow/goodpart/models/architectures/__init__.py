@@ -79,6 +79,12 @@ def family_of(raw: Mapping[str, Any], where: str) -> str:
     return kind_of(raw, where).family
 
 
+def modules_of(family: str) -> list[str]:
+    """The architectures that a model of this family may have, by the name of their module."""
+    own = {kind.architecture for kind in KINDS.values() if kind.family == family}
+    return sorted(own | ({STANDARD} if family == AUTOREGRESSIVE else set()))
+
+
 def architecture_module(name: str) -> ModuleType:
     """Import the module of one architecture."""
     return importlib.import_module(f"goodpart.models.architectures.{name}")
