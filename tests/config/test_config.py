@@ -316,3 +316,38 @@ def test_a_folder_may_end_with_a_slash():
     config["paths"]["figures"] = "figures/"
     check(config, ROOT)
     assert config["paths"]["figures"] == "figures"
+
+
+def test_family_and_layers_come_from_the_checkpoint():
+    config = copy.deepcopy(CONFIG)
+    for name in ("llada-tiny-instruct", "qwen2.5-tiny"):
+        del config["models"][name]["family"], config["models"][name]["layers"]
+    checked = check(config, ROOT)
+    found = {name: (checked.models[name].family, checked.models[name].layers) for name in config["models"]}
+    assert found["llada-tiny-instruct"] == ("llada", 32)
+    assert found["qwen2.5-tiny"] == ("qwen2", 28)
+
+
+def test_they_come_from_a_shape_or_a_download_too(tmp_path):
+    config = copy.deepcopy(CONFIG)
+    entry = {"hub": "some/model", "layers_skipped": [0, 2]}
+    config["models"]["mine"] = {**entry, "shape": "workflow/resources/shapes/a2d-qwen3-0.6b.json"}
+    checked = check(copy.deepcopy(config), ROOT)
+    assert (checked.models["mine"].family, checked.models["mine"].layers) == ("llada", 28)
+    config["models"]["mine"] = entry
+    assert "models.mine: the key family is missing; add it" in message(copy.deepcopy(config))
+    folder = tmp_path / "model" / "some--model" / "main"
+    folder.mkdir(parents=True)
+    shape = (ROOT / "workflow" / "resources" / "shapes" / "qwen2.5-0.5b.json").read_text()
+    (folder / "config.json").write_text(shape)
+    config["downloads"] = {"folder": str(tmp_path)}
+    checked = check(config, ROOT)
+    assert (checked.models["mine"].family, checked.models["mine"].layers) == ("qwen2", 24)
+
+
+def test_mistakes_of_training_seeds():
+    config = broken(controlled_study__seeds={"nobody": ["x"], "qwen2.5-tiny": ["dream-tiny-base"]})
+    found = message(config)
+    assert "controlled_study.seeds.nobody: it is not in controlled_study.models" in found
+    assert "controlled_study.seeds.nobody: 'x' is not in models" in found
+    assert "'dream-tiny-base' is one of controlled_study.models; name other checkpoints" in found

@@ -171,3 +171,14 @@ def test_a_job_requests_the_memory_of_its_model(tmp_path, dtype, least, most):
     assert least < memory_mb(configuration, "real") < most
     assert memory_mb(changed(configuration, {"models": {"real": {"mem_mb": 700}}}), "real") == 700
     assert memory_mb(configuration, "qwen2.5-tiny") == 2000
+
+
+def test_the_rates_of_this_machine_may_be_measured(monkeypatch, capsys):
+    from goodpart_tools import rates
+
+    monkeypatch.setattr(rates, "SECONDS", 0.05)
+    monkeypatch.setattr(rates, "READ", 1 << 22)
+    found = rates.measured()
+    assert 1e-4 < found.tflops < 1000
+    assert 0.1 < found.gb_s < 10_000
+    assert "CPU" in found.where or "measured on" in found.where
