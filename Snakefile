@@ -18,6 +18,7 @@
 #   results/policy_study.parquet                                   the same for all policies, one model and benchmark
 #   results/{study}.parquet                                        the same for an entry of config.yaml's `studies`
 #   results/overlap.parquet                                        how much skip sets agree
+#   results/generation_order.parquet                               local and global AR-ness, one row a cell and measure
 #   results/profiles/{model}/{decode}.parquet                      hidden states by prompt, step and layer
 #   results/latency/{model}.parquet                                seconds, one row a repeat
 #   results/quality_{decode}.parquet                               cells of the quality-latency study
@@ -104,6 +105,7 @@ include: "workflow/rules/token_figures.smk"
 include: "workflow/rules/skip_figures.smk"
 include: "workflow/rules/policies.smk"
 include: "workflow/rules/controlled_study.smk"
+include: "workflow/rules/generation_order.smk"
 include: "workflow/rules/quality_latency.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/checks.smk"

@@ -24,6 +24,7 @@ EXPORT = "exports/{model}/{policy}/k{k}"
 CELLS = "cells.parquet"
 POLICY_STUDY = "policy_study.parquet"
 OVERLAP = "overlap.parquet"
+GENERATION_ORDER = "generation_order.parquet"  # of every cell of the run
 PROFILES = "profiles/{model}/{decode}.parquet"  # of hidden states, a row a prompt, step and layer
 LATENCY = "latency/{model}.parquet"
 QUALITY = "quality_{decode}.parquet"  # cells of the quality-latency study

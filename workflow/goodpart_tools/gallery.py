@@ -19,6 +19,7 @@ from goodpart.jobs.runtime import logger
 # Figure -> its title, and the ids of the paper's claims that it bears on.
 FIGURES: dict[str, tuple[str, tuple[str, ...]]] = {
     "figure1": ("Figure 1: retention against FLOPs", ("C03", "C09")),
+    "likelihood": ("Likelihood of the reference solutions", ()),
     "figure2": ("Figure 2: how layers are skipped", ()),
     "figure3": ("Figure 3: token-wise similarity by layer", ("C16", "C19")),
     "figure4": ("Figure 4: layer-wise similarity, first tokens decoded", ()),

@@ -45,8 +45,8 @@ def statistics_of(figure, statistic, *windows):
     return named
 
 
-def state_script(figure, *windows):
-    """Parameters of a figure: its models, windows and benchmarks, and the results folder."""
+def state_selection(figure, *windows):
+    """The models, windows and benchmarks of a figure."""
     models = {
         model: {
             "paper_column": CONFIGURATION.models[model].paper_column,
@@ -64,5 +64,9 @@ def state_script(figure, *windows):
         ]
         tokens = max((chosen["max_new_tokens"] for chosen in lengths), default=0)
         shown[window] = {"decode": decode, "tokens": tokens}
-    selection = {"models": models, "windows": shown, "benchmarks": CALIBRATION}
-    return script(figure, selection=selection, results=ARTIFACTS.results)
+    return {"models": models, "windows": shown, "benchmarks": CALIBRATION}
+
+
+def state_script(figure, *windows):
+    """Parameters of a figure of hidden states: what it shows, and the results folder."""
+    return script(figure, selection=state_selection(figure, *windows), results=ARTIFACTS.results)

@@ -25,6 +25,7 @@ REPORT = {
     "5 Studies": [
         *("policies", "overlap", "policy_study_table"),
         *("controlled_study", "controlled_study_table", "training_curves"),
+        "generation_order",
     ],
     "6 This run": ["run"],
 }

@@ -15,7 +15,7 @@ from goodpart.config.policies import entry_mistakes
 from goodpart.config.selections import Mechanism, Selection
 from goodpart.errors import nearest
 
-TABLES = ("overlap", "controlled_study")  # tables of results/ that are no cells
+TABLES = ("overlap", "controlled_study", "generation_order")  # tables of results/ that are no cells
 
 
 def controlled_study_mistakes(configuration: Configuration) -> Iterable[str]:
