@@ -346,8 +346,8 @@ def test_they_come_from_a_shape_or_a_download_too(tmp_path):
 
 
 def test_mistakes_of_training_seeds():
-    config = broken(controlled_study__seeds={"nobody": ["x"], "qwen2.5-tiny": ["dream-tiny-base"]})
+    config = broken(controlled_study__seeds={"nobody": ["y"], "qwen2.5-tiny": ["dream-tiny-base", "x"]})
     found = message(config)
-    assert "controlled_study.seeds.nobody: it is not in controlled_study.models" in found
-    assert "controlled_study.seeds.nobody: 'x' is not in models" in found
+    assert "nobody" not in found  # of a model that is not in the study
+    assert "controlled_study.seeds.qwen2.5-tiny: 'x' is not in models" in found
     assert "'dream-tiny-base' is one of controlled_study.models; name other checkpoints" in found

@@ -28,7 +28,7 @@ from goodpart_tools.tiny.tasks import GENERATORS
 from goodpart_tools.tiny.tokenizer import family_tokenizer
 from goodpart_tools.tiny.train import train
 from goodpart_tools.tiny.verify import verify
-from scripts.train import refuse_too_weak
+from scripts.train import refuse_too_skilled, refuse_too_weak
 
 RESOURCES = ROOT / "workflow" / "resources"
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -136,10 +136,40 @@ def test_every_checkpoint_reaches_what_the_suite_requires_and_none_is_perfect():
         measured = read_json(folder / "evaluation.json")
         assert measured["items"] == checked["items"] == 128
         assert set(measured["accuracy"]) == set(GENERATORS)
-        assert min(measured["accuracy"].values()) >= checked["required"] == 0.6
+        assert min(measured["accuracy"].values()) >= checked["required"] == 0.5
         assert min(measured["accuracy"].values()) < 1
         card = (folder / "README.md").read_text()
         assert all(f"| {name} | {value:.3f} |" in card for name, value in measured["accuracy"].items())
+
+
+def test_the_models_of_the_main_contrast_are_equally_skilled():
+    """Means over the benchmarks and over seeds within 0.10 of each other, and none at a ceiling."""
+    study, checked = CONFIG["controlled_study"], CONFIG["tiny_models"]["checked"]
+    means = {}
+    for model, others in study["seeds"].items():
+        every = [read_json(RESOURCES / "models" / n / "evaluation.json") for n in (model, *others)]
+        assert len(every) == 3
+        skills = [sum(one["accuracy"].values()) / len(one["accuracy"]) for one in every]
+        assert max(skills) <= checked["most"] == 0.9
+        means[model] = sum(skills) / len(skills)
+    assert set(means) == {"qwen2.5-tiny", "llada-tiny-instruct"}
+    assert abs(means["qwen2.5-tiny"] - means["llada-tiny-instruct"]) <= 0.10
+    every = {name for model, others in study["seeds"].items() for name in (model, *others)}
+    assert every == set(checked["matched"])
+
+
+def test_seeds_of_a_recipe_differ_in_nothing_else():
+    recipes = CONFIG["tiny_models"]["recipes"]
+    for model, others in CONFIG["controlled_study"]["seeds"].items():
+        for other in others:
+            first, second = dict(recipes[model]), dict(recipes[other])
+            assert first.pop("seed") != second.pop("seed")
+            assert first == second
+
+
+def test_a_too_skilled_checkpoint_is_refused():
+    with pytest.raises(GoodpartError, match=r"some: 0.95 on average at full depth, and 0.90 is the most"):
+        refuse_too_skilled("some", {"gsm8k": 0.9, "mbpp": 1.0}, 0.9)
 
 
 def test_a_weak_checkpoint_is_refused():
@@ -156,7 +186,7 @@ def test_the_measured_accuracy_is_that_of_the_weights():
     }
     lengths = {name: {"max_new_tokens": 24} for name in rows}
     found = accuracies(model, rows, False, lengths, Sandbox("none"))
-    assert min(found.values()) > 0.5
+    assert min(found.values()) > 0.25
     wrong = {name: [{**row, "answer": "#### 999"} for row in part] for name, part in rows.items()}
     assert set(accuracies(model, wrong, False, lengths, Sandbox("none")).values()) == {0}
 
@@ -164,7 +194,8 @@ def test_the_measured_accuracy_is_that_of_the_weights():
 def test_diffusion_models_see_the_same_number_of_diffused_tokens():
     totals = {}
     for folder in (RESOURCES / "models").iterdir():
-        if read_json(folder / "recipe.json")["objective"] == "diffusion":
+        recipe = read_json(folder / "recipe.json")
+        if recipe["objective"] == "diffusion" and recipe["seed"] == 2:  # another seed has other examples
             with (folder / "curve.csv").open(newline="") as file:
                 totals[folder.name] = sum(int(row["response_tokens"]) for row in csv.DictReader(file))
     assert len(totals) == 4
@@ -176,7 +207,7 @@ def test_diffusion_models_see_the_same_number_of_diffused_tokens():
 def test_base_and_scratch_differ_in_their_first_weights_only():
     recipes = CONFIG["tiny_models"]["recipes"]
     base, scratch = dict(recipes["dream-tiny-base"]), recipes["dream-tiny-scratch"]
-    assert base.pop("initial") == "qwen2.5-tiny"
+    assert base.pop("initial") == "qwen2.5-tiny-long"
     assert base == scratch
 
 

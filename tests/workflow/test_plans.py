@@ -5,7 +5,9 @@ import pytest
 from small_run import Small
 
 ALL = {"run_page": 1, "all": 1}
-TABLES = {"cells": 1, "table1": 1, "table2": 1, "table3": 1, "figure1": 1, "comparison": 1}
+TABLES = dict.fromkeys(
+    ("cells", "table1", "table2", "table3", "figure1", "likelihood_figure", "comparison"), 1
+)
 LATENCY = {"quality_latency": 1, "quality_latency_table": 1}
 # Scores of a benchmark: three models with and without layers skipped, and for tiny-math500 those of the
 # quality-latency study, whose two decodings have cells of their own.
@@ -19,6 +21,7 @@ MATH_ITEMS = {
     "latency": 1,
     "prompt_similarities": 1,
     "figure8": 1,
+    "likelihoods": 3 + 2,
     **MATH_SCORES,
 }
 # Those of tiny-mbpp choose the layers that all models skip.
@@ -29,6 +32,7 @@ STATES = {
 }
 # Both splits; completions and scores of tiny-mbpp, and those of tiny-math500 with layers skipped.
 MBPP_ITEMS = {**STATES, **MATH_SCORES, "items": 2, "generations": 6 + 3 + 2, "scores": 6 + 3 + 2}
+MBPP_ITEMS["likelihoods"] = 3 + 3 + 2
 
 PLANS = {
     "scoring/mbpp.py": MBPP_SCORES,

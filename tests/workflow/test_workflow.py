@@ -227,6 +227,8 @@ def test_one_more_k_of_one_model_makes_its_cells_only(edited):
         "generations": 2,
         "scores": 2,
         "cells": 1,
+        "likelihoods": 2,
+        "likelihood_figure": 1,
         "figure1": 1,
         "table1": 1,
         "table2": 1,

@@ -34,6 +34,7 @@ rule controlled_study_measures:
             selection=CONTROLLED
             and {
                 **CONTROLLED.model_dump(),
+                "seeds": CONTROLLED.other_seeds,
                 "calibration": CALIBRATION,
                 "decode": RUN.decode,
                 "likelihoods": CONFIGURATION.generation.likelihood_items > 0,

@@ -55,6 +55,9 @@ rule train:
             ),
             items=TINY and TINY.checked.items,
             required=TINY and TINY.checked.required,
+            most=lambda wildcards: (
+                TINY.checked.most if wildcards.tiny_model in (TINY.checked.matched or []) else 1
+            ),
         ),
     message:
         "Training of {wildcards.tiny_model}"

@@ -22,6 +22,16 @@ def refuse_too_weak(name: str, reached: dict[str, float], required: float) -> No
         )
 
 
+def refuse_too_skilled(name: str, reached: dict[str, float], most: float) -> None:
+    """Raise GoodpartError when the mean accuracy is above what a contrast can use."""
+    mean = sum(reached.values()) / len(reached)
+    if mean > most:
+        raise GoodpartError(
+            f"{name}: {mean:.2f} on average at full depth, and {most:.2f} is the most for a model that is "
+            "compared; train it for fewer steps, or take it out of tiny_models.checked.matched"
+        )
+
+
 def main(job: Job) -> None:
     """Train and check, then write weights, config, tokenizer, recipe, curve and evaluation."""
     from goodpart.models.loading import load
@@ -67,6 +77,7 @@ def main(job: Job) -> None:
         )
         logger.info("accuracy at full depth: %s", reached)
         refuse_too_weak(job.output.name, reached, job.params.required)
+        refuse_too_skilled(job.output.name, reached, job.params.most)
         write_json(partial / "recipe.json", recipe)
         write_json(partial / "evaluation.json", {"items": job.params.items, "accuracy": reached})
         with (partial / "curve.csv").open("w", newline="") as file:

@@ -83,10 +83,9 @@ def controlled_cells(configuration: Configuration) -> list[Cell]:
     study = configuration.controlled_study
     if not study:
         return []
-    others = [seed for seeds in study.seeds.values() for seed in seeds]
     return [
         (model, benchmark, study.policy if k else FULL_DEPTH, k)
-        for model in dict.fromkeys([*study.models, *others])
+        for model in study.every_model
         for benchmark in study.benchmarks
         for k in sorted(study.layers_skipped)
     ]

@@ -76,7 +76,7 @@ def _mistakes(configuration: Configuration, root: Path, on_evaluated: set[str]) 
     models, used, benchmarks = [*run.models], [*run.policies], [*run.benchmarks]
     benchmarks += configuration.calibration_benchmarks
     if controlled:
-        models += [*controlled.models, *(seed for seeds in controlled.seeds.values() for seed in seeds)]
+        models += controlled.every_model
         benchmarks += controlled.benchmarks
         used.append(controlled.policy)
     if policies:

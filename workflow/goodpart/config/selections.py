@@ -60,8 +60,18 @@ class ControlledStudy(Section):
         Counts, AfterValidator(_with_zero), *described("a list of numbers of layers that holds 0")
     ]
     contrasts: list[Contrast]
-    # Model -> others that the same recipe gave from other seeds.
+    # Model -> others that the same recipe gave from other seeds; those of models outside the study do not count.
     seeds: dict[Text, Names] = Field({})
+
+    @property
+    def other_seeds(self) -> dict[str, list[str]]:
+        """The other training seeds of the study's models."""
+        return {model: list(others) for model, others in self.seeds.items() if model in self.models}
+
+    @property
+    def every_model(self) -> list[str]:
+        """The models, and those of other training seeds behind them."""
+        return [*self.models, *(seed for seeds in self.other_seeds.values() for seed in seeds)]
 
 
 class Latency(Section):

@@ -42,10 +42,8 @@ def controlled_study_mistakes(configuration: Configuration) -> Iterable[str]:
             if name not in study.models:
                 at, known = f"  controlled_study.contrasts.{number}.{key}", nearest(name, study.models)
                 yield f"{at}: {name!r} is not in controlled_study.models; {known}"
-    for model, others in study.seeds.items():
+    for model, others in study.other_seeds.items():
         at = f"  controlled_study.seeds.{model}"
-        if model not in study.models:
-            yield f"{at}: it is not in controlled_study.models; {nearest(model, study.models)}"
         for name in others:
             if name not in configuration.models:
                 yield f"{at}: {name!r} is not in models; {nearest(name, configuration.models)}"

@@ -10,6 +10,7 @@ from goodpart.config.types import (
     Count,
     CountFromZero,
     Flag,
+    Names,
     Positive,
     Section,
     Share,
@@ -59,6 +60,8 @@ class Checked(Section):
 
     items: Count
     required: Share
+    most: Share = 1
+    matched: Names | None = None
     max_new_tokens: dict[choice(*TASKS), Count]
 
 
