@@ -50,6 +50,7 @@ def test_it_runs_in_another_directory_and_leaves_the_clone_alone(elsewhere):
     assert "Nothing to be done" in elsewhere.snakemake(*run.args[3:]).stdout
     assert elsewhere.jobs("paper_figs/table1.csv", *options) == {
         "items": 2, "calibration": 1, "generations": 2, "skip_set": 1, "scores": 2, "cells": 1, "table1": 1,
+        "likelihoods": 1,
     }  # fmt: skip
     after = subprocess.run(["git", "-C", ROOT, "status", "--porcelain"], capture_output=True, check=False)
     assert after.stdout == status.stdout

@@ -60,7 +60,7 @@ class ControlledStudy(Section):
         Counts, AfterValidator(_with_zero), *described("a list of numbers of layers that holds 0")
     ]
     contrasts: list[Contrast]
-    # Model -> others that the same recipe gave from other seeds; those of models outside the study do not count.
+    # Model -> others of the same recipe and other seeds; those of models outside the study do not count.
     seeds: dict[Text, Names] = Field({})
 
     @property
