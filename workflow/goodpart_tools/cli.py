@@ -18,6 +18,7 @@ COMMANDS = {
     "compare": ("compare", "two runs: what changed, and what differs beyond noise"),
     "provenance": ("provenance", "where a file comes from: inputs, revisions, settings"),
     "verify": ("verify", "this machine against outputs of the official code"),
+    "lm-eval": ("lm_eval_model", "lm-evaluation-harness's tasks with layers skipped"),
     "gallery": ("gallery", "write docs/gallery.md after a run"),
     "promote": ("tiny.promote", "put a trained tiny checkpoint into workflow/resources/models"),
 }
