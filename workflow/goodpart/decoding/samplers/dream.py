@@ -17,10 +17,9 @@ from goodpart.decoding.samplers.common import (
     Observe,
     Rows,
     picked,
-    reached,
-    top_ranked,
     unpadded_positions,
 )
+from goodpart.decoding.samplers.ranking import reached, top_ranked
 from goodpart.models.families import fed_columns
 from goodpart.models.families.dream import Settings
 from goodpart.models.loading import Model
@@ -81,20 +80,35 @@ def decode(
             token, _ = _sample(logits, moves, settings, draws, rows)
             rows.commit(number, column, token, torch.where(moves, 0.0, -torch.inf), torch.isfinite)
         else:
-            token, confidence = _sample(logits, masked, settings, draws, rows)
-            masks = masked.sum(1)
-            if draws.official:
-                masks = (masks.sum() / len(masks)).expand(len(masks))
-            quota = masks.long() if last else (masks * shares[step]).long()
-            confidence = confidence.to(logits.dtype).masked_fill(~masked, -torch.inf)
-            if settings.alg_temp and not draws.official:
-                # The highest of scores with Gumbel noise are a draw without replacement from their softmax.
-                noise = _uniform(draws, rows, masked)
-                confidence = confidence / settings.alg_temp - (-noise.log()).log()
-            rows.commit(number, column, token, confidence, partial(_commit, quota, settings, draws))
+            share = None if last else shares[step]
+            _commit_ranked(rows, number, column, masked, share, logits, settings, draws)
         if settings.stop_early and not draws.official and rows.may_retire(step, steps):
             rows.retire(number + 1 if threshold is None else None)
     return rows.results(settings.total_steps if threshold is None else None)
+
+
+def _commit_ranked(
+    rows: Rows,
+    number: int,
+    column: torch.Tensor,
+    masked: torch.Tensor,
+    share: torch.Tensor | None,
+    logits: torch.Tensor,
+    settings: Settings,
+    draws: Draws,
+) -> None:
+    """Commit the best of the open columns [B, W]: a `share` of the masks, or all that are left (None)."""
+    token, confidence = _sample(logits, masked, settings, draws, rows)
+    masks = masked.sum(1)
+    if draws.official:
+        masks = (masks.sum() / len(masks)).expand(len(masks))
+    quota = masks.long() if share is None else (masks * share).long()
+    confidence = confidence.to(logits.dtype).masked_fill(~masked, -torch.inf)
+    if settings.alg_temp and not draws.official:
+        # The highest of scores with Gumbel noise are a draw without replacement from their softmax.
+        noise = _uniform(draws, rows, masked)
+        confidence = confidence / settings.alg_temp - (-noise.log()).log()
+    rows.commit(number, column, token, confidence, partial(_commit, quota, settings, draws))
 
 
 def _next_block(rows: Rows, settings: Settings, block: int, began: int, number: int) -> tuple[int, int]:

@@ -7,7 +7,8 @@ from functools import partial
 
 import torch
 
-from goodpart.decoding.samplers.common import Decoded, Draws, Observe, Rows, picked, reached, top_ranked
+from goodpart.decoding.samplers.common import Decoded, Draws, Observe, Rows, picked
+from goodpart.decoding.samplers.ranking import reached, top_ranked
 from goodpart.models.families import fed_columns
 from goodpart.models.families.llada import Settings
 from goodpart.models.loading import Model
