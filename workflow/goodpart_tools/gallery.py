@@ -47,7 +47,7 @@ VERDICTS = {
     "partly": "holds here in part",
     "false": "does not hold here",
     "not evaluated": "was not evaluated here",
-    "not comparable": "cannot be decided here (the models differ in skill)",
+    "not comparable": "cannot be decided here (unequal skill, or a model at its limit)",
 }
 
 
