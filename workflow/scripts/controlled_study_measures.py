@@ -29,10 +29,10 @@ from goodpart.jobs.files import read_json
 from goodpart.jobs.job import Job
 from goodpart.jobs.parquet import prompt_tables, provenance, read_table, write_rows
 
-# kind: `model`, `contrast`, or `training` (mean over seeds of one recipe); at: layer, depth or k (null for
-# a mean over layers or depths); n: prompts or items behind the value; got_k: layers really skipped
-# (retention and accuracy of a model); seeds: trained models behind it; seed_sd: standard deviation between
-# them; item_sd: standard error by items alone.
+# kind: `model`, `seed` (another one of a model), `contrast`, or `training` (mean over seeds of one recipe);
+# at: layer, depth or k (null for a mean over layers or depths); n: prompts or items behind the value;
+# got_k: layers really skipped (retention and accuracy of a model); seeds: trained models behind it;
+# seed_sd: standard deviation between them; item_sd: standard error by items alone.
 SCHEMA = pa.schema(
     [
         ("kind", pa.string()),
@@ -111,6 +111,7 @@ def retentions(study: Study, chosen: dict[str, Any], results: Path, resamples: i
     draws: NDArray[np.float64] | None = None
     skill: dict[str, float] = {}
     for model in models_and_seeds(chosen):
+        kind = kind_of(model, chosen)
         base: NDArray[np.float64] = np.empty(0)
         for k in ks:
             policy = chosen["policy"] if k else paths.FULL_DEPTH
@@ -130,13 +131,13 @@ def retentions(study: Study, chosen: dict[str, Any], results: Path, resamples: i
             for benchmark, size in zip(chosen["benchmarks"], sizes, strict=True):
                 part = slice(start, start := start + size)
                 found = (float(right[part].mean()), draws[:, part] @ right[part] / size)
-                study.add("model", model, "accuracy", found, size, benchmark=benchmark, **where)
+                study.add(kind, model, "accuracy", found, size, benchmark=benchmark, **where)
             pooled = (float(right.mean()), draws @ right / len(right))
-            study.add("model", model, "accuracy", pooled, len(right), benchmark=POOLED, **where)
+            study.add(kind, model, "accuracy", pooled, len(right), benchmark=POOLED, **where)
             if base.any():
                 with np.errstate(invalid="ignore", divide="ignore"):
                     kept = (100 * right.sum() / base.sum(), 100 * (draws @ right) / (draws @ base))
-                study.add("model", model, "retention", kept, len(right), benchmark=POOLED, **where)
+                study.add(kind, model, "retention", kept, len(right), benchmark=POOLED, **where)
                 by_k[k][model] = kept
     contrast_by_k(study, chosen, "retention", by_k, len(items), unequal(chosen, skill))
 
@@ -187,13 +188,28 @@ def likelihoods(study: Study, chosen: dict[str, Any], results: Path, resamples: 
         draws = resampling(sizes, resamples) / n
         values = np.concatenate([table[sorted(by_k)].to_numpy() for table in tables])
         full = values[:, 0]
-        study.add("model", model, "nll", (float(full.mean()), draws @ full), n, at=0, benchmark=POOLED)
+        study.add(
+            kind_of(model, chosen),
+            model,
+            "nll",
+            (float(full.mean()), draws @ full),
+            n,
+            at=0,
+            benchmark=POOLED,
+        )
         for column, k in enumerate(by_k):
             if k:
                 more = values[:, column] - full
                 by_k[k][model] = (float(more.mean()), draws @ more)
-                study.add("model", model, "nll_increase", by_k[k][model], n, at=k, benchmark=POOLED)
+                study.add(
+                    kind_of(model, chosen), model, "nll_increase", by_k[k][model], n, at=k, benchmark=POOLED
+                )
     contrast_by_k(study, chosen, "nll_increase", by_k, n, {})
+
+
+def kind_of(model: str, chosen: dict[str, Any]) -> str:
+    """`model`, or `seed` for another training seed of one."""
+    return "model" if model in chosen["models"] else "seed"
 
 
 def models_and_seeds(chosen: dict[str, Any]) -> list[str]:

@@ -57,7 +57,9 @@ def cell_text(row: dict[str, Any] | None) -> str:
 def to_markdown(rows: list[dict[str, Any]], selection: dict[str, Any], level: float) -> str:
     """Two tables, models and contrasts, with their notes."""
     found = {
-        (r["kind"], r["name"], r["measure"], r["at"]): r for r in rows if r["benchmark"] in (POOLED, None)
+        ("model" if r["kind"] == "seed" else r["kind"], r["name"], r["measure"], r["at"]): r
+        for r in rows
+        if r["benchmark"] in (POOLED, None)
     }
     ks = [k for k in selection["layers_skipped"] if k]
     columns: list[tuple[str, int | None]] = [("layer_cosine", None), ("depth_cosine", None), ("accuracy", 0)]

@@ -52,9 +52,11 @@ def main(job: Job) -> None:
     items = read_table(job.input.item_file, ["item_id", "prompt", "solution"]).to_pylist()[: params.items]
     asked = [item for item in items if item["solution"]]
     tokenizer = loaded_tokenizer(checkpoint)
-    prompts = render(tokenizer, [item["prompt"] for item in asked], params.model["chat"])
     texts = [item["solution"] for item in asked]
-    solutions = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+    prompts, solutions = [], []
+    if asked:
+        prompts = render(tokenizer, [item["prompt"] for item in asked], params.model["chat"])
+        solutions = tokenizer(texts, add_special_tokens=False)["input_ids"]
     names = [item["item_id"] for item in asked]
     references = [
         Reference(prompt, solution, item_seed(params.seed, name, 0))

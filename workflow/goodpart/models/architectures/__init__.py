@@ -64,9 +64,7 @@ def kind_of(raw: Mapping[str, Any], where: str) -> Kind:
     if isinstance(name, str):
         if name in KINDS:
             return KINDS[name]
-        from goodpart.models.architectures.standard import causal_class
-
-        if found := causal_class(name):
+        if found := architecture_module(STANDARD).causal_class(name):
             return Kind(STANDARD, AUTOREGRESSIVE, (found,), name)
     raise GoodpartError(
         f"{where}: model_type {name!r} is not supported; supported are {', '.join([*KINDS, *TRIED])}, and "

@@ -48,7 +48,10 @@ class Settings:
                 f"max_new_tokens {self.max_new_tokens} is not a multiple of block_length {length}"
             )
         if self.total_steps % self.blocks:
-            raise GoodpartError(f"steps {self.total_steps} is not a multiple of the number of blocks")
+            raise GoodpartError(
+                f"steps {self.total_steps} is not a multiple of the number of blocks {self.blocks} "
+                f"(max_new_tokens {self.max_new_tokens} in blocks of {length})"
+            )
         if self.alg not in ALGORITHMS:
             raise GoodpartError(f"alg {self.alg!r} is unknown: one of {', '.join(ALGORITHMS)}")
 

@@ -44,7 +44,8 @@ class Settings:
             )
         if self.total_steps % self.blocks:
             raise GoodpartError(
-                f"steps {self.total_steps} is not a multiple of the number of blocks {self.blocks}"
+                f"steps {self.total_steps} is not a multiple of the number of blocks {self.blocks} "
+                f"(max_new_tokens {self.max_new_tokens} in blocks of {self.block_length})"
             )
         if self.remasking not in ("low_confidence", "random"):
             raise GoodpartError(f"remasking {self.remasking!r} is unknown: low_confidence or random")
