@@ -1,7 +1,7 @@
 # Inputs and parameters of rules that are functions of the wildcards.
 
 
-from goodpart.models.architectures import modules_of
+from goodpart.models.architectures import usual_module
 
 
 def item_choice(key):
@@ -95,5 +95,5 @@ def trained_modules(wildcards):
     family = RECIPES[wildcards.tiny_model].family
     kinds = list(TINY.checked.max_new_tokens)
     checked = {*(f"benchmarks.{kind}" for kind in kinds), *map(scorer_name, kinds)}
-    built = [f"models.architectures.{name}" for name in modules_of(family)]
-    return [f"models.families.{family}", f"decoding.samplers.{family}", *built, *sorted(checked)]
+    built = f"models.architectures.{usual_module(family)}"
+    return [f"models.families.{family}", f"decoding.samplers.{family}", built, *sorted(checked)]

@@ -8,6 +8,12 @@ def memory_mb(model):
     return descriptions.memory_mb(CONFIGURATION, model)
 
 
+@cache
+def architecture(model):
+    """The module that builds a model."""
+    return descriptions.architecture_of(CONFIGURATION, model)
+
+
 def of_model(key):
     """A resource of a model's jobs: what ran out at one attempt is more at the next."""
     return lambda wildcards, attempt: attempt * getattr(CONFIGURATION.models[wildcards.model], key)
@@ -34,12 +40,9 @@ def model_entry(wildcards):
 
 
 def family_module_of(wildcards):
-    """The modules of a model's family, and of the architectures that it may have."""
+    """The modules of a model's family and of its architecture."""
     family = CONFIGURATION.models[wildcards.model].family
-    return [
-        f"models.families.{family}",
-        *(f"models.architectures.{name}" for name in modules_of(family)),
-    ]
+    return [f"models.families.{family}", f"models.architectures.{architecture(wildcards.model)}"]
 
 
 def family_modules(wildcards):

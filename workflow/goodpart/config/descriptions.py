@@ -14,6 +14,7 @@ from goodpart.config.configuration import Configuration
 from goodpart.config.decodes import decode_arguments, decode_settings
 from goodpart.jobs import downloads
 from goodpart.models import memory
+from goodpart.models.architectures import kind_of, usual_module
 from goodpart.models.checkpoints.files import content_state, read_object
 from goodpart.models.flops import Shape
 from goodpart.paths import FULL_DEPTH
@@ -44,17 +45,28 @@ def model_entry(configuration: Configuration, name: str) -> dict[str, Any]:
     }
 
 
+def config_file(entry: Model, root: Path = Path()) -> Path | None:
+    """The config.json of a model where it is on this machine, else its `shape`; None without both."""
+    if entry.path:
+        return root / entry.path / "config.json"
+    if found := downloads.downloaded("model", entry.hub, entry.revision):
+        return found / "config.json"
+    return root / entry.shape if entry.shape else None
+
+
+def architecture_of(configuration: Configuration, name: str) -> str:
+    """The module of `goodpart.models.architectures` that builds a model."""
+    entry = configuration.models[name]
+    file = config_file(entry)
+    if file is None or not file.is_file():
+        return usual_module(entry.family)
+    return kind_of(read_object(file), str(file)).architecture
+
+
 def shape_of(entry: Model, root: Path = Path()) -> Shape | None:
     """A model's shape: of its checkpoint where it is on this machine, else of `shape` in its entry."""
-    if entry.path:
-        file = root / entry.path / "config.json"
-    elif found := downloads.downloaded("model", entry.hub, entry.revision):
-        file = found / "config.json"
-    elif entry.shape:
-        file = root / entry.shape
-    else:
-        return None
-    return Shape.of(read_object(file), str(file))
+    file = config_file(entry, root)
+    return None if file is None else Shape.of(read_object(file), str(file))
 
 
 def memory_mb(configuration: Configuration, name: str) -> int:

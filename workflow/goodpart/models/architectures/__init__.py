@@ -77,10 +77,9 @@ def family_of(raw: Mapping[str, Any], where: str) -> str:
     return kind_of(raw, where).family
 
 
-def modules_of(family: str) -> list[str]:
-    """The architectures that a model of this family may have, by the name of their module."""
-    own = {kind.architecture for kind in KINDS.values() if kind.family == family}
-    return sorted(own | ({STANDARD} if family == AUTOREGRESSIVE else set()))
+def usual_module(family: str) -> str:
+    """The architecture of a family's first model type, where no config.json says which it is."""
+    return next(kind.architecture for kind in KINDS.values() if kind.family == family)
 
 
 def architecture_module(name: str) -> ModuleType:
