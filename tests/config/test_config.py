@@ -340,6 +340,7 @@ def test_they_come_from_a_shape_or_a_download_too(tmp_path):
     folder.mkdir(parents=True)
     shape = (ROOT / "workflow" / "resources" / "shapes" / "qwen2.5-0.5b.json").read_text()
     (folder / "config.json").write_text(shape)
+    (folder / "download.json").write_text("{}")  # a download that is complete
     config["downloads"] = {"folder": str(tmp_path)}
     checked = check(config, ROOT)
     assert (checked.models["mine"].family, checked.models["mine"].layers) == ("qwen2", 24)

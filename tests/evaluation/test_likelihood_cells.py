@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from conftest import ROOT, run_script
-from goodpart.evaluation.cells import likelihood
+from goodpart.evaluation.cells import item_nats, likelihood
 from goodpart.jobs.files import write_json
 from goodpart.jobs.parquet import read_table, write_rows
 from scripts import likelihoods
@@ -15,13 +15,13 @@ MODELS = ROOT / "workflow" / "resources" / "models"
 
 
 def rows(values):
-    """A table of (policy, k, nll of each item), 2 tokens a solution."""
+    """Nats a token, from a table of (policy, k, nll of each item), 2 tokens a solution."""
     table = [
         {"item_id": f"i{i}", "policy": policy, "asked_k": k, "tokens": 2, "nll": nll}
         for policy, k, all_ in values
         for i, nll in enumerate(all_)
     ]
-    return pa.Table.from_pylist(table, schema=likelihoods.SCHEMA)
+    return item_nats(pa.Table.from_pylist(table, schema=likelihoods.SCHEMA))
 
 
 def test_a_cell_by_hand():
@@ -32,7 +32,7 @@ def test_a_cell_by_hand():
     assert found["nll_increase"] == pytest.approx((0.5 + 0 + 1.5) / 3)
     assert 0 <= found["nll_low"] < found["nll_increase"] < found["nll_high"] <= 1.5
     assert likelihood(table, "p", 3, 0.95, 500) == {}
-    assert likelihood(None, "p", 2, 0.95, 500) == {}
+    assert likelihood({}, "p", 2, 0.95, 500) == {}
 
 
 def test_equal_losses_are_certain_however_items_differ():

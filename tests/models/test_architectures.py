@@ -83,7 +83,7 @@ def ids():
 
 
 def without_layers(plain):
-    """The plain model with blocks deleted by hand, and what its config says of each layer with them."""
+    """The plain model with blocks deleted by hand, together with their settings in the config."""
     plain.model.layers = ModuleList(plain.model.layers[i] for i in KEPT)
     for number, block in enumerate(plain.model.layers):
         block.self_attn.layer_idx = number
@@ -99,7 +99,7 @@ def test_states_logits_and_tokens_are_those_of_transformers(pair, ids):
         expected = plain(input_ids=ids, output_hidden_states=True)
         hidden = model.module.model(input_ids=ids).last_hidden_state
         assert torch.equal(model.logits(hidden), expected.logits)
-    # transformers' last state is behind the final norm.
+    # transformers applies the final norm to its last state.
     for here, there in zip(captured.states[:-1], expected.hidden_states, strict=False):
         assert torch.equal(here, there)
     prompts = [ids[0, :12].tolist(), ids[1, :7].tolist()]

@@ -102,7 +102,7 @@ def test_sampling_that_a_task_asks_for_is_refused(lm_eval):
 
 
 def test_a_local_task_from_its_command_line(lm_eval, tmp_path, monkeypatch, capsys):
-    """GSM8K in its own format: its two readings of the answers agree with ours on what was generated."""
+    """GSM8K in its own format: the harness's two readings of each completion agree with ours."""
     rows = read_jsonl(DATA)[:8]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     first = "  - function: take_first"
@@ -147,5 +147,5 @@ filter_list:
     ours = [scorer.score(module.reference(row), texts[n]).correct for n, row in enumerate(rows)]
     same = [a == module.reference(row)["answer"] for a, row in zip(last, rows, strict=True)]
     assert scored["exact_match,flexible"] == pytest.approx(sum(same) / len(rows))
-    # Ours also accepts no more than what stands behind the mark, where there is one.
+    # Where there is a ####, our reading takes only what follows it.
     assert sum(map(bool, ours)) <= sum(same)

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from goodpart.benchmarks.scoring import before_stops
 from goodpart.decoding.decode import decode, settings_for
 from goodpart.decoding.prompts import batches
 from goodpart.decoding.references import Reference, negative_log_likelihoods
@@ -187,9 +188,7 @@ class Goodpart(TemplateLM):
 
 def _cut(text: str, until: str | Sequence[str] | None) -> str:
     """The text before the first of the strings that end it."""
-    ends = [until] if isinstance(until, str) else until or []
-    places = [at for end in ends if end and (at := text.find(end)) >= 0]
-    return text[: min(places)] if places else text
+    return before_stops(text, [until] if isinstance(until, str) else list(filter(None, until or [])))
 
 
 def register() -> None:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from goodpart import paths
 from goodpart.errors import GoodpartError
+from goodpart.evaluation.cells import item_nats
 from goodpart.evaluation.comparability import why_not_comparable
 from goodpart.evaluation.contrasts import Study, Values
 from goodpart.evaluation.intervals import resampling
@@ -175,35 +176,21 @@ def likelihoods(study: Study, chosen: dict[str, Any], results: Path, resamples: 
     In nats a token, mean over the items of all benchmarks.
     """
     by_k: dict[int, dict[str, Values]] = {k: {} for k in sorted(chosen["layers_skipped"])}
-    n = 0
+    n, table = 0, paths.CONTROLLED_CELLS.removesuffix(".parquet")
     for model in models_and_seeds(chosen):
-        tables = []
-        for benchmark in chosen["benchmarks"]:
-            where = {"table": paths.CONTROLLED_CELLS.removesuffix(".parquet"), "model": model}
-            file = results / paths.LIKELIHOODS.format(**where, benchmark=benchmark)
-            table = read_table(file).to_pandas()
-            table["nats"] = table["nll"] / table["tokens"]
-            tables.append(table.pivot(index="item_id", columns="asked_k", values="nats"))
-        sizes, n = [len(table) for table in tables], sum(map(len, tables))
+        kind, where = kind_of(model, chosen), {"table": table, "model": model}
+        files = [results / paths.LIKELIHOODS.format(**where, benchmark=b) for b in chosen["benchmarks"]]
+        nats = [item_nats(read_table(file)) for file in files]
+        sizes = [len(of[paths.FULL_DEPTH, 0]) for of in nats]
+        n = sum(sizes)
         draws = resampling(sizes, resamples) / n
-        values = np.concatenate([table[sorted(by_k)].to_numpy() for table in tables])
-        full = values[:, 0]
-        study.add(
-            kind_of(model, chosen),
-            model,
-            "nll",
-            (float(full.mean()), draws @ full),
-            n,
-            at=0,
-            benchmark=POOLED,
-        )
-        for column, k in enumerate(by_k):
+        full = np.concatenate([of[paths.FULL_DEPTH, 0] for of in nats])
+        study.add(kind, model, "nll", (float(full.mean()), draws @ full), n, at=0, benchmark=POOLED)
+        for k, values in by_k.items():
             if k:
-                more = values[:, column] - full
-                by_k[k][model] = (float(more.mean()), draws @ more)
-                study.add(
-                    kind_of(model, chosen), model, "nll_increase", by_k[k][model], n, at=k, benchmark=POOLED
-                )
+                more = np.concatenate([of[chosen["policy"], k] for of in nats]) - full
+                values[model] = (float(more.mean()), draws @ more)
+                study.add(kind, model, "nll_increase", values[model], n, at=k, benchmark=POOLED)
     contrast_by_k(study, chosen, "nll_increase", by_k, n, {})
 
 

@@ -1,50 +1,53 @@
-"""What a model's entry leaves out and its config.json says: how it decodes, and its number of layers."""
+"""A model's config.json, and the keys that an entry may leave out because it has them: family and layers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from goodpart.errors import GoodpartError
-from goodpart.jobs.downloads import place
+from goodpart.jobs.downloads import downloaded
 from goodpart.models.checkpoints.architecture import dimensions
 from goodpart.models.checkpoints.files import read_object
 
 FACTS = ("family", "layers")
 
 
+def config_file(
+    entry: Mapping[str, Any], root: Path = Path(), downloads: str | Path | None = None
+) -> Path | None:
+    """The config.json of a model's entry: that of its `path`, of its download, or its `shape`.
+
+    downloads: the folder of all downloads; by default the one that the run has set. None where the entry
+    names none of them; the file of a `path` or `shape` may not exist.
+    """
+    if path := entry.get("path"):
+        return root / Path(path).expanduser() / "config.json"
+    if (hub := entry.get("hub")) and (found := downloaded("model", hub, entry.get("revision"), downloads)):
+        return found / "config.json"
+    shape = entry.get("shape")
+    return root / Path(shape).expanduser() if shape else None
+
+
 def add_facts(raw: dict[str, Any], root: Path) -> None:
     """Write `family` and `layers` into the entries of `raw` that lack them, where a config.json is at hand.
 
-    That is the file of `path`, that of a download, or the one that `shape` names. What cannot be read is left
-    to the check of the whole, which says why.
+    What cannot be read is left to the check of the whole, which says why.
     """
-    models = raw.get("models")
+    models, given = raw.get("models"), raw.get("downloads")
+    folder = given.get("folder") if isinstance(given, dict) else None
+    downloads = root / Path(folder if isinstance(folder, str) else "downloads").expanduser()
     for entry in models.values() if isinstance(models, dict) else ():
         if not isinstance(entry, dict) or all(entry.get(name) is not None for name in FACTS):
             continue
-        for file in _places(entry, raw, root):
-            try:
-                found = dimensions(read_object(file), str(file))
-            except GoodpartError:
-                continue
+        texts = {key: value for key, value in entry.items() if isinstance(value, str)}
+        file = config_file(texts, root, downloads)
+        if file is None:
+            continue
+        with contextlib.suppress(GoodpartError):
+            found = dimensions(read_object(file), str(file))
             for name in FACTS:
                 if entry.get(name) is None:
                     entry[name] = getattr(found, name)
-            break
-
-
-def _places(entry: dict[str, Any], raw: dict[str, Any], root: Path) -> Iterable[Path]:
-    """Where the config.json of an entry may lie."""
-    path, hub, shape = (entry.get(key) for key in ("path", "hub", "shape"))
-    if isinstance(path, str):
-        yield root / Path(path).expanduser() / "config.json"
-        return
-    if isinstance(hub, str):
-        downloads = raw.get("downloads")
-        folder = downloads.get("folder") if isinstance(downloads, dict) else None
-        at = Path(folder if isinstance(folder, str) else "downloads").expanduser()
-        yield root / at / place("model", hub, entry.get("revision")) / "config.json"
-    if isinstance(shape, str):
-        yield root / Path(shape).expanduser()

@@ -10,9 +10,9 @@ from typing import Any
 from goodpart.config.benchmarks import worked_examples
 from goodpart.config.catalogue import Model
 from goodpart.config.cells import Study
+from goodpart.config.checkpoint_facts import config_file
 from goodpart.config.configuration import Configuration
 from goodpart.config.decodes import decode_arguments, decode_settings
-from goodpart.jobs import downloads
 from goodpart.models import memory
 from goodpart.models.architectures import kind_of, usual_module
 from goodpart.models.checkpoints.files import content_state, read_object
@@ -45,19 +45,10 @@ def model_entry(configuration: Configuration, name: str) -> dict[str, Any]:
     }
 
 
-def config_file(entry: Model, root: Path = Path()) -> Path | None:
-    """The config.json of a model where it is on this machine, else its `shape`; None without both."""
-    if entry.path:
-        return root / entry.path / "config.json"
-    if found := downloads.downloaded("model", entry.hub, entry.revision):
-        return found / "config.json"
-    return root / entry.shape if entry.shape else None
-
-
 def architecture_of(configuration: Configuration, name: str) -> str:
     """The module of `goodpart.models.architectures` that builds a model."""
     entry = configuration.models[name]
-    file = config_file(entry)
+    file = config_file(vars(entry))
     if file is None or not file.is_file():
         return usual_module(entry.family)
     return kind_of(read_object(file), str(file)).architecture
@@ -65,7 +56,7 @@ def architecture_of(configuration: Configuration, name: str) -> str:
 
 def shape_of(entry: Model, root: Path = Path()) -> Shape | None:
     """A model's shape: of its checkpoint where it is on this machine, else of `shape` in its entry."""
-    file = config_file(entry, root)
+    file = config_file(vars(entry), root)
     return None if file is None else Shape.of(read_object(file), str(file))
 
 

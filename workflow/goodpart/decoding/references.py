@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from goodpart.decoding.likelihoods import answer_masks, final_hidden, picked_log_probabilities
@@ -89,7 +88,7 @@ def negative_log_likelihoods(
         canvases.sort(key=lambda canvas: len(canvas.ids))
         for first in range(0, len(canvases), batch_size):
             with skipping(model, layers):
-                for batch, parts in sizes.run(partial(measured), canvases[first : first + batch_size]):
+                for batch, parts in sizes.run(measured, canvases[first : first + batch_size]):
                     for canvas, part in zip(batch, parts, strict=True):
                         totals[canvas.reference] -= canvas.weight * float(part.double().sum())
     return totals

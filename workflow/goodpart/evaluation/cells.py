@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -143,25 +144,30 @@ def cell(
     }
 
 
-def likelihood(
-    rows: pa.Table | None, policy: str, k: int, level: float, resamples: int
-) -> dict[str, float | int | None]:
+ItemNats = Mapping[tuple[str, int], NDArray[np.float64]]  # (policy, k) -> nats a token of each item
+
+
+def item_nats(rows: pa.Table) -> ItemNats:
+    """Nats a token of each reference solution, by cell, from the likelihoods of one model and benchmark.
+
+    rows: item_id, policy, asked_k, tokens, nll; the same items in the same order in every cell.
+    """
+    table = rows.to_pandas()
+    nats = table["nll"] / table["tokens"]
+    return {cell: part.to_numpy() for cell, part in nats.groupby([table["policy"], table["asked_k"]])}
+
+
+def likelihood(nats: ItemNats, policy: str, k: int, level: float, resamples: int) -> dict[str, float | int]:
     """Mean negative log-likelihood of the reference solutions of one cell, and its increase over full depth.
 
-    rows: of all cells of one model and benchmark (item_id, policy, asked_k, tokens, nll); None where it was
-    not measured. Items are resampled in pairs, with the draws of all cells of as many items.
+    Nothing where it was not measured. Items are resampled in pairs, with the draws of all cells of as many.
     """
-    if rows is None:
+    here, full = nats.get((policy, k)), nats.get((paths.FULL_DEPTH, 0))
+    if here is None or full is None:
         return {}
-    table = rows.to_pandas()
-    table["nll"] /= table["tokens"]
-    of = table.set_index(["policy", "asked_k", "item_id"])["nll"]
-    if (policy, k) not in of.index or (paths.FULL_DEPTH, 0) not in of.index:
-        return {}
-    here, full = of[policy, k], of[paths.FULL_DEPTH, 0]
-    found: dict[str, float | int | None] = {"nll": float(here.mean()), "nll_items": len(here)}
+    found: dict[str, float | int] = {"nll": float(here.mean()), "nll_items": len(here)}
     if k:
-        increase = (here - full.reindex(here.index)).to_numpy()
+        increase = here - full
         low, high = mean_interval(increase, level, resamples)
         found |= {"nll_increase": float(increase.mean()), "nll_low": low, "nll_high": high}
     return found
@@ -177,10 +183,8 @@ def skipped(
     """
     family, arguments = facts["family"], facts["decode"]
     steps = family_module(family).Settings(**arguments).total_steps
-    columns = ["item_id", "prompt_tokens", "forward_passes"]
-    rows = made.select(
-        [*columns, "commit_steps"] if arguments.get("confidence_threshold") else columns
-    ).to_pylist()
+    known = {"item_id", "prompt_tokens", "forward_passes", "commit_steps"}
+    rows = made.select([name for name in made.column_names if name in known]).to_pylist()
     true = reduction(
         Shape(**facts["shape"]),
         (

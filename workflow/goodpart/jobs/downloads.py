@@ -36,9 +36,9 @@ def is_pinned(revision: str | None) -> bool:
     return re.fullmatch(r"[0-9a-f]{40}", revision or "") is not None
 
 
-def downloaded(kind: str, name: str, revision: str | None) -> Path | None:
-    """The complete local copy of a repository, or None where there is none."""
-    folder = os.environ.get(FOLDER)
+def downloaded(kind: str, name: str, revision: str | None, folder: str | Path | None = None) -> Path | None:
+    """The complete local copy of a repository in the folder of all downloads, or None where there is none."""
+    folder = folder or os.environ.get(FOLDER)
     found = Path(folder, place(kind, name, revision)) if folder else None
     return found if found and (found / MANIFEST).exists() else None
 

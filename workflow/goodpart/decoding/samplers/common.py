@@ -134,7 +134,7 @@ class Rows:
         self.active = list(range(len(prompts)))
         self.padding = self._padding()
         self.committed = torch.full_like(self.ids, -1)  # the denoising step that committed each position
-        self.taken = torch.zeros(len(prompts), dtype=torch.long, device=self.ids.device)  # see `count_pass`
+        self.passes = torch.zeros(len(prompts), dtype=torch.long, device=self.ids.device)  # of each row
         self.cache = None if cache == "none" else BlockCache()
         self.counts: list[int] = []  # a row: masked columns that the head runs on, or a few more
         self._waits = synchronises_each_step(model.device)
@@ -194,41 +194,36 @@ class Rows:
 
     def commit(
         self,
-        step: int | torch.Tensor,
         column: torch.Tensor,
         token: torch.Tensor,
         confidence: torch.Tensor,
         chosen: Choose,
+        fed: torch.Tensor | None = None,
     ) -> None:
-        """Put tokens [B, W] in the columns [B, W] that `chosen(score [B, T])` marks [B, T].
+        """End a pass: put tokens [B, W] in the columns [B, W] that `chosen(score [B, T])` marks [B, T].
 
-        `confidence` [B, W] is -inf where nothing may be committed. `step`: one for all rows, or each one's
-        [B, 1].
+        `confidence` [B, W] is -inf where nothing may be committed. `fed` [B] (bool): the rows that the pass
+        counts for, by default all; the others only wait for them.
         """
         score = torch.full(self.ids.shape, -torch.inf, dtype=confidence.dtype, device=self.ids.device)
         score.scatter_(1, column, confidence)
         marked = chosen(score) & (score > -torch.inf)
-        self.committed = torch.where(marked, step, self.committed)
+        self.committed = torch.where(marked, self.passes[:, None], self.committed)
         now = self.ids.gather(1, column)
         self.ids.scatter_(1, column, torch.where(marked.gather(1, column), token, now))
 
-    def count_pass(self, masked: torch.Tensor) -> None:
-        """Count a pass for the rows that have masks [B, W] in the block: with a threshold, others wait."""
-        self.taken += masked.any(1)
+        self.passes += 1 if fed is None else fed
 
-    def retire(self, passes: int | None) -> torch.Tensor:
-        """Take out the rows that have ended after `passes` forward passes; return which stay [B].
-
-        `passes` None: each row's own, as counted.
-        """
+    def retire(self) -> torch.Tensor:
+        """Take out the rows that have ended; return which stay [B]."""
         ended = row_has_ended(self.ids, self.start, self.mask, self._ends)
         if ended.any():
             self.require_finite()
-            self._finish(ended.nonzero()[:, 0].tolist(), passes)
+            self._finish(ended.nonzero()[:, 0].tolist())
             stays = [not e for e in ended.tolist()]
             self.active, self.counts = (list(compress(x, stays)) for x in (self.active, self.counts))
             self.ids, self.exists = self.ids[~ended], self.exists[~ended]
-            self.committed, self.taken = self.committed[~ended], self.taken[~ended]
+            self.committed, self.passes = self.committed[~ended], self.passes[~ended]
             self.padding = self._padding()
             if self.cache is not None:
                 self.cache.keep(~ended)
@@ -270,19 +265,19 @@ class Rows:
         zero = torch.zeros((), dtype=self.model.dtype, device=self.exists.device)
         return torch.where(self.exists, zero, -torch.inf)
 
-    def results(self, passes: int | None) -> list[Decoded]:
-        """Results of all rows in the order of the prompts; rows still active took `passes` passes."""
+    def results(self) -> list[Decoded]:
+        """Results of all rows in the order of the prompts."""
         self.require_finite()
-        self._finish(range(len(self.active)), passes)
+        self._finish(range(len(self.active)))
         return [self._done[r] for r in range(len(self.prompts))]
 
-    def _finish(self, indices: Iterable[int], passes: int | None) -> None:
+    def _finish(self, indices: Iterable[int]) -> None:
+        passes = self.passes.tolist()
         for i in indices:
-            number = int(self.taken[i]) if passes is None else passes
             row = self.active[i]
             gap = self.start - len(self.prompts[row])
             steps = self.committed[i, self.start :].tolist()
-            self._done[row] = finish(self.ids[i, gap:], self.start - gap, self.model, number, steps)
+            self._done[row] = finish(self.ids[i, gap:], self.start - gap, self.model, passes[i], steps)
 
 
 def finish(ids: torch.Tensor, start: int, model: Model, passes: int, steps: list[int]) -> Decoded:

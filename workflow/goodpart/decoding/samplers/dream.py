@@ -69,8 +69,7 @@ def decode(
         if threshold is not None:
             token, confidence = _sample(logits, masked, settings, draws, rows)
             confidence = confidence.masked_fill(~masked, -torch.inf)
-            rows.commit(rows.taken[:, None], column, token, confidence, partial(reached, threshold=threshold))
-            rows.count_pass(masked)
+            rows.commit(column, token, confidence, partial(reached, threshold=threshold), masked.any(1))
         elif settings.alg == "origin":
             moves = masked
             # At the last step all move; the official code draws there all the same, before the tokens.
@@ -78,18 +77,17 @@ def decode(
                 below = _uniform(draws, rows, masked) < shares[step]
                 moves = masked if last else masked & below
             token, _ = _sample(logits, moves, settings, draws, rows)
-            rows.commit(number, column, token, torch.where(moves, 0.0, -torch.inf), torch.isfinite)
+            rows.commit(column, token, torch.where(moves, 0.0, -torch.inf), torch.isfinite)
         else:
             share = None if last else shares[step]
-            _commit_ranked(rows, number, column, masked, share, logits, settings, draws)
+            _commit_ranked(rows, column, masked, share, logits, settings, draws)
         if settings.stop_early and not draws.official and rows.may_retire(step, steps):
-            rows.retire(number + 1 if threshold is None else None)
-    return rows.results(settings.total_steps if threshold is None else None)
+            rows.retire()
+    return rows.results()
 
 
 def _commit_ranked(
     rows: Rows,
-    number: int,
     column: torch.Tensor,
     masked: torch.Tensor,
     share: torch.Tensor | None,
@@ -108,7 +106,7 @@ def _commit_ranked(
         # The highest of scores with Gumbel noise are a draw without replacement from their softmax.
         noise = _uniform(draws, rows, masked)
         confidence = confidence / settings.alg_temp - (-noise.log()).log()
-    rows.commit(number, column, token, confidence, partial(_commit, quota, settings, draws))
+    rows.commit(column, token, confidence, partial(_commit, quota, settings, draws))
 
 
 def _next_block(rows: Rows, settings: Settings, block: int, began: int, number: int) -> tuple[int, int]:

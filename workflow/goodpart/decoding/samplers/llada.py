@@ -41,7 +41,7 @@ def decode(
     rows = Rows(model, prompts, settings.max_new_tokens, settings.cache)
     steps = settings.total_steps // settings.blocks
     threshold = settings.confidence_threshold
-    passes = 0  # of the batch
+    number = 0  # of the pass
     for block in range(settings.blocks):
         first = rows.start + block * settings.block_length
         end = first + settings.block_length
@@ -51,8 +51,6 @@ def decode(
                 break
             if threshold is not None and not (rows.ids[:, first:end] == rows.mask).any():
                 break
-            number = block * steps + step if threshold is None else passes
-            passes += 1
             fed = fed_columns(settings.cache, step == 0, first, end, rows.ids.shape[1])
             column, masked = rows.open_columns(fed[0], end, step)
             with skipping_at(model, skip_at, number):
@@ -64,14 +62,14 @@ def decode(
             confidence = confidence.masked_fill(~masked, -torch.inf)
             if threshold is None:
                 best = partial(top_ranked, quota=quota[:, step], official=draws.official)
-                rows.commit(number, column, token, confidence, best)
+                rows.commit(column, token, confidence, best)
             else:
-                chosen = partial(reached, threshold=threshold)
-                rows.commit(rows.taken[:, None], column, token, confidence, chosen)
-                rows.count_pass(masked)
+                best = partial(reached, threshold=threshold)
+                rows.commit(column, token, confidence, best, masked.any(1))
+            number += 1
             if settings.stop_early and not draws.official and rows.may_retire(step, steps):
-                quota = quota[rows.retire(number + 1 if threshold is None else None)]
-    return rows.results(settings.total_steps if threshold is None else None)
+                quota = quota[rows.retire()]
+    return rows.results()
 
 
 def _logits(

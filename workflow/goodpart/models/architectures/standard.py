@@ -6,8 +6,9 @@ bidirectionally, the same classes are the AR-to-diffusion conversions (`a2d-*`).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from goodpart.errors import GoodpartError
@@ -103,9 +104,15 @@ def refuse_unknown(raw: Mapping[str, Any], base: str, where: str) -> None:
 
 
 def _without_memory(raw: Mapping[str, Any], base: str, where: str) -> Any:
-    """The module, on torch's `meta` device."""
+    """The module, on torch's `meta` device, built once for a config.json that is read."""
+    return _built(json.dumps(raw, sort_keys=True), base, where)
+
+
+@lru_cache(maxsize=1)
+def _built(text: str, base: str, where: str) -> Any:
     import torch
 
+    raw = json.loads(text)
     config = read_config(raw, base, where)
     try:
         with torch.device("meta"):
