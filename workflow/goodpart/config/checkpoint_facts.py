@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from goodpart.config.types import filled
 from goodpart.errors import GoodpartError
 from goodpart.jobs.downloads import downloaded
 from goodpart.models.checkpoints.architecture import dimensions
@@ -24,11 +25,11 @@ def config_file(
     names none of them; the file of a `path` or `shape` may not exist.
     """
     if path := entry.get("path"):
-        return root / Path(path).expanduser() / "config.json"
+        return root / filled(path) / "config.json"
     if (hub := entry.get("hub")) and (found := downloaded("model", hub, entry.get("revision"), downloads)):
         return found / "config.json"
     shape = entry.get("shape")
-    return root / Path(shape).expanduser() if shape else None
+    return root / filled(shape) if shape else None
 
 
 def add_facts(raw: dict[str, Any], root: Path) -> None:
@@ -38,7 +39,7 @@ def add_facts(raw: dict[str, Any], root: Path) -> None:
     """
     models, given = raw.get("models"), raw.get("downloads")
     folder = given.get("folder") if isinstance(given, dict) else None
-    downloads = root / Path(folder if isinstance(folder, str) else "downloads").expanduser()
+    downloads = root / filled(folder if isinstance(folder, str) else "downloads")
     for entry in models.values() if isinstance(models, dict) else ():
         if not isinstance(entry, dict) or all(entry.get(name) is not None for name in FACTS):
             continue

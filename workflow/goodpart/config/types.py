@@ -112,19 +112,24 @@ Layers = Annotated[list[CountFromZero], *described("a list of layers, numbered f
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$"), *described("64 hexadecimal digits, in lower case")]
 
 
+def filled(path: str) -> str:
+    """A path with `~` and environment variables filled in where they exist."""
+    return os.path.expandvars(os.path.expanduser(path))
+
+
 def expand(path: str) -> str:
     """A path with `~` and environment variables filled in; an error names what does not exist."""
     for name in VARIABLE.findall(path):
         if name.strip("{}") not in os.environ:
             said = f"the environment variable {name.strip('{}')} is not set; set it, or write the path out"
             raise PydanticCustomError("path", "{said}", {"said": said})
-    filled = os.path.expandvars(os.path.expanduser(path))
-    if path.startswith("~") and filled.startswith("~"):
+    written_out = filled(path)
+    if path.startswith("~") and written_out.startswith("~"):
         said = (
             f"there is no home folder {path.split('/')[0]}; write the path out, with ./ before a name with ~"
         )
         raise PydanticCustomError("path", "{said}", {"said": said})
-    return filled
+    return written_out
 
 
 def _folder(path: str) -> str:
