@@ -22,7 +22,7 @@ from goodpart.models.checkpoints.architecture import Architecture
 from goodpart.models.families import SpecialTokens
 from goodpart.models.loading import Model, load
 from goodpart.states.cache import CacheWriter, StepStates
-from goodpart.states.capture import capture_prompt, capture_settings
+from goodpart.states.capture import Prompt, capture_prompts, capture_settings
 from goodpart.states.statistics import SCHEMAS, TableWriters, step_tables
 
 MODELS = Path(__file__).parents[2] / "workflow" / "resources" / "models"
@@ -56,7 +56,7 @@ def case(name: str, steps: int | str, repeats: int) -> None:
     captured: list[int] = []
 
     def capture(take: Callable[[StepStates], None]) -> None:
-        capture_prompt(model, "p", prompt, settings, steps, 0, take)
+        capture_prompts(model, [Prompt("p", prompt, 0)], settings, steps, lambda _, states: take(states))
 
     def stored() -> None:
         captured.clear()

@@ -26,7 +26,7 @@ from goodpart.models.families import SpecialTokens
 from goodpart.models.loading import Model, load
 from goodpart.models.memory import batch_that_fits
 from goodpart.models.skipping import skipping
-from goodpart.states.capture import capture_prompt, capture_settings
+from goodpart.states.capture import Prompt, capture_prompts, capture_settings
 
 ROOT = Path(__file__).parents[2]
 MODELS = ROOT / "workflow" / "resources" / "models"
@@ -97,9 +97,9 @@ def capturing(device: str) -> str:
         model = load(str(MODELS / "llada-tiny-instruct"), device=where, dtype="float32")
         found: list[torch.Tensor] = []
         settings = capture_settings(model, options(model))
-        capture_prompt(
-            *(model, "p", PROMPTS[0], settings, 1, 0),
-            lambda states, found=found: found.append(torch.as_tensor(states.hidden).cpu().clone()),
+        capture_prompts(
+            *(model, [Prompt("p", PROMPTS[0], 0)], settings, 1),
+            lambda _, states, found=found: found.append(torch.as_tensor(states.hidden).cpu().clone()),
         )
         kept.append(found)
     most = max(float((a - b).abs().max()) for a, b in zip(*kept, strict=True))

@@ -12,7 +12,7 @@ from goodpart.models.architectures import llada, qwen2
 from goodpart.models.loading import load
 from goodpart.models.memory import batch_that_fits
 from goodpart.models.skipping import skipping
-from goodpart.states.capture import capture_prompt, capture_settings
+from goodpart.states.capture import Prompt, capture_prompts, capture_settings
 from pretended_gpu import OnGpu, pretended_gpu
 from scripts.latency import device_name, timed
 
@@ -77,7 +77,7 @@ def test_capture_and_kl_run_there(machine):
     model = load(str(MODELS / "llada-tiny-instruct"), dtype="float32", device="cuda:0")
     settings = capture_settings(model, {"max_new_tokens": 8, "block_length": 8})
     seen = []
-    capture_prompt(model, "p", PROMPTS[0], settings, 2, 0, seen.append)
+    capture_prompts(model, [Prompt("p", PROMPTS[0], 0)], settings, 2, lambda _, states: seen.append(states))
     assert [states.hidden.device.type for states in seen] == ["cuda", "cuda"]
     made = decode(model, PROMPTS[:1], settings)[0]
     done = Completion(PROMPTS[0], made.canvas[6:].tolist(), made.commit_steps, made.forward_passes)

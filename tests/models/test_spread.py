@@ -17,7 +17,7 @@ from goodpart.models import gpu, weights
 from goodpart.models.architectures import llada, qwen2
 from goodpart.models.loading import load
 from goodpart.models.skipping import skipping
-from goodpart.states.capture import capture_prompt, capture_settings
+from goodpart.states.capture import Prompt, capture_prompts, capture_settings
 from goodpart.states.first_pass import first_pass
 from pretended_gpu import pretended_gpu
 from scripts.prompt_similarities import prompt_rows
@@ -112,8 +112,12 @@ def measurements(model):
         model, {"max_new_tokens": 8, **({"block_length": 8} if model.family == "llada" else {})}
     )
     seen = []
-    capture_prompt(
-        model, "p", PROMPTS[0], settings, 2, 0, lambda s: seen.append(torch.as_tensor(s.hidden).cpu())
+    capture_prompts(
+        model,
+        [Prompt("p", PROMPTS[0], 0)],
+        settings,
+        2,
+        lambda _, s: seen.append(torch.as_tensor(s.hidden).cpu().clone()),
     )
     one = decode(model, PROMPTS[:1], settings)[0]
     done = Completion(PROMPTS[0], one.canvas[6:].tolist(), one.commit_steps, one.forward_passes)

@@ -21,7 +21,7 @@ from goodpart.jobs.parquet import provenance, read_metadata, write_rows
 from goodpart.models.loading import load
 from goodpart.policies.search_objective import cached_canvases
 from goodpart.states.cache import CacheWriter, StepStates, read_steps
-from goodpart.states.capture import capture_prompt, capture_settings
+from goodpart.states.capture import Prompt, capture_prompts, capture_settings
 from goodpart.states.captured_steps import cache_bytes, chosen_steps
 from goodpart.states.first_pass import first_pass
 from goodpart.states.statistics import SCHEMAS, step_tables
@@ -183,7 +183,13 @@ def test_captured_states_are_those_of_the_decoding_and_change_no_token(name):
         model, [prompt], chosen, seeds=[5], observe=lambda step, ids: plain.append(ids[0].tolist())
     )
     taken = []
-    capture_prompt(model, "p", prompt, chosen, "all", 5, lambda s: taken.append((s, s.hidden.copy())))
+    capture_prompts(
+        model,
+        [Prompt("p", prompt, 5)],
+        chosen,
+        "all",
+        lambda _, s: taken.append((s, s.hidden.copy())),
+    )
     if model.tokens.mask is None:
         plain = [prompt + made.token_ids]
     assert [states.step for states, _ in taken] == list(range(len(plain)))
@@ -202,12 +208,37 @@ def test_captured_states_are_those_of_the_decoding_and_change_no_token(name):
         assert set(states.kinds[:12]) == {0}
 
 
+@pytest.mark.parametrize("name", ["llada-tiny-instruct", "dream-tiny-base", "qwen2.5-tiny"])
+def test_a_batch_is_captured_as_its_prompts_are_alone(name):
+    """Prompts of other lengths beside a prompt change none of its tokens and, but for rounding, no state."""
+    model = load(str(MODELS / name))
+    prompts = [Prompt(str(i), list(range(10, 10 + length)), i) for i, length in enumerate((12, 5, 12, 9))]
+    arguments = {"max_new_tokens": 8} | ({"block_length": 8} if name.startswith("llada") else {})
+    chosen = capture_settings(model, arguments)
+
+    def captured(batch):
+        found = [[] for _ in batch]
+        capture_prompts(model, batch, chosen, 3, lambda row, s: found[row].append((s, s.hidden.copy())))
+        return found
+
+    for prompt, steps in zip(prompts, captured(prompts), strict=True):
+        [alone] = captured([prompt])
+        assert len(steps) == len(alone) == (1 if model.tokens.mask is None else 3)
+        for (states, hidden), (one, wanted) in zip(steps, alone, strict=True):
+            assert (states.prompt_id, states.step) == (prompt.id, one.step)
+            assert states.token_ids.tolist() == one.token_ids.tolist()
+            assert states.kinds.tolist() == one.kinds.tolist()
+            assert np.allclose(hidden, wanted, rtol=1e-4, atol=1e-3)
+
+
 def test_capturing_ignores_a_cache_that_would_leave_positions_out():
     model = load(str(MODELS / "llada-tiny-instruct"))
     arguments = {"max_new_tokens": 8, "block_length": 4, "cache": "prefix"}
     taken = []
     chosen = capture_settings(model, arguments)
-    capture_prompt(model, "p", [5, 6, 7], chosen, "all", 0, lambda s: taken.append(s.hidden.shape))
+    capture_prompts(
+        model, [Prompt("p", [5, 6, 7], 0)], chosen, "all", lambda _, s: taken.append(s.hidden.shape)
+    )
     assert taken == [(33, 11, 64)] * 8
 
 
@@ -221,8 +252,15 @@ def command(rule, folder, first, last, *, tokens=8, **more):
     text = job_text(
         folder / rule,
         inputs={"item_files": [folder / "items.parquet"]},
-        **{"model": entry, "settings": [{"max_new_tokens": tokens}], "steps": 3, "seed": 0, **more},
-        **{"first": first, "last": last},
+        **{
+            "model": entry,
+            "settings": [{"max_new_tokens": tokens}],
+            "steps": 3,
+            "seed": 0,
+            "batch_size": 2,
+            **more,
+        },
+        **{"first": first, "last": last, "batch_size": 2},
     )
     return {"args": job_command(rule), "input": text, "text": True}
 
@@ -319,8 +357,12 @@ def test_calibration_measures_the_states_of_step_0(name):
     batch = first_pass(model, prompts, settings.max_new_tokens)
     for row, prompt in enumerate(prompts):
         captured = []
-        capture_prompt(
-            model, "p", prompt, settings, [0], 0, lambda s, to=captured: to.append(s.hidden.copy())
+        capture_prompts(
+            model,
+            [Prompt("p", prompt, 0)],
+            settings,
+            [0],
+            lambda _, s, to=captured: to.append(s.hidden.copy()),
         )
         at = batch.positions["prompt"][row]
         states = np.stack([state[row][at].float().numpy() for state in batch.states])

@@ -27,6 +27,7 @@ rule hidden_states:
             last=STORED,
             steps=CAPTURE.steps,
             seed=CONFIGURATION.seed,
+            batch_size=batch_size,
             max_gb=CAPTURE.max_gb,
         ),
     message:
@@ -58,6 +59,7 @@ rule streamed_statistics:
             last=CAPTURE.prompts,
             steps=CAPTURE.steps,
             seed=CONFIGURATION.seed,
+            batch_size=batch_size,
         ),
     message:
         "{wildcards.model}: statistics of hidden states that are not stored, decoding preset {wildcards.decode}"

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from goodpart.jobs.job import Job
-from goodpart.states.cache import CacheWriter
+from goodpart.states.cache import CacheWriter, StepStates
 from goodpart.states.recording import Capture, check_size, finish, prompts_of
 
 
-def cache_prompt(capture: Capture, path: Path) -> None:
-    """Write the hidden states of one prompt."""
+@contextmanager
+def cache(capture: Capture, path: Path) -> Iterator[Callable[[StepStates], None]]:
+    """Open the file of one prompt's hidden states."""
     with CacheWriter(path, capture.width, capture.facts) as writer:
-        capture.run(writer.write)
+        yield writer.write
 
 
 def main(job: Job) -> None:
     """Write one folder of caches for each benchmark."""
     groups = prompts_of(job, ".parquet")
     check_size(groups, job.params.max_gb)
-    finish(groups, job.outputs, cache_prompt, "")
+    finish(groups, job.outputs, cache, "", job.params.batch_size)

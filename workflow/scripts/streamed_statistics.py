@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from goodpart.jobs.job import Job
+from goodpart.states.cache import StepStates
 from goodpart.states.recording import Capture, finish, prompts_of
 from goodpart.states.statistics import SCHEMAS, TableWriters, step_tables
 
 
-def stream_prompt(capture: Capture, path: Path) -> None:
-    """Write the four tables of one prompt into the folder `path`."""
+@contextmanager
+def tables(capture: Capture, path: Path) -> Iterator[Callable[[StepStates], None]]:
+    """Open the four tables of one prompt, in the folder `path`."""
     paths = [path / f"{name}.parquet" for name in SCHEMAS]
     with TableWriters(paths, capture.facts) as writers:
-        capture.run(lambda states: writers.add(step_tables(states)))
+        yield lambda states: writers.add(step_tables(states))
 
 
 def main(job: Job) -> None:
     """Write one folder for each benchmark, with a folder of tables for each prompt."""
     groups = prompts_of(job, "")
-    finish(groups, job.outputs, stream_prompt, "pairs.parquet")
+    finish(groups, job.outputs, tables, "pairs.parquet", job.params.batch_size)

@@ -94,11 +94,12 @@ class CacheWriter:
         self.writer.close()
 
     def write(self, states: StepStates) -> None:
-        """Append one denoising step, whose hidden states are a numpy array."""
-        depths, positions, _ = states.hidden.shape
-        together = depths if states.hidden[0].nbytes < ROW_GROUP else 1
+        """Append one denoising step."""
+        hidden = states.hidden if isinstance(states.hidden, np.ndarray) else states.hidden.cpu().numpy()
+        depths, positions, _ = hidden.shape
+        together = depths if hidden[0].nbytes < ROW_GROUP else 1
         for first in range(0, depths, together):
-            block = states.hidden[first : first + together]
+            block = hidden[first : first + together]
             n = len(block)
             rows = n * positions
             table = pa.table(

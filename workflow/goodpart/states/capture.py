@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from goodpart.decoding.decode import decode, settings_for
+from goodpart.decoding.likelihoods import final_hidden
+from goodpart.decoding.samplers.common import canvas_of
 from goodpart.models.finite import first_not_finite, not_finite
 from goodpart.models.hooks import capturing
 from goodpart.models.loading import Model
@@ -27,62 +33,97 @@ def capture_settings(model: Model, arguments: dict[str, Any]) -> Any:
     return settings_for(model, **{**arguments, **exact, "stop_early": False})
 
 
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt to capture: its id, its token ids, and the seed of its decoding."""
+
+    id: str
+    tokens: Sequence[int]
+    seed: int
+
+
+Take = Callable[[int, StepStates], None]  # (row of the batch, its states at one step)
+
+
 class AllSeen(Exception):
     """Raised from within a decode once its last wanted step has been captured."""
 
 
-def capture_prompt(
-    model: Model,
-    prompt_id: str,
-    prompt: Sequence[int],
-    settings: Any,
-    wanted: Steps,
-    seed: int,
-    take: Callable[[StepStates], None],
+def capture_prompts(
+    model: Model, prompts: Sequence[Prompt], settings: Any, wanted: Steps, take: Take
 ) -> None:
-    """Decode one prompt (token ids) and hand each chosen step's states to `take`.
+    """Decode a batch of prompts and hand each row's states at each chosen step to `take`.
 
     Diffusion models: the input of that denoising step and its states. Autoregressive ones: step 0 only,
-    one pass over prompt and completion, whose prompt positions equal those of the prompt alone. `hidden` is
-    on the model's device, and overwritten by the next step. No token changes by being captured.
+    one pass over prompts and completions, whose prompt positions equal those of the prompt alone. Rows lose
+    their padding. `hidden` is on the model's device, and overwritten by the next call. No token changes by
+    being captured.
     """
     import torch
 
-    length, mask = len(prompt), model.tokens.mask
-    buffer: list[torch.Tensor] = []
-
-    def keep(step: int, ids: torch.Tensor, states: list[torch.Tensor | None]) -> None:
-        ids = ids.cpu()
-        kinds = torch.full(ids.shape, KINDS.index("decoded"), dtype=torch.int8)
-        if mask is not None:
-            kinds[ids == mask] = KINDS.index("masked")
-        kinds[:length] = KINDS.index("prompt")
-        rows = [state[0] for state in states if state is not None]
-        if (depth := first_not_finite(rows)) is not None:
-            raise not_finite(model, depth, step)
-        if not buffer:
-            shape = (len(rows), *rows[0].shape)
-            buffer.append(torch.empty(shape, dtype=torch.float32, device=rows[0].device))
-        for target, row in zip(buffer[0], rows, strict=True):
-            target.copy_(row)
-        hidden = buffer[0].numpy() if buffer[0].device.type == "cpu" else buffer[0]
-        take(StepStates(prompt_id, step, ids.int().numpy(), kinds.numpy(), hidden))
-
-    if mask is None:
-        out = decode(model, [prompt], settings, seeds=[seed])[0]
-        ids = out.canvas[: length + len(out.token_ids)].to(model.device)
+    rows, seeds = [prompt.tokens for prompt in prompts], [prompt.seed for prompt in prompts]
+    reader = _Reader(model, prompts, take)
+    if model.tokens.mask is None:
+        made = decode(model, rows, settings, seeds=seeds)
+        whole = [
+            one.canvas[: len(row) + len(one.token_ids)].tolist() for row, one in zip(rows, made, strict=True)
+        ]
+        pad = model.tokens.pad
+        ids, exists, _ = canvas_of(whole, 0, pad, pad, model.device)
         with torch.inference_mode(), capturing(model) as captured:
-            model.module.model(input_ids=ids[None], use_cache=False)
-            keep(0, ids, captured.states)
+            final_hidden(model, ids, exists)
+            reader.read(0, ids, [len(row) for row in whole], captured.states)
         return
     steps = chosen_steps(wanted, settings.total_steps)
+    lengths = [len(row) + settings.max_new_tokens for row in rows]
     with capturing(model) as captured:
 
         def observe(step: int, ids: torch.Tensor) -> None:
             if step in steps:
-                keep(step, ids[0], captured.states)
+                reader.read(step, ids, lengths, captured.states)
             if step >= steps[-1]:
                 raise AllSeen
 
         with contextlib.suppress(AllSeen):
-            decode(model, [prompt], settings, seeds=[seed], observe=observe)
+            decode(model, rows, settings, seeds=seeds, observe=observe)
+
+
+class _Reader:
+    """Hands the states of a forward pass to `take`, a row at a time, in one buffer of float32."""
+
+    def __init__(self, model: Model, prompts: Sequence[Prompt], take: Take) -> None:
+        self.model, self.prompts, self.take = model, prompts, take
+        self.buffer: torch.Tensor | None = None
+
+    def read(
+        self, step: int, ids: torch.Tensor, lengths: Sequence[int], states: Sequence[torch.Tensor | None]
+    ) -> None:
+        """Rows of `lengths` positions, padded on the left: ids [B, T], states [B, T, D] of each depth."""
+        depths = [state for state in states if state is not None]
+        if (depth := first_not_finite(depths)) is not None:
+            raise not_finite(self.model, depth, step)
+        everything = ids.cpu().int().numpy()
+        for row, (prompt, length) in enumerate(zip(self.prompts, lengths, strict=True)):
+            tokens = everything[row, -length:]
+            kinds = _kinds(tokens, len(prompt.tokens), self.model.tokens.mask)
+            hidden = self._stacked([state[row, -length:] for state in depths])
+            self.take(row, StepStates(prompt.id, step, tokens, kinds, hidden))
+
+    def _stacked(self, rows: Sequence[torch.Tensor]) -> Any:
+        """States [T, D] of each depth as one array [L + 1, T, D]: numpy, or torch on a GPU."""
+        import torch
+
+        size = len(rows) * rows[0].numel()
+        if self.buffer is None or len(self.buffer) < size:
+            self.buffer = torch.empty(size, dtype=torch.float32, device=rows[0].device)
+        hidden = self.buffer[:size].view(len(rows), *rows[0].shape)
+        for target, row in zip(hidden, rows, strict=True):
+            target.copy_(row)
+        return hidden.numpy() if hidden.device.type == "cpu" else hidden
+
+
+def _kinds(tokens: NDArray[np.int32], prompt: int, mask: int | None) -> NDArray[np.int8]:
+    """What stands at each position of tokens [T], of which the first `prompt` are the prompt."""
+    kinds = np.where(tokens == mask, KINDS.index("masked"), KINDS.index("decoded")).astype(np.int8)
+    kinds[:prompt] = KINDS.index("prompt")
+    return kinds

@@ -7,11 +7,13 @@ output, in `.NAME.parts`, and become it when all benchmarks of the job are compl
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from goodpart.decoding.prompts import render
+from goodpart.decoding.prompts import batches, render
 from goodpart.decoding.samplers.common import item_seed
 from goodpart.errors import GoodpartError
 from goodpart.jobs import sources
@@ -19,9 +21,10 @@ from goodpart.jobs.files import digest, remove, written
 from goodpart.jobs.job import Job
 from goodpart.jobs.parquet import provenance, read_metadata, read_table
 from goodpart.jobs.runtime import limit_threads, logger, progress
+from goodpart.models import gpu
 from goodpart.models.loading import Model, load_entry
 from goodpart.states.cache import StepStates, safe_name
-from goodpart.states.capture import capture_prompt, capture_settings
+from goodpart.states.capture import Prompt, capture_prompts, capture_settings
 from goodpart.states.captured_steps import Steps, cache_bytes, chosen_steps
 
 
@@ -30,11 +33,9 @@ class Capture:
     """One prompt to capture: where its states go, and everything that they depend on."""
 
     model: Model
-    prompt_id: str
-    prompt: list[int]
+    prompt: Prompt
     settings: Any
     steps: Steps
-    seed: int
     facts: dict[str, Any]  # for the metadata; `key` says whether a finished part may be taken up
     part: Path
 
@@ -48,12 +49,11 @@ class Capture:
         """Bytes that its states take in the cache, at most."""
         one_pass = self.model.tokens.mask is None
         steps = 1 if one_pass else len(chosen_steps(self.steps, self.settings.total_steps))
-        positions = len(self.prompt) + self.settings.max_new_tokens
+        positions = len(self.prompt.tokens) + self.settings.max_new_tokens
         return cache_bytes(steps, self.model.layers, positions, self.width, self.facts["dtype"])
 
-    def run(self, take: Callable[[StepStates], None]) -> None:
-        """Decode the prompt; `take` gets the states of each step."""
-        capture_prompt(self.model, self.prompt_id, self.prompt, self.settings, self.steps, self.seed, take)
+
+Opened = Callable[[Capture, Path], AbstractContextManager[Callable[[StepStates], None]]]
 
 
 def prompts_of(job: Job, suffix: str) -> list[list[Capture]]:
@@ -82,11 +82,9 @@ def prompts_of(job: Job, suffix: str) -> list[list[Capture]]:
             [
                 Capture(
                     model,
-                    item["item_id"],
-                    prompt,
+                    Prompt(item["item_id"], prompt, item_seed(seed, item["item_id"], 0)),
                     capture_settings(model, decoding),
                     steps,
-                    item_seed(seed, item["item_id"], 0),
                     provenance(**facts, key=digest(base, decoding, item["item_id"], prompt)),
                     folder.with_name(f".{folder.name}.parts") / (safe_name(item["item_id"]) + suffix),
                 )
@@ -109,20 +107,26 @@ def check_size(groups: list[list[Capture]], most: float) -> None:
 
 
 def finish(
-    groups: list[list[Capture]], folders: list[Path], make: Callable[[Capture, Path], None], key: str
+    groups: list[list[Capture]], folders: list[Path], opened: Opened, key: str, batch_size: int
 ) -> None:
     """Make every part that is not whole yet, then turn each benchmark's parts into its output folder.
 
-    `make(capture, path)` writes one part; `key` is the file in it, if it is a folder, whose metadata count.
+    `opened(capture, path)` opens one part for writing; `key` is the file in it, if it is a folder, whose
+    metadata count. Prompts of similar length are decoded together; a kill loses one batch of them.
     """
     every = [capture for group in groups for capture in group]
-    pending = [capture for capture in every if not _whole(capture.part / key, capture.facts["key"])]
-    if len(pending) < len(every):
-        logger.info("%d of %d prompts are finished already", len(every) - len(pending), len(every))
-    for capture in progress(pending, "hidden states"):
-        remove(capture.part)  # damaged, or of other settings
-        with written(capture.part) as partial:
-            make(capture, partial)
+    todo: list[list[Capture]] = []
+    for group in groups:
+        left = [capture for capture in group if not _whole(capture.part / key, capture.facts["key"])]
+        lengths = [len(capture.prompt.tokens) for capture in left]
+        todo += [[left[i] for i in batch] for batch in batches(lengths, batch_size)]
+    pending = sum(map(len, todo))
+    if pending < len(every):
+        logger.info("%d of %d prompts are finished already", len(every) - pending, len(every))
+    sizes = gpu.Batches(batch_size)
+    for batch in progress(todo, "hidden states", len):
+        for _ in sizes.run(partial(_make, opened), batch):
+            pass
     for group, folder in zip(groups, folders, strict=True):
         parts = folder.with_name(f".{folder.name}.parts")
         parts.mkdir(parents=True, exist_ok=True)
@@ -133,6 +137,23 @@ def finish(
         folder.with_name(f".{folder.name}.parts").replace(folder)
         files = [file for file in folder.rglob("*") if file.is_file()]
         logger.info("%s: %.1f MB", folder, sum(file.stat().st_size for file in files) / 1e6)
+
+
+def _make(opened: Opened, batch: list[Capture]) -> None:
+    """Write the parts of one batch, which appear when all of it is captured."""
+    with ExitStack() as stack:
+        takes = []
+        for capture in batch:
+            remove(capture.part)  # damaged, or of other settings
+            takes.append(stack.enter_context(opened(capture, stack.enter_context(written(capture.part)))))
+        first = batch[0]
+        capture_prompts(
+            first.model,
+            [capture.prompt for capture in batch],
+            first.settings,
+            first.steps,
+            lambda row, states: takes[row](states),
+        )
 
 
 def _whole(file: Path, key: str) -> bool:
