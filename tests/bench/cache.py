@@ -27,7 +27,7 @@ from argparse import Namespace
 from pathlib import Path
 folder, *outputs = map(Path, sys.argv[1:])
 began, used = time.perf_counter(), time.process_time()
-statistics.main(Namespace(hidden_states=folder, streamed=None, output=outputs))
+statistics.main(Namespace(input=Namespace(hidden_states=folder, streamed=None), outputs=outputs))
 seconds, processor = time.perf_counter() - began, time.process_time() - used
 peak = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 print(json.dumps({"seconds": seconds, "processor": processor, "peak_mb": peak / 1024}))

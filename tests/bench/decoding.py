@@ -1,6 +1,7 @@
 """Ratios of decoding speed, side by side in one process: `python tests/bench/decoding.py [part ...]`.
 
-Parts: exact (against a full forward, full logits and full softmax at every step), skipping, caches, batch.
+Parts: exact (against a full forward, full logits and full softmax at every step), skipping, caches, batch,
+limit (the share that decoding reaches of what this machine allows, machine_limit.py).
 Random weights; each line is a ratio of medians and, where FLOPs decide it, the ratio that they allow.
 """
 
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
+from machine_limit import products, seconds_allowed
 
 from goodpart.decoding.decode import decode, settings_for
 from goodpart.decoding.samplers.llada import quotas
@@ -130,10 +132,20 @@ def caches(repeats: int) -> None:
     print(f"dual: {found['prefix'] / found['dual']:.2f} times prefix")
 
 
+def randoms(length: int, vocabulary: int) -> list[int]:
+    """A prompt of random token ids."""
+    return torch.randint(10, vocabulary, (length,), generator=torch.Generator().manual_seed(length)).tolist()
+
+
+def tiny() -> Model:
+    """A model as narrow as the tiny checkpoints."""
+    module = random_model(64, 32, 640).module
+    return Model("random", None, "llada", module, None, SpecialTokens(2, 0, 0, None, frozenset({0})))
+
+
 def batch(repeats: int) -> None:
     """16 prompts of unequal length at once, against one at a time, on a tiny model."""
-    model = random_model(64, 32, 640)
-    model = Model("random", None, "llada", model.module, None, SpecialTokens(2, 0, 0, None, frozenset({0})))
+    model = tiny()
     rng = torch.Generator().manual_seed(1)
     lengths = torch.randint(10, 40, (16,), generator=rng).tolist()
     prompts = [torch.randint(10, 600, (n,), generator=rng).tolist() for n in lengths]
@@ -148,7 +160,29 @@ def batch(repeats: int) -> None:
     print(f"batch of 16: {found['alone'] / found['batch']:.1f} times one at a time")
 
 
-PARTS = {"exact": exact, "skipping": skips, "caches": caches, "batch": batch}
+def limit(repeats: int) -> None:
+    """The machine's own time for the products, as a share of the time that decoding takes."""
+    wide, prompt = random_model(512, 16), [randoms(256, 100000)]
+    options = {"max_new_tokens": 128, "block_length": 32, "stop_early": False}
+    cases = {c: (wide, prompt, settings_for(wide, **options, cache=c)) for c in ("none", "prefix", "dual")}
+    narrow = tiny()
+    lengths = torch.randint(10, 40, (16,), generator=torch.Generator().manual_seed(1)).tolist()
+    settings = settings_for(narrow, max_new_tokens=24, block_length=8, stop_early=False)
+    cases["batch of 16"] = (narrow, [randoms(n, 600) for n in lengths], settings)
+    for name, (model, prompts, chosen) in cases.items():
+        run = partial(decode, model, prompts, chosen)
+        weights = sum(p.numel() * p.element_size() for p in model.module.parameters())
+        found = products(run)
+        shares = []
+        for _ in range(repeats):
+            allowed = seconds_allowed(found, weights)
+            began = time.perf_counter()
+            run()
+            shares.append(allowed / (time.perf_counter() - began))
+        print(f"limit: {name}: {statistics.median(shares):.2f} of what the machine allows")
+
+
+PARTS = {"exact": exact, "skipping": skips, "caches": caches, "batch": batch, "limit": limit}
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__)

@@ -1,0 +1,91 @@
+"""The time that a machine allows for a run: that of its products alone, at the rates measured here and now.
+
+Products are the matrix multiplications and attentions that a run makes. Each kind is timed by itself with its
+operands in the cache, which gives the core's own rate for it; reading its operands at the memory's rate is a
+second limit, and the larger one counts. Norms, rotations, activations and Python are what a run adds to it.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+SECONDS = 0.03  # for which each kind of product is repeated
+PRODUCTS = (
+    "aten::linear",
+    "aten::matmul",
+    "aten::mm",
+    "aten::addmm",
+    "aten::bmm",
+    "aten::scaled_dot_product_attention",
+    "aten::_scaled_dot_product_flash_attention_for_cpu",
+)
+
+
+class _Counting(TorchDispatchMode):
+    """Counts products by operator, shapes and other arguments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: Counter[tuple[Any, ...]] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.name().split(".")[0] in PRODUCTS:
+            operands = tuple((tuple(a.shape), a.dtype) if torch.is_tensor(a) else a for a in args)
+            named = tuple(
+                (k, (tuple(v.shape), v.dtype) if torch.is_tensor(v) else v) for k, v in (kwargs or {}).items()
+            )
+            self.found[func, operands, named] += 1
+        return func(*args, **(kwargs or {}))
+
+
+def products(run: Callable[[], object]) -> Counter[tuple[Any, ...]]:
+    """How often `run` makes each kind of product."""
+    counting = _Counting()
+    with counting:
+        run()
+    return counting.found
+
+
+def _filled(value: Any) -> Any:
+    """A tensor for a recorded shape and dtype; anything else as it is."""
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], torch.dtype):
+        return (
+            torch.zeros(value[0], dtype=value[1])
+            if value[1] == torch.bool
+            else torch.randn(value[0]).to(value[1])
+        )
+    return value
+
+
+def _best(work: Callable[[], object]) -> float:
+    """Shortest seconds of a call, repeated for SECONDS."""
+    best, until = float("inf"), time.perf_counter() + SECONDS
+    while time.perf_counter() < until:
+        began = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - began)
+    return best
+
+
+def memory_rate(size: int) -> float:
+    """Bytes a second at which one core reads `size` bytes again and again: from memory, or from its cache."""
+    buffer = torch.ones(max(size, 1 << 16) // 4)
+    return 4 * len(buffer) / _best(buffer.sum)
+
+
+@torch.inference_mode()
+def seconds_allowed(found: Counter[tuple[Any, ...]], weights: int) -> float:
+    """Seconds that the machine needs for the products; `weights`: bytes of the model's."""
+    rate, total = memory_rate(weights), 0.0
+    for (func, operands, named), count in found.items():
+        tensors = [_filled(value) for value in operands]
+        others = {key: _filled(value) for key, value in named}
+        everything = [t for t in [*tensors, *others.values()] if torch.is_tensor(t)]
+        read = sum(t.numel() * t.element_size() for t in everything)
+        seconds = _best(lambda func=func, tensors=tensors, others=others: func(*tensors, **others))
+        total += count * max(seconds, read / rate)
+    return total
