@@ -74,6 +74,41 @@ def test_the_operations_that_wait_are_seen(monkeypatch):
     assert waits.found == ["index", "_local_scalar_dense", "tolist", "nonzero"]
 
 
+class Shapes(TorchDispatchMode):
+    """Every operation with the shape of what it gives, in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        given = made if isinstance(made, (tuple, list)) else [made]
+        self.found.append((func.name(), [tuple(t.shape) for t in given if torch.is_tensor(t)]))
+        return made
+
+
+@pytest.mark.parametrize("cache", ["none", "prefix", "dual"])
+@pytest.mark.parametrize(
+    ("name", "options"), [("llada-gqa", {}), ("llada-mha", {"remasking": "random"}), ("dream", {})]
+)
+def test_shapes_are_constant_inside_a_block(monkeypatch, name, options, cache):
+    """What a captured graph needs: the steps of a block make the same operations on the same shapes.
+
+    Left out are a block's first step, which fills its cache, and its last, which looks at the canvas.
+    """
+    model = load(str(PARITY / name), dtype="float32", device="cpu")
+    settings = settings_for(model, max_new_tokens=16, block_length=8, cache=cache, **options)
+    monkeypatch.setattr(common, "synchronises_each_step", lambda device: False)
+    shapes, marks = Shapes(), []
+    with shapes:
+        decode(model, PROMPTS, settings, observe=lambda step, ids: marks.append(len(shapes.found)))
+    steps = [shapes.found[a:b] for a, b in pairwise(marks)]  # from the middle of a step to that of the next
+    for block in (steps[1:6], steps[9:14]):
+        assert len(block) == 5
+        assert all(step == block[0] for step in block)
+
+
 BLOCKS = {"block_length": 8}
 WHOLE = {"block_length": None, "alg": "topk_margin"}
 
