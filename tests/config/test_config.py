@@ -328,6 +328,20 @@ def test_family_and_layers_come_from_the_checkpoint():
     assert found["qwen2.5-tiny"] == ("qwen2", 28)
 
 
+def test_why_a_config_json_cannot_tell_them_is_said(tmp_path):
+    config = copy.deepcopy(CONFIG)
+    config["models"]["mine"] = {"path": str(tmp_path / "model"), "layers_skipped": [0, 2]}
+    said = message(copy.deepcopy(config))
+    assert "models.mine: family and layers are left out, and" in said
+    assert f"{tmp_path}/model/config.json" in said
+    assert "add it" not in said
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text('{"model_type": "bert"}')
+    said = message(config)
+    assert f"{tmp_path}/model/config.json: " in said
+    assert "the key family" not in said
+
+
 def test_they_come_from_a_shape_or_a_download_too(tmp_path):
     config = copy.deepcopy(CONFIG)
     entry = {"hub": "some/model", "layers_skipped": [0, 2]}

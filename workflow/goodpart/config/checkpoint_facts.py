@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,23 +31,28 @@ def config_file(
     return root / filled(shape) if shape else None
 
 
-def add_facts(raw: dict[str, Any], root: Path) -> None:
+def add_facts(raw: dict[str, Any], root: Path) -> dict[str, str]:
     """Write `family` and `layers` into the entries of `raw` that lack them, where a config.json is at hand.
 
-    What cannot be read is left to the check of the whole, which says why.
+    Returns why a config.json could not tell them, by the name of the entry; one without any is left out.
     """
     models, given = raw.get("models"), raw.get("downloads")
     folder = given.get("folder") if isinstance(given, dict) else None
     downloads = root / filled(folder if isinstance(folder, str) else "downloads")
-    for entry in models.values() if isinstance(models, dict) else ():
+    reasons = {}
+    for entry_name, entry in models.items() if isinstance(models, dict) else ():
         if not isinstance(entry, dict) or all(entry.get(name) is not None for name in FACTS):
             continue
         texts = {key: value for key, value in entry.items() if isinstance(value, str)}
         file = config_file(texts, root, downloads)
         if file is None:
             continue
-        with contextlib.suppress(GoodpartError):
+        try:
             found = dimensions(read_object(file), str(file))
-            for name in FACTS:
-                if entry.get(name) is None:
-                    entry[name] = getattr(found, name)
+        except GoodpartError as error:
+            reasons[entry_name] = str(error)
+            continue
+        for name in FACTS:
+            if entry.get(name) is None:
+                entry[name] = getattr(found, name)
+    return reasons

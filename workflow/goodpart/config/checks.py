@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from goodpart.config import messages
 from goodpart.config.benchmarks import benchmark_mistakes
 from goodpart.config.capture import capture_mistakes
-from goodpart.config.checkpoint_facts import add_facts
+from goodpart.config.checkpoint_facts import FACTS, add_facts
 from goodpart.config.configuration import Configuration, fill
 from goodpart.config.loading import read_files
 from goodpart.config.models import model_mistakes, run_asks
@@ -37,11 +37,11 @@ def check(raw: dict[str, Any], root: Path = Path(), latency: bool = True) -> Con
     """
     on_evaluated = _on_evaluated(raw)
     stop_on(TITLE, messages.not_finite(raw))
-    add_facts(raw, root)
+    unread = add_facts(raw, root)
     try:
         configuration = Configuration.model_validate(raw)
     except ValidationError as error:
-        lines = list(messages.lines(error, raw, Configuration))
+        lines = _with_reasons(messages.lines(error, raw, Configuration), unread)
     else:
         lines = []
     stop_on(TITLE, lines)
@@ -52,6 +52,15 @@ def check(raw: dict[str, Any], root: Path = Path(), latency: bool = True) -> Con
     stop_on(TITLE, mistakes)
     stop_on(TITLE, capture_mistakes(configuration, root))
     return configuration
+
+
+def _with_reasons(lines: Iterable[str], unread: Mapping[str, str]) -> list[str]:
+    """Mistakes, with the reason instead of "add it" where a config.json cannot tell a key."""
+    replaced = tuple(f"models.{name}: the key {key} is missing" for name in unread for key in FACTS)
+    kept = [line for line in lines if not line.strip().startswith(replaced)]
+    return kept + [
+        f"  models.{name}: family and layers are left out, and {why}" for name, why in unread.items()
+    ]
 
 
 def _on_evaluated(raw: Any) -> set[str]:
