@@ -1,0 +1,446 @@
+"use strict";
+
+const DATA = JSON.parse(document.getElementById("data").textContent);
+const MEASURES = {
+  layer: {
+    name: "Layer-wise cosine",
+    long: "Cosine of each layer's input and output",
+    rows: "Layers, from 0 (bottom)",
+    row: "Layer",
+  },
+  token: {
+    name: "Token-wise cosine",
+    long: "Cosine of each token's hidden state and the next token's",
+    rows: "Depths, from 0 (bottom, the embedding); depth d is the output of layer d - 1",
+    row: "Depth",
+  },
+  norm: {
+    name: "Norm",
+    long: "l2 norm of the hidden state (logarithmic colours, no unit)",
+    rows: "Depths, from 0 (bottom, the embedding); depth d is the output of layer d - 1",
+    row: "Depth",
+  },
+};
+// Okabe and Ito's colours.
+const KINDS = {
+  p: { name: "prompt", colour: "#999999" },
+  d: { name: "generated", colour: "#0072b2" },
+  m: { name: "still masked", colour: "#e69f00" },
+};
+const RAMP = "viridis";
+const FONT = "11px ui-monospace, monospace";
+const CELL = [13, 26], LINE = [12, 19]; // least and largest width and height of a cell, in pixels
+const BAND = 9, GAP = 4; // height of the band of kinds, and space around it
+const LONGEST = 150; // pixels of a token's text on the axis
+
+const at = (id) => document.getElementById(id);
+const chosen = { model: 0, prompt: 0, measure: "layer", skip: "", step: 0 };
+let cursor = null; // row and position under the mouse or the keyboard
+
+const model = () => DATA.models[chosen.model];
+const prompt = () => model().prompts[chosen.prompt];
+const step = () => prompt().steps[chosen.step];
+const skipped = () => (model().skip_sets.find((set) => String(set.k) === chosen.skip) || { layers: [] }).layers;
+const firstRow = () => (chosen.measure === "layer" ? 0 : 1); // the row of layer 0's output
+const rowCount = (measure) => model().layers + (measure === "layer" ? 0 : 1);
+
+/** The 16-bit numbers of a base64 text, kept beside it. */
+const unpacked = new Map();
+function numbers(text) {
+  if (!unpacked.has(text)) {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    const view = new DataView(bytes.buffer);
+    unpacked.set(text, Int16Array.from({ length: bytes.length / 2 }, (_, i) => view.getInt16(2 * i, true)));
+  }
+  return unpacked.get(text);
+}
+
+/** The stored number of a place of this step, or undefined where there is none. */
+function stored(measure, row, position) {
+  const columns = step().ids.length - (measure === "token" ? 1 : 0);
+  const there = row >= 0 && row < rowCount(measure) && position < columns;
+  return there ? numbers(step()[measure])[row * columns + position] : undefined;
+}
+
+/** The value that a stored number stands for. */
+function value(measure, number) {
+  if (number === undefined) return undefined;
+  if (measure !== "norm") return number / DATA.scale.cosine;
+  return number === DATA.scale.zero ? 0 : Math.exp(number / DATA.scale.norm);
+}
+
+/** A value as text, with the digits that it was stored with. */
+function shown(measure, number) {
+  const found = value(measure, number);
+  if (found === undefined) return "none";
+  if (measure !== "norm") return found.toFixed(4);
+  if (found === 0) return "0";
+  return found >= 1e5 || found < 1e-3 ? found.toExponential(3) : found.toPrecision(4);
+}
+
+function element(name, text, className) {
+  const made = document.createElement(name);
+  if (text !== undefined) made.textContent = text;
+  if (className) made.className = className;
+  return made;
+}
+
+function fill(select, options, selected) {
+  select.replaceChildren(...options.map(([key, text]) => {
+    const option = element("option", text);
+    option.value = key;
+    option.selected = String(key) === String(selected);
+    return option;
+  }));
+}
+
+/** Fill the lists that depend on the model; keep what was chosen where the new model has it. */
+function fillModel() {
+  chosen.prompt = Math.min(chosen.prompt, model().prompts.length - 1);
+  fill(at("prompt"), model().prompts.map((one, i) => [i, `${one.benchmark}: ${one.id}`]), chosen.prompt);
+  const sets = model().skip_sets;
+  if (chosen.skip && !sets.some((set) => String(set.k) === chosen.skip)) {
+    chosen.skip = sets.length ? String(sets[sets.length - 1].k) : "";
+  }
+  const text = ({ k, layers }) => {
+    const found = layers.length === k ? "" : `, ${layers.length} found`;
+    return `${DATA.policy}, k = ${k}${found}: ${layers.length > 1 ? "layers" : "layer"} ${layers.join(", ")}`;
+  };
+  fill(at("skip"), [["", "none"], ...sets.map((set) => [set.k, text(set)])], chosen.skip);
+}
+
+function fillStep() {
+  const steps = prompt().steps;
+  chosen.step = Math.min(chosen.step, steps.length - 1);
+  const slider = at("step");
+  slider.max = steps.length - 1;
+  slider.value = chosen.step;
+  slider.disabled = steps.length < 2;
+  const masked = step().kinds.split("m").length - 1;
+  const generated = step().kinds.replaceAll("p", "").length;
+  const single = steps.length < 2 && masked === 0;
+  const text = single
+    ? "one pass over prompt and completion"
+    : `${step().step} (of ${steps.map((one) => one.step).join(", ")}), ${masked} of ${generated} tokens masked`;
+  at("step-text").textContent = text;
+  slider.setAttribute("aria-valuetext", text);
+}
+
+const token = (position) => model().tokens[step().ids[position]];
+
+const SPEC = {
+  $schema: "https://vega.github.io/schema/vega/v6.json",
+  autosize: "none",
+  padding: 0,
+  signals: [
+    { name: "cell", value: 14 },
+    { name: "line", value: 14 },
+    { name: "rows", value: 1 },
+    { name: "span", value: [0, 1] },
+    { name: "end", value: 0 },
+    { name: "edge", value: 0 },
+    { name: "foot", update: `rows * line + ${GAP}` },
+  ],
+  data: [{ name: "cells" }, { name: "columns" }, { name: "skipped" }, { name: "cursor" }],
+  scales: [{ name: "shade", type: "linear", domain: { signal: "span" }, range: { scheme: RAMP }, clamp: true }],
+  marks: [
+    {
+      type: "rect",
+      name: "nothing",
+      interactive: false,
+      encode: { update: {
+        width: { signal: "width" }, height: { signal: "rows * line" }, fill: { value: "#eeeeee" },
+      } },
+    },
+    {
+      type: "rect",
+      name: "cells",
+      from: { data: "cells" },
+      encode: { update: {
+        x: { signal: "datum.position * cell" },
+        y: { signal: "(rows - 1 - datum.row) * line" },
+        width: { signal: "cell" },
+        height: { signal: "line" },
+        fill: { scale: "shade", field: "number" },
+        tooltip: { signal: "datum" },
+      } },
+    },
+    // Where the prompt ends; a wide white line under a black one can be seen on every colour.
+    ...[["#ffffff", 3], ["#000000", 1]].map(([colour, width]) => ({
+      type: "rule",
+      interactive: false,
+      encode: { update: {
+        x: { signal: "end * cell" }, y: { value: 0 }, y2: { signal: `foot + ${BAND}` },
+        stroke: { value: colour }, strokeWidth: { value: width },
+      } },
+    })),
+    ...[["#ffffff", 4], ["#000000", 2]].map(([colour, width], i) => ({
+      type: "rect",
+      name: `skipped${i}`,
+      from: { data: "skipped" },
+      interactive: false,
+      encode: { update: {
+        x: { value: 1 },
+        width: { signal: "width - 2" },
+        y: { signal: "(rows - 1 - datum.row) * line" },
+        height: { signal: "line" },
+        stroke: { value: colour },
+        strokeWidth: { value: width },
+      } },
+    })),
+    {
+      type: "rect",
+      name: "band",
+      from: { data: "columns" },
+      encode: { update: {
+        x: { signal: "datum.position * cell" },
+        width: { signal: "cell - 1" },
+        y: { signal: "foot" },
+        height: { value: BAND },
+        fill: { field: "colour" },
+        tooltip: { signal: "datum" },
+      } },
+    },
+    {
+      type: "text",
+      name: "tokens",
+      from: { data: "columns" },
+      encode: { update: {
+        x: { signal: "(datum.position + 0.5) * cell" },
+        y: { signal: `foot + ${BAND + GAP}` },
+        angle: { value: -90 },
+        align: { value: "right" },
+        baseline: { value: "middle" },
+        text: { field: "text" },
+        limit: { value: LONGEST },
+        font: { value: "ui-monospace, monospace" },
+        fontSize: { value: 11 },
+        fontStyle: { field: "style" },
+        fill: { value: "#222222" },
+        tooltip: { signal: "datum" },
+      } },
+    },
+    {
+      type: "rect",
+      from: { data: "cursor" },
+      interactive: false,
+      encode: { update: {
+        x: { signal: "datum.position * cell" },
+        width: { signal: "cell" },
+        y: { signal: "(rows - 1 - datum.row) * line" },
+        height: { signal: "line" },
+        stroke: { value: "#d55e00" },
+        strokeWidth: { value: 2.5 },
+      } },
+    },
+  ],
+};
+
+const view = new vega.View(vega.parse(SPEC), { renderer: "canvas", container: at("view"), hover: true });
+view.tooltip((_, event, item, datum) => (datum ? point(datum, event) : leave()));
+
+/** Pixels of the longest text of this step's tokens, as far as the axis shows it. */
+function textLength(texts) {
+  const context = at("ramp").getContext("2d");
+  context.font = FONT;
+  return Math.min(LONGEST, Math.max(...texts.map((text) => Math.ceil(context.measureText(text).width)))) + 4;
+}
+
+/** Draw all that was chosen. */
+function draw() {
+  const { measure } = chosen;
+  const rows = rowCount(measure);
+  const { ids, kinds } = step();
+  const marked = skipped();
+  const limits = (size, [least, most]) => Math.max(least, Math.min(most, Math.floor(size)));
+  const line = limits((window.innerHeight - 400) / rows, LINE);
+  drawRows(rows, line, marked);
+  const cell = limits((document.body.clientWidth - at("rows").offsetWidth - 4) / ids.length, CELL);
+  const cells = [];
+  for (let row = 0; row < rows; row++) {
+    for (let position = 0; position < ids.length; position++) {
+      const number = stored(measure, row, position);
+      if (number !== undefined) cells.push({ row, position, number });
+    }
+  }
+  const columns = ids.map((id, position) => ({
+    position,
+    text: token(position),
+    colour: KINDS[kinds[position]].colour,
+    style: kinds[position] === "m" ? "italic" : "normal",
+  }));
+  const foot = rows * line + 2 * GAP + BAND + textLength(columns.map((column) => column.text)) + GAP;
+  view
+    .signal("cell", cell).signal("line", line).signal("rows", rows)
+    .signal("span", model().spans[measure])
+    .signal("end", kinds.lastIndexOf("p") + 1)
+    .data("cells", cells)
+    .data("columns", columns)
+    .data("skipped", marked.map((layer) => ({ row: layer + firstRow() })))
+    .width(ids.length * cell).height(foot)
+    .run();
+  drawLegend(measure);
+  const where = `${model().name}, ${prompt().benchmark}: ${prompt().id}`;
+  at("map").setAttribute("aria-label", `${MEASURES[measure].long}: ${where}. Arrow keys read it cell by cell.`);
+  if (cursor) point(cursor.row === undefined || cursor.row < rows ? cursor : { ...cursor, row: rows - 1 }, null);
+}
+
+function drawRows(rows, line, marked) {
+  const labels = [];
+  for (let row = rows - 1; row >= 0; row--) {
+    const label = element("div", row, marked.includes(row - firstRow()) ? "skipped" : "");
+    label.style.height = label.style.lineHeight = `${line}px`;
+    labels.push(label);
+  }
+  at("rows").replaceChildren(...labels);
+  at("rows-name").textContent = `${MEASURES[chosen.measure].rows}, by tokens`;
+}
+
+function drawLegend(measure) {
+  at("scale-name").textContent = MEASURES[measure].long;
+  const [low, high] = model().spans[measure];
+  at("low").textContent = `≤ ${shown(measure, low)}`;
+  at("high").textContent = measure !== "norm" && high >= DATA.scale.cosine ? shown(measure, high) : `≥ ${shown(measure, high)}`;
+  const context = at("ramp").getContext("2d");
+  const colours = vega.scheme(RAMP);
+  for (let x = 0; x < 180; x++) {
+    context.fillStyle = typeof colours === "function" ? colours(x / 179) : colours[Math.round((x / 179) * (colours.length - 1))];
+    context.fillRect(x, 0, 1, 12);
+  }
+  const items = Object.entries(KINDS).filter(([kind]) => prompt().steps.some((one) => one.kinds.includes(kind)));
+  at("kinds").replaceChildren(...items.map(([, kind]) => {
+    const item = element("li");
+    const box = element("i");
+    box.style.background = kind.colour;
+    item.append(box, kind.name);
+    return item;
+  }));
+  if (skipped().length) {
+    const item = element("li");
+    item.append(element("i", undefined, "skipped"), measure === "layer" ? "layer of the skip set" : "output of a layer of the skip set");
+    at("kinds").append(item);
+  }
+}
+
+/** What the page says of one cell, or of one token where there is no row. */
+function facts({ row, position }) {
+  const kind = KINDS[step().kinds[position]].name;
+  const next = position + 1 < step().ids.length ? token(position + 1) : null;
+  const found = [["Token", token(position)], ["Position", `${position} (${kind}), token id ${step().ids[position]}`]];
+  if (row === undefined) return found;
+  const layer = row - firstRow();
+  const depth = layer + 1;
+  const at_ = layer < 0 ? "Embedding (depth 0)" : `Layer ${layer} (its output is depth ${depth})`;
+  found.push(["Row", skipped().includes(layer) ? `${at_}, in the skip set` : at_]);
+  const numbers_ = { layer: [layer, "Cosine of input and output"],
+    token: [depth, next === null ? "Cosine with next token" : `Cosine with next token ${next}`],
+    norm: [depth, "Norm"] };
+  for (const [measure, [line, name]] of Object.entries(numbers_)) {
+    if (measure !== "layer" || layer >= 0) {
+      found.push([name, shown(measure, stored(measure, line, position)), measure]);
+    }
+  }
+  return found;
+}
+
+/** Show the values of a place, beside the mouse if `event` is of one, else in the line below the map. */
+function point(place, event) {
+  cursor = { row: place.row, position: Math.min(place.position, step().ids.length - 1) };
+  view.data("cursor", cursor.row === undefined ? [] : [cursor]).runAsync();
+  const found = facts(cursor);
+  const tip = at("tip");
+  if (!event) {
+    tip.hidden = true;
+    at("readout").textContent = found.map(([name, text]) => `${name}: ${text}`).join(" · ");
+    return;
+  }
+  at("readout").textContent = "";
+  const table = element("table");
+  for (const [name, text, measure] of found) {
+    const line = element("tr", undefined, measure === chosen.measure ? "chosen" : "");
+    const cell = element("td");
+    cell.append(name === "Token" ? element("b", text) : text);
+    line.append(element("td", name), cell);
+    table.append(line);
+  }
+  tip.replaceChildren(table);
+  tip.hidden = false;
+  const { width, height } = tip.getBoundingClientRect();
+  const beside = (mouse, size, whole) => Math.max(4, mouse + 14 + size < whole ? mouse + 14 : mouse - 14 - size);
+  tip.style.left = `${beside(event.clientX, width, document.documentElement.clientWidth)}px`;
+  tip.style.top = `${beside(event.clientY, height, window.innerHeight)}px`;
+}
+
+function leave() {
+  cursor = null;
+  at("tip").hidden = true;
+  view.data("cursor", []).runAsync();
+}
+
+/** Move the cell that is read by an arrow key, and keep it in sight. */
+function move(event) {
+  const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [1, 0], ArrowDown: [-1, 0] };
+  if (event.key === "Escape") {
+    leave();
+    at("readout").textContent = "";
+  }
+  if (!(event.key in moves)) return;
+  event.preventDefault();
+  const [up, right] = moves[event.key];
+  const last = { row: rowCount(chosen.measure) - 1, position: step().ids.length - 1 };
+  const within = (number, most) => Math.max(0, Math.min(most, number));
+  const from = cursor && cursor.row !== undefined ? cursor : { row: last.row + 1, position: -1 };
+  const start = from.position < 0;
+  const row = start ? last.row : within(from.row + up, last.row);
+  const position = start ? 0 : within(from.position + right, last.position);
+  point({ row, position }, null);
+  const map = at("map"), cell = view.signal("cell"), shown_ = map.clientWidth - at("rows").offsetWidth;
+  const left = position * cell;
+  if (left < map.scrollLeft) map.scrollLeft = left;
+  if (left + cell > map.scrollLeft + shown_) map.scrollLeft = left + cell - shown_;
+}
+
+function notes() {
+  const { cosine, norm } = DATA.scale;
+  const digits = (number) => String(Number(number.toPrecision(2)));
+  const lines = [
+    `Values are rounded: cosines are exact to ±${digits(0.5 / cosine)}, norms to ±${digits(50 / norm)} %. ` +
+      "Colours span the middle 99 % of a model's values over all its prompts and steps on this page; " +
+      "values beyond have the colour of the end.",
+    "␣ is a space, ↵ a line break, ⇥ a tab; other characters that cannot be seen are written as \\u{code}. " +
+      "Columns of masked positions show the mask token.",
+  ];
+  if (!DATA.static) lines.push(`The skip sets of the policy ${DATA.policy} differ by prompt or phase and are not drawn.`);
+  if (!DATA.complete) lines.push("The page has the first prompts only: all of them would make it too large.");
+  const without = DATA.models.filter((one) => !one.has_texts).map((one) => one.name);
+  if (without.length) lines.push(`Tokens are shown by number where no tokenizer was found: ${without.join(", ")}.`);
+  at("notes").replaceChildren(...lines.map((line) => element("p", line)));
+}
+
+function start() {
+  const [first] = DATA.models;
+  const largest = first.skip_sets[first.skip_sets.length - 1];
+  chosen.skip = largest ? String(largest.k) : "";
+  fill(at("model"), DATA.models.map((one, i) => [i, one.label ? `${one.name} (${one.label})` : one.name]), 0);
+  fill(at("measure"), Object.entries(MEASURES).map(([key, one]) => [key, one.name]), chosen.measure);
+  const change = (id, set) => at(id).addEventListener("input", () => {
+    set(at(id).value);
+    fillStep();
+    draw();
+  });
+  change("model", (key) => { chosen.model = Number(key); fillModel(); });
+  change("prompt", (key) => { chosen.prompt = Number(key); });
+  change("measure", (key) => { chosen.measure = key; });
+  change("skip", (key) => { chosen.skip = key; });
+  change("step", (key) => { chosen.step = Number(key); });
+  at("controls").addEventListener("submit", (event) => event.preventDefault());
+  at("map").addEventListener("keydown", move);
+  at("view").addEventListener("mouseleave", leave);
+  window.addEventListener("resize", draw);
+  fillModel();
+  fillStep();
+  notes();
+  draw();
+}
+
+start();
