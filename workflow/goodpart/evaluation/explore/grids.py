@@ -24,7 +24,7 @@ STATISTICS = {
     "norms": ["prompt_id", "step", "mask_ratio", "depth", "position", "kind", "token_id", "norm"],
 }
 MEASURES = ("layer", "token", "norm")
-TAILS = (0.005, 0.995)  # the colours span the values between these quantiles
+QUARTERS = (0.005, 0.25, 0.5, 0.75, 0.995)  # quantiles that part the colours; values beyond have those of the ends
 
 
 @dataclass(frozen=True)
@@ -136,11 +136,11 @@ def _grid(table: pa.Table, step: int, row: str, value: str) -> NDArray:
 
 
 def spans(steps: list[StepGrid]) -> dict[str, list[int]]:
-    """measure -> the rounded values at TAILS over all steps of a model: what its colours span."""
+    """measure -> the rounded values at QUARTERS, over all steps of a model."""
     found = {}
     for measure in MEASURES:
         values = np.concatenate([getattr(step, measure).reshape(-1) for step in steps])
         values = values[values != ZERO] if measure == "norm" else values
-        low, high = np.quantile(values, TAILS) if len(values) else (0, 1)
-        found[measure] = [int(low), max(int(np.ceil(high)), int(low) + 1)]
+        parts = np.quantile(values, QUARTERS, method="nearest") if len(values) else np.zeros(len(QUARTERS))
+        found[measure] = parts.astype(int).tolist()
     return found

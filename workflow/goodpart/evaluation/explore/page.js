@@ -16,7 +16,7 @@ const MEASURES = {
   },
   norm: {
     name: "Norm",
-    long: "l2 norm of the hidden state (logarithmic colours, no unit)",
+    long: "l2 norm of the hidden state (no unit)",
     rows: "Depths, from 0 (bottom, the embedding); depth d is the output of layer d - 1",
     row: "Depth",
   },
@@ -27,7 +27,8 @@ const KINDS = {
   d: { name: "generated", colour: "#0072b2" },
   m: { name: "still masked", colour: "#e69f00" },
 };
-const RAMP = "viridis";
+// Each quarter of the colours has a quarter of a model's values, so that layers whose cosines are all near 1 differ.
+const RANGE = ["#440154", "#3b528b", "#21918c", "#5ec962", "#fde725"]; // viridis
 const FONT = "11px ui-monospace, monospace";
 const CELL = [13, 26], LINE = [12, 19]; // least and largest width and height of a cell, in pixels
 const BAND = 9, GAP = 4; // height of the band of kinds, and space around it
@@ -104,7 +105,7 @@ function fillModel() {
   }
   const text = ({ k, layers }) => {
     const found = layers.length === k ? "" : `, ${layers.length} found`;
-    return `${DATA.policy}, k = ${k}${found}: ${layers.length > 1 ? "layers" : "layer"} ${layers.join(", ")}`;
+    return `k = ${k}${found} (${DATA.policy})`;
   };
   fill(at("skip"), [["", "none"], ...sets.map((set) => [set.k, text(set)])], chosen.skip);
 }
@@ -118,10 +119,11 @@ function fillStep() {
   slider.disabled = steps.length < 2;
   const masked = step().kinds.split("m").length - 1;
   const generated = step().kinds.replaceAll("p", "").length;
+  const captured = steps.length < 10 ? `of ${steps.map((one) => one.step).join(", ")}` : `of ${steps.length} steps`;
   const single = steps.length < 2 && masked === 0;
   const text = single
     ? "one pass over prompt and completion"
-    : `${step().step} (of ${steps.map((one) => one.step).join(", ")}), ${masked} of ${generated} tokens masked`;
+    : `${step().step} (${captured}), ${masked} of ${generated} tokens masked`;
   at("step-text").textContent = text;
   slider.setAttribute("aria-valuetext", text);
 }
@@ -136,17 +138,16 @@ const SPEC = {
     { name: "cell", value: 14 },
     { name: "line", value: 14 },
     { name: "rows", value: 1 },
-    { name: "span", value: [0, 1] },
+    { name: "span", value: [0, 1, 2, 3, 4] },
     { name: "end", value: 0 },
     { name: "edge", value: 0 },
     { name: "foot", update: `rows * line + ${GAP}` },
   ],
   data: [{ name: "cells" }, { name: "columns" }, { name: "skipped" }, { name: "cursor" }],
-  scales: [{ name: "shade", type: "linear", domain: { signal: "span" }, range: { scheme: RAMP }, clamp: true }],
+  scales: [{ name: "shade", type: "linear", domain: { signal: "span" }, range: RANGE, clamp: true }],
   marks: [
     {
       type: "rect",
-      name: "nothing",
       interactive: false,
       encode: { update: {
         width: { signal: "width" }, height: { signal: "rows * line" }, fill: { value: "#eeeeee" },
@@ -154,7 +155,6 @@ const SPEC = {
     },
     {
       type: "rect",
-      name: "cells",
       from: { data: "cells" },
       encode: { update: {
         x: { signal: "datum.position * cell" },
@@ -174,9 +174,8 @@ const SPEC = {
         stroke: { value: colour }, strokeWidth: { value: width },
       } },
     })),
-    ...[["#ffffff", 4], ["#000000", 2]].map(([colour, width], i) => ({
+    ...[["#ffffff", 4], ["#000000", 1.75]].map(([colour, width]) => ({
       type: "rect",
-      name: `skipped${i}`,
       from: { data: "skipped" },
       interactive: false,
       encode: { update: {
@@ -190,7 +189,6 @@ const SPEC = {
     })),
     {
       type: "rect",
-      name: "band",
       from: { data: "columns" },
       encode: { update: {
         x: { signal: "datum.position * cell" },
@@ -203,7 +201,6 @@ const SPEC = {
     },
     {
       type: "text",
-      name: "tokens",
       from: { data: "columns" },
       encode: { update: {
         x: { signal: "(datum.position + 0.5) * cell" },
@@ -236,8 +233,7 @@ const SPEC = {
   ],
 };
 
-const view = new vega.View(vega.parse(SPEC), { renderer: "canvas", container: at("view"), hover: true });
-view.tooltip((_, event, item, datum) => (datum ? point(datum, event) : leave()));
+let view; // of Vega
 
 /** Pixels of the longest text of this step's tokens, as far as the axis shows it. */
 function textLength(texts) {
@@ -288,7 +284,9 @@ function draw() {
 function drawRows(rows, line, marked) {
   const labels = [];
   for (let row = rows - 1; row >= 0; row--) {
-    const label = element("div", row, marked.includes(row - firstRow()) ? "skipped" : "");
+    const layer = row - firstRow(), chosenRow = marked.includes(layer);
+    const label = element("div", row, chosenRow ? "skipped" : "");
+    if (chosenRow) label.prepend(element("span", firstRow() ? `skip layer ${layer} → ` : "skip "));
     label.style.height = label.style.lineHeight = `${line}px`;
     labels.push(label);
   }
@@ -298,14 +296,19 @@ function drawRows(rows, line, marked) {
 
 function drawLegend(measure) {
   at("scale-name").textContent = MEASURES[measure].long;
-  const [low, high] = model().spans[measure];
-  at("low").textContent = `≤ ${shown(measure, low)}`;
-  at("high").textContent = measure !== "norm" && high >= DATA.scale.cosine ? shown(measure, high) : `≥ ${shown(measure, high)}`;
-  const context = at("ramp").getContext("2d");
-  const colours = vega.scheme(RAMP);
-  for (let x = 0; x < 180; x++) {
-    context.fillStyle = typeof colours === "function" ? colours(x / 179) : colours[Math.round((x / 179) * (colours.length - 1))];
-    context.fillRect(x, 0, 1, 12);
+  const span = model().spans[measure];
+  const signs = ["≤ ", "", "", "", "≥ "];
+  at("ticks").replaceChildren(...span.map((number, i) => {
+    const tick = element("span", signs[i] + shown(measure, number));
+    tick.style.left = `${25 * i}%`;
+    tick.style.transform = `translateX(-${25 * i}%)`;
+    return tick;
+  }));
+  const ramp = at("ramp"), context = ramp.getContext("2d"), colour = view.scale("shade");
+  for (let x = 0; x < ramp.width; x++) {
+    const place = (4 * x) / ramp.width, low = Math.floor(place);
+    context.fillStyle = colour(span[low] + (place - low) * (span[low + 1] - span[low]));
+    context.fillRect(x, 0, 1, ramp.height);
   }
   const items = Object.entries(KINDS).filter(([kind]) => prompt().steps.some((one) => one.kinds.includes(kind)));
   at("kinds").replaceChildren(...items.map(([, kind]) => {
@@ -330,8 +333,8 @@ function facts({ row, position }) {
   if (row === undefined) return found;
   const layer = row - firstRow();
   const depth = layer + 1;
-  const at_ = layer < 0 ? "Embedding (depth 0)" : `Layer ${layer} (its output is depth ${depth})`;
-  found.push(["Row", skipped().includes(layer) ? `${at_}, in the skip set` : at_]);
+  const name = layer < 0 ? "none: the embedding (depth 0)" : `${layer} (its output is depth ${depth})`;
+  found.push(["Layer", skipped().includes(layer) ? `${name}, in the skip set` : name]);
   const numbers_ = { layer: [layer, "Cosine of input and output"],
     token: [depth, next === null ? "Cosine with next token" : `Cosine with next token ${next}`],
     norm: [depth, "Norm"] };
@@ -405,8 +408,7 @@ function notes() {
   const digits = (number) => String(Number(number.toPrecision(2)));
   const lines = [
     `Values are rounded: cosines are exact to ±${digits(0.5 / cosine)}, norms to ±${digits(50 / norm)} %. ` +
-      "Colours span the middle 99 % of a model's values over all its prompts and steps on this page; " +
-      "values beyond have the colour of the end.",
+      "Each quarter of the colours has a quarter of the model's values, of all its prompts and steps on this page.",
     "␣ is a space, ↵ a line break, ⇥ a tab; other characters that cannot be seen are written as \\u{code}. " +
       "Columns of masked positions show the mask token.",
   ];
@@ -417,13 +419,16 @@ function notes() {
   at("notes").replaceChildren(...lines.map((line) => element("p", line)));
 }
 
-function start() {
+async function start() {
+  const tooltip = (_, event, item, datum) => (datum ? point(datum, event) : leave());
+  const options = { mode: "vega", renderer: "canvas", actions: false, defaultStyle: false, tooltip };
+  ({ view } = await vegaEmbed(at("view"), SPEC, options));
   const [first] = DATA.models;
   const largest = first.skip_sets[first.skip_sets.length - 1];
   chosen.skip = largest ? String(largest.k) : "";
   fill(at("model"), DATA.models.map((one, i) => [i, one.label ? `${one.name} (${one.label})` : one.name]), 0);
   fill(at("measure"), Object.entries(MEASURES).map(([key, one]) => [key, one.name]), chosen.measure);
-  const change = (id, set) => at(id).addEventListener("input", () => {
+  const change = (id, set) => at(id).addEventListener(id === "step" ? "input" : "change", () => {
     set(at(id).value);
     fillStep();
     draw();

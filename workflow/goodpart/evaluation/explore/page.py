@@ -12,7 +12,7 @@ from goodpart.errors import GoodpartError
 HERE = Path(__file__).parent
 FILES = ("page.html", "page.css", "page.js")
 INSTALL = "pip install -c envs/lock.txt -e '.[explore]'"
-SNIPPET = "window.vega = vega;"  # what the library's bundle does when the page runs it
+SNIPPET = "window.vegaEmbed = vegaEmbed;"  # what the page runs of the bundle
 
 
 def library() -> str:
