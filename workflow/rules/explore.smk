@@ -76,7 +76,9 @@ rule explore:
             ks=EXPLORE_KS,
             checkpoints={
                 model: {
-                    "name": str(CONFIGURATION.models[model].path or CONFIGURATION.models[model].hub),
+                    "name": str(
+                        CONFIGURATION.models[model].path or CONFIGURATION.models[model].hub
+                    ),
                     "revision": CONFIGURATION.models[model].revision,
                 }
                 for model in RUN.models

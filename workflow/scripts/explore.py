@@ -17,7 +17,8 @@ from goodpart.jobs.job import Job
 from goodpart.policies.skip_sets import static_layers
 
 LIMIT = 40_000_000  # bytes of values from which the page has no more prompts
-Prompts = dict[tuple[str, str], list[tuple[str, list[StepGrid]]]]  # (model, benchmark) -> prompts with their steps
+# (model, benchmark) -> prompts, each with its steps
+Prompts = dict[tuple[str, str], list[tuple[str, list[StepGrid]]]]
 
 
 def read(measured: FigureData, limit: int = LIMIT) -> tuple[Prompts, bool]:

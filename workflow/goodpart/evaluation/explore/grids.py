@@ -21,22 +21,21 @@ ZERO = -32_768  # a norm of 0, which has no logarithm
 STATISTICS = {
     "layers": ["prompt_id", "step", "layer", "position", "cosine"],
     "tokens": ["prompt_id", "step", "depth", "position", "cosine"],
-    "norms": ["prompt_id", "step", "mask_ratio", "depth", "position", "kind", "token_id", "norm"],
+    "norms": ["prompt_id", "step", "depth", "position", "kind", "token_id", "norm"],
 }
 MEASURES = ("layer", "token", "norm")
-QUARTERS = (0.005, 0.25, 0.5, 0.75, 0.995)  # quantiles that part the colours; values beyond have those of the ends
+QUARTERS = (0.005, 0.25, 0.5, 0.75, 0.995)  # quantiles between which the colours run
 
 
 @dataclass(frozen=True)
 class StepGrid:
     """One step of one prompt: T positions of a model with L layers.
 
-    layer [L, T]: cosine of a layer's input and output. token [L + 1, T - 1]: cosine of positions i and i + 1 at
-    each depth. norm [L + 1, T]: l2 norms. All are int16, rounded as `rounded_cosine` and `rounded_norm` do.
+    layer [L, T]: cosine of a layer's input and output. token [L + 1, T - 1]: cosine of positions i and i + 1
+    at each depth. norm [L + 1, T]: l2 norms. All are int16, as `rounded_cosine` and `rounded_norm` give them.
     """
 
     step: int
-    mask_ratio: float
     token_ids: list[int]
     kinds: list[str]
     layer: NDArray[np.int16]
@@ -50,11 +49,10 @@ class StepGrid:
         return values * 4 // 3 + 8 * len(self.token_ids)
 
     def packed(self) -> dict[str, Any]:
-        """The step as JSON: of each kind its first letter, and the values as base64 of little-endian int16."""
+        """The step as JSON: first letters of kinds, and values as base64 of little-endian int16."""
         values = {m: base64.b64encode(getattr(self, m).astype("<i2").tobytes()).decode() for m in MEASURES}
         kinds = "".join(kind[0] for kind in self.kinds)
-        ratio = round(self.mask_ratio, 4)
-        return {"step": self.step, "masked": ratio, "ids": self.token_ids, "kinds": kinds, **values}
+        return {"step": self.step, "ids": self.token_ids, "kinds": kinds, **values}
 
 
 def rounded_cosine(values: NDArray) -> NDArray[np.int16]:
@@ -72,7 +70,7 @@ def rounded_norm(values: NDArray) -> NDArray[np.int16]:
 def read_prompts(files: Mapping[str, Path]) -> Iterator[tuple[str, list[StepGrid]]]:
     """Yield (prompt id, its steps) of one model and benchmark, a prompt in memory at a time.
 
-    `files`: the file of each of STATISTICS. Raises GoodpartError for a damaged file, or files of other prompts.
+    `files`: the file of each of STATISTICS. Raises GoodpartError for a damaged file, or others' prompts.
     """
     parts = [_by_prompt(files[name], columns) for name, columns in STATISTICS.items()]
     try:
@@ -80,8 +78,9 @@ def read_prompts(files: Mapping[str, Path]) -> Iterator[tuple[str, list[StepGrid
             [prompt] = {table["prompt_id"][0].as_py() for table in tables}
             yield prompt, list(_steps(*tables))
     except ValueError as error:
-        folder = files["norms"].parent
-        raise GoodpartError(f"{folder}: its files do not fit together; delete the folder and rerun") from error
+        raise GoodpartError(
+            f"{files['norms'].parent}: its files do not fit together ({error}); delete the folder and rerun"
+        ) from error
 
 
 def _by_prompt(path: Path, columns: list[str]) -> Iterator[pa.Table]:
@@ -115,7 +114,6 @@ def _steps(layers: pa.Table, tokens: pa.Table, norms: pa.Table) -> Iterator[Step
             raise ValueError(f"step {number} has other layers or positions in another file")
         yield StepGrid(
             number,
-            first["mask_ratio"][0].as_py(),
             first["token_id"].to_numpy()[:positions].tolist(),
             first["kind"].slice(0, positions).to_pylist(),
             rounded_cosine(layer),

@@ -10,7 +10,7 @@ from typing import Any
 from goodpart.errors import GoodpartError
 
 HERE = Path(__file__).parent
-FILES = ("page.html", "page.css", "page.js")
+FILES = ("page.html", "page.css", "map.js", "page.js")
 INSTALL = "pip install -c envs/lock.txt -e '.[explore]'"
 SNIPPET = "window.vegaEmbed = vegaEmbed;"  # what the page runs of the bundle
 
@@ -26,9 +26,9 @@ def library() -> str:
 
 def html(data: dict[str, Any], script: str) -> str:
     """The page that shows `data` with the library `script`; no text in `data` can end or start an element."""
-    template, style, own = ((HERE / name).read_text(encoding="utf-8") for name in FILES)
-    # In JSON a < stands in strings only. In a script, </script stands in strings and regular expressions only.
+    template, style, *own = ((HERE / name).read_text(encoding="utf-8") for name in FILES)
+    # In JSON, < stands in strings only; in a script, </script in strings and regular expressions only.
     text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     parts = {"style": style, "library": re.sub(r"</(?=script)", r"<\\/", script, flags=re.I), "data": text}
-    parts["script"] = own
+    parts["script"] = "\n".join(own)
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
