@@ -250,7 +250,8 @@ def test_the_job_declares_the_modules_that_it_imports(job, tmp_path):
         "import scripts.explore as script\n"
         "script.library = lambda: ''\n"
         f"told = {{'params': {job!r}, 'wildcards': {{}}}}\n"
-        f"script.main(Job.of('explore', 1, {{'input': {{}}, 'output': [{str(tmp_path / 'e.html')!r}]}}, told))\n"
+        f"files = {{'input': {{}}, 'output': [{str(tmp_path / 'e.html')!r}]}}\n"
+        "script.main(Job.of('explore', 1, files, told))\n"
         "print(json.dumps([m for m in sys.modules if m.split('.')[0] in ('goodpart', 'scripts')]))\n"
     )
     run = subprocess.run(

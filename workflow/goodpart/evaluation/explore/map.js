@@ -52,13 +52,13 @@ const SPEC = {
         stroke: { value: colour }, strokeWidth: { value: width },
       } },
     })),
-    ...[["#ffffff", 4], ["#000000", 1.75]].map(([colour, width]) => ({
+    ...[["#ffffff", 4], ["#000000", 2]].map(([colour, width]) => ({
       type: "rect",
       from: { data: "skipped" },
       interactive: false,
       encode: { update: {
-        x: { value: 1 },
-        width: { signal: "width - 2" },
+        x: { value: 2 },
+        width: { signal: "width - 4" },
         y: { signal: "(rows - 1 - datum.row) * line" },
         height: { signal: "line" },
         stroke: { value: colour },
