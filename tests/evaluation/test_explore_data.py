@@ -166,6 +166,15 @@ def test_files_that_do_not_fit_together_are_named(job, library, tmp_path, name):
     assert not (tmp_path / "explore.html").exists()
 
 
+def test_statistics_without_prompts_are_named(job, library, tmp_path):
+    for name in grids.STATISTICS:
+        where = {"model": "ar", "decode": "default", "benchmark": "b", "statistic": name}
+        file = Path(job["results"]) / paths.STATISTICS.format(**where)
+        pq.write_table(pq.read_table(file).slice(0, 0), file)
+    with pytest.raises(GoodpartError, match=r"results: the statistics of ar, b lack prompts; .* rerun"):
+        run_script("explore", tmp_path / "explore.html", **job)
+
+
 def test_the_same_results_give_the_same_bytes(job, library, tmp_path):
     for name in ("one", "two"):
         run_script("explore", tmp_path / f"{name}.html", **job)

@@ -290,7 +290,7 @@ def test_rows_of_the_skip_set_are_marked(made, browser, measure, first):
             labels = browser.execute_script(
                 "return [...document.querySelectorAll('#rows .skipped')].map((label) => label.textContent)"
             )
-            sign = "skip {0}" if not first else "skip layer {0} → {1}"
+            sign = "skip {0}" if not first else "skip {0} → {1}"
             assert labels[::-1] == [sign.format(layer, layer + first) for layer in layers]
             dark = browser.execute_script(
                 "const canvas = document.querySelector('#view canvas'), pen = canvas.getContext('2d');"

@@ -36,9 +36,9 @@ def explore_tokenizers(wildcards):
 
 def explore_library(wildcards):
     """Stop before any work where the page's library is not installed. As an input it names no files."""
-    settings_ = workflow.deployment_settings.deployment_method
+    deployed = workflow.deployment_settings.deployment_method
     missing = importlib.util.find_spec("vl_convert") is None
-    if missing and not workflow.dryrun and DeploymentMethod.CONDA not in settings_:
+    if missing and not workflow.dryrun and DeploymentMethod.CONDA not in deployed:
         raise WorkflowError(
             f"explore needs the library Vega (vl-convert-python): {explore_page.INSTALL}"
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from goodpart import paths
+from goodpart.errors import GoodpartError
 from goodpart.evaluation.drawing.selection import FigureData, FigureModel
 from goodpart.evaluation.explore.grids import COSINE, NORM, STATISTICS, ZERO, StepGrid, read_prompts, spans
 from goodpart.evaluation.explore.page import html, library
@@ -34,16 +35,19 @@ def read(measured: FigureData, limit: int = LIMIT) -> tuple[Prompts, bool]:
         for number, benchmark in enumerate(measured.benchmarks)
     }
     found: Prompts = {key: [] for key in readers}
-    taken = 0
-    while taken < limit:
-        new = {key: next(reader, None) for key, reader in readers.items()}
-        if not any(new.values()):
-            return found, True
+    taken, complete = 0, False
+    while taken < limit and not complete:
+        new = {key: prompt for key, reader in readers.items() if (prompt := next(reader, None))}
+        complete = not new
         for key, prompt in new.items():
-            if prompt is not None:
-                found[key].append(prompt)
-                taken += sum(step.nbytes for step in prompt[1])
-    return found, all(next(reader, None) is None for reader in readers.values())
+            found[key].append(prompt)
+            taken += sum(step.nbytes for step in prompt[1])
+    if empty := [key for key, prompts in found.items() if not prompts]:
+        model, benchmark = empty[0]
+        raise GoodpartError(
+            f"{measured.results}: the statistics of {model}, {benchmark} lack prompts; delete them and rerun"
+        )
+    return found, complete or all(next(reader, None) is None for reader in readers.values())
 
 
 def described(model: FigureModel, prompts: Prompts, job: Job) -> dict[str, Any]:

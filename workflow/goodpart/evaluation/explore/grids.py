@@ -92,6 +92,8 @@ def _by_prompt(path: Path, columns: list[str]) -> Iterator[pa.Table]:
             raise GoodpartError(f"{path}: has no column {', '.join(missing)}; delete it and rerun")
         for group in range(file.num_row_groups):
             part = file.read_row_group(group, columns=columns)
+            if not len(part):
+                continue
             if parts and part["prompt_id"][0].as_py() != name:
                 yield pa.concat_tables(parts)
                 parts = []

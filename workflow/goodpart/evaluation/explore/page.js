@@ -172,7 +172,7 @@ function drawRows(rows, line, marked) {
   for (let row = rows - 1; row >= 0; row--) {
     const layer = row - firstRow(), chosenRow = marked.includes(layer);
     const label = element("div", row, chosenRow ? "skipped" : "");
-    if (chosenRow) label.prepend(element("span", firstRow() ? `skip layer ${layer} → ` : "skip "));
+    if (chosenRow) label.prepend(element("span", firstRow() ? `skip ${layer} → ` : "skip "));
     label.style.height = label.style.lineHeight = `${line}px`;
     labels.push(label);
   }
@@ -221,10 +221,11 @@ function facts({ row, position }) {
   const depth = layer + 1;
   const name = layer < 0 ? "none: the embedding (depth 0)" : `${layer} (its output is depth ${depth})`;
   found.push(["Layer", skipped().includes(layer) ? `${name}, in the skip set` : name]);
-  const numbers_ = { layer: [layer, "Cosine of input and output"],
-    token: [depth, next === null ? "Cosine with next token" : `Cosine with next token ${next}`],
+  if (next !== null) found.push(["Next token", next]);
+  const measured = { layer: [layer, "Cosine of input and output"],
+    token: [depth, "Cosine with next token"],
     norm: [depth, "Norm"] };
-  for (const [measure, [line, name]] of Object.entries(numbers_)) {
+  for (const [measure, [line, name]] of Object.entries(measured)) {
     if (measure !== "layer" || layer >= 0) {
       found.push([name, shown(measure, stored(measure, line, position)), measure]);
     }
@@ -283,10 +284,10 @@ function move(event) {
   const row = start ? last.row : within(from.row + up, last.row);
   const position = start ? 0 : within(from.position + right, last.position);
   point({ row, position }, null);
-  const map = at("map"), cell = view.signal("cell"), shown_ = map.clientWidth - at("rows").offsetWidth;
+  const map = at("map"), cell = view.signal("cell"), inside = map.clientWidth - at("rows").offsetWidth;
   const left = position * cell;
   if (left < map.scrollLeft) map.scrollLeft = left;
-  if (left + cell > map.scrollLeft + shown_) map.scrollLeft = left + cell - shown_;
+  if (left + cell > map.scrollLeft + inside) map.scrollLeft = left + cell - inside;
 }
 
 function notes() {
