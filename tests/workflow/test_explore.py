@@ -146,6 +146,8 @@ def test_it_opens_from_a_file_without_network_or_errors(made, browser):
     assert [name for name in loaded if not name.startswith("data:")] == []
     text = (made.folder / "paper_figs" / "explore.html").read_text()
     assert " src=" not in text.split("<script>")[0]
+    notes = browser.execute_script("return document.getElementById('notes').textContent")
+    assert "cosines are exact to ±0.00005, norms to ±0.03 %" in notes
     # Its policy refuses whatever a script might ask for.
     refused = browser.execute_async_script(
         "const done = arguments[0];"
@@ -236,7 +238,7 @@ def test_what_hovering_shows_is_in_the_parquet_files(made, browser, measure, mod
         [expected] = values.filter(**{row: line, "position": position})[values.columns[-2]].to_list()
         [key] = [key for key in found if key.startswith(shown)]
         if measure == "Norm":
-            assert float(found[key]) == pytest.approx(expected, rel=0.00025 + 0.0005)  # and 4 digits
+            assert float(found[key]) == pytest.approx(expected, rel=0.0003)
         else:
             assert abs(float(found[key]) - expected) <= 0.00005 + 1e-6
         [token] = norms.filter(position=position)["token_id"].to_list()

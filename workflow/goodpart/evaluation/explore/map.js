@@ -1,5 +1,3 @@
-"use strict";
-
 // The map as Vega draws it. page.js gives it the signals and the data.
 
 // Each quarter of the colours has a quarter of a model's values, so that layers whose cosines are all near 1 differ.

@@ -10,7 +10,7 @@ from typing import Any
 from goodpart.errors import GoodpartError
 
 HERE = Path(__file__).parent
-FILES = ("page.html", "page.css", "map.js", "page.js")
+FILES = ("page.html", "page.css", "data.js", "map.js", "page.js")
 INSTALL = "pip install -c envs/lock.txt -e '.[explore]'"
 SNIPPET = "window.vegaEmbed = vegaEmbed;"  # what the page runs of the bundle
 
