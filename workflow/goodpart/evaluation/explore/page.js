@@ -114,7 +114,8 @@ function drawRows(rows, line, marked) {
 function drawLegend(measure) {
   at("scale-name").textContent = MEASURES[measure].long;
   const span = model().spans[measure];
-  const signs = ["≤ ", "", "", "", "≥ "];
+  const largest = measure !== "norm" && span[4] === DATA.scale.cosine; // no cosine is above 1
+  const signs = ["≤ ", "", "", "", largest ? "" : "≥ "];
   at("ticks").replaceChildren(...span.map((number, i) => {
     const tick = element("span", signs[i] + shown(measure, number));
     tick.style.left = `${25 * i}%`;
