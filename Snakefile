@@ -33,6 +33,7 @@
 #   paper_figs/comparison.{csv,md}   paper_figs/quality_latency.{pdf,png,csv}   paper_figs/quality_latency_table.md
 #   paper_figs/{policies,overlap}.{pdf,png,csv}   paper_figs/policy_study_table.{csv,md}
 #   paper_figs/controlled_study.{pdf,png,csv}   paper_figs/controlled_study_table.{csv,md}
+#   paper_figs/explore.html                                       a page to look at hidden states
 #   paper_figs/training_curves.{pdf,png,csv}   paper_figs/report/{page}.html: tables as the report shows them
 #
 # {policy} names an entry of config.yaml; full depth is full/k0, shared by all policies. {decode} names a
@@ -106,6 +107,7 @@ include: "workflow/rules/skip_figures.smk"
 include: "workflow/rules/policies.smk"
 include: "workflow/rules/controlled_study.smk"
 include: "workflow/rules/generation_order.smk"
+include: "workflow/rules/explore.smk"
 include: "workflow/rules/quality_latency.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/checks.smk"
