@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from goodpart.errors import GoodpartError
-from goodpart.jobs.parquet import open_parquet, with_metadata
+from goodpart.jobs.parquet import CHECKED, damaged, open_parquet, with_metadata
 
 KINDS = ("prompt", "masked", "decoded")
 ROW_GROUP = 1 << 20  # bytes of one (step, depth) from which it is a row group of its own
@@ -80,7 +80,7 @@ class CacheWriter:
         self.writer = pq.ParquetWriter(
             path,
             self.schema,
-            compression="zstd",
+            **CHECKED,
             compression_level=1,
             use_dictionary=names,
             write_statistics=names,
@@ -133,8 +133,8 @@ def read_steps(paths: Iterable[Path]) -> Iterator[StepStates]:
                 for states in _steps(file, path, buffer):
                     yield states
                     buffer = max(buffer, states.hidden.reshape(-1), key=len)
-            except (pa.ArrowInvalid, OSError) as error:
-                raise GoodpartError(f"{path}: is damaged ({error}); delete it and rerun") from error
+            except (pa.ArrowException, OSError) as error:
+                raise damaged(path, error) from error
 
 
 def _steps(file: pq.ParquetFile, path: Path, buffer: NDArray[np.float32]) -> Iterator[StepStates]:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from goodpart.jobs.files import written
-from goodpart.jobs.parquet import open_parquet, with_metadata
+from goodpart.jobs.parquet import CHECKED, read_groups, with_metadata
 from goodpart.states.cache import KINDS, StepStates
 from goodpart.states.similarity import StepSimilarities, angular_distance, step_similarities
 
@@ -150,7 +150,7 @@ class TableWriters:
     def __enter__(self) -> TableWriters:
         for name, schema in SCHEMAS.items():
             partial = self.stack.enter_context(written(self.paths[name]))
-            writer = pq.ParquetWriter(partial, with_metadata(schema, self.metadata), compression="zstd")
+            writer = pq.ParquetWriter(partial, with_metadata(schema, self.metadata), **CHECKED)
             self.writers[name] = self.stack.enter_context(writer)
         return self
 
@@ -179,7 +179,6 @@ class TableWriters:
         """Append the tables of files, a row group at a time."""
         self._flush(0)
         for path in paths:
-            with open_parquet(path) as file:
-                for group in range(file.num_row_groups):
-                    writer = self.writers[path.stem]
-                    writer.write_table(file.read_row_group(group).cast(writer.schema))
+            writer = self.writers[path.stem]
+            for group in read_groups(path):
+                writer.write_table(group.cast(writer.schema))

@@ -13,7 +13,7 @@ from goodpart import paths
 from goodpart.errors import GoodpartError
 from goodpart.evaluation.drawing import style
 from goodpart.jobs.job import Job
-from goodpart.jobs.parquet import open_parquet, read_table
+from goodpart.jobs.parquet import read_groups, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,13 +81,11 @@ class FigureData:
         """Rows of the first prompt of the first benchmark, which is the same for every model."""
         path = self.files(model, statistic, window)[0]
         parts, name = [], None
-        with open_parquet(path) as file:
-            for group in range(file.num_row_groups):
-                part = file.read_row_group(group)
-                name = name or part["prompt_id"][0].as_py()
-                if part["prompt_id"][0].as_py() != name:
-                    break
-                parts.append(part)
+        for part in read_groups(path):
+            name = name or part["prompt_id"][0].as_py()
+            if part["prompt_id"][0].as_py() != name:
+                break
+            parts.append(part)
         if not parts:
             raise GoodpartError(f"{path}: has no prompts; delete it and run again")
         return pa.concat_tables(parts).to_pandas()
