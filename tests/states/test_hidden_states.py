@@ -221,6 +221,7 @@ def command(rule, folder, first, last, *, tokens=8, **more):
     text = job_text(
         folder / rule,
         inputs={"item_files": [folder / "items.parquet"]},
+        wildcards={"model": "a-model"},
         **{"model": entry, "settings": [{"max_new_tokens": tokens}], "steps": 3, "seed": 0, **more},
         **{"first": first, "last": last},
     )
@@ -241,7 +242,7 @@ def prompts(tmp_path_factory):
 def statistics(folder, name, streamed=()):
     outputs = [folder / name / f"{statistic}.parquet" for statistic in SCHEMAS]
     inputs = {"hidden_states": folder / "hidden_states", "streamed": streamed}
-    run_script("statistics", outputs, inputs=inputs)
+    run_script("statistics", outputs, inputs=inputs, wildcards={"model": "a-model", "benchmark": "b"})
     return {path.stem: polars.read_parquet(path) for path in outputs}
 
 
@@ -254,6 +255,10 @@ def test_both_routes_give_the_same_statistics(prompts):
         extra.unlink()
     subprocess.run(**command("streamed_statistics", prompts, 2, PROMPTS), check=True)
     both = statistics(prompts, "both", prompts / "streamed_statistics")
+    for table in (*cached.values(), *both.values()):  # in every row, as completions name it
+        assert set(table["model"]) == {"a-model"}
+        assert set(table["benchmark"]) == {"b"}
+        assert table["item_id"].cast(str).to_list() == table["prompt_id"].to_list()
     assert set(cached["layers"]["prompt_id"]) == {f"x/{i}" for i in range(PROMPTS)}
     for name, wanted in cached.items():
         found = both[name]

@@ -11,7 +11,7 @@ from goodpart.states.recording import Capture, check_size, finish, prompts_of
 
 def cache_prompt(capture: Capture, path: Path) -> None:
     """Write the hidden states of one prompt."""
-    with CacheWriter(path, capture.width, capture.facts) as writer:
+    with CacheWriter(path, capture.width, capture.facts, capture.place) as writer:
         capture.run(writer.write)
 
 

@@ -43,7 +43,8 @@ def write(job: Job) -> None:
         raise GoodpartError(f"{job.input.hidden_states}: no cached hidden states; rerun hidden_states")
     streamed = sorted(job.input.streamed.glob("[!.]*/layers.parquet")) if job.input.streamed else []
     facts = facts_of([*files, *streamed])
-    with TableWriters(job.outputs, provenance(**facts)) as writers:
+    place = (job.wildcards.model, job.wildcards.benchmark)
+    with TableWriters(job.outputs, provenance(**facts), place) as writers:
         for states in read_steps(progress(files, "statistics")):
             writers.add(step_tables(states))
         for file in streamed:

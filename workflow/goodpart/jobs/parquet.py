@@ -118,6 +118,23 @@ def read_tables(paths: Iterable[Path], columns: list[str] | None = None) -> pa.T
     return pa.concat_tables([read_table(path, columns).replace_schema_metadata() for path in paths])
 
 
+# Where the rows of a statistic come from, as in completions; repeated values take next to no space.
+PLACE = pa.schema(
+    [(name, pa.dictionary(pa.int32(), pa.string())) for name in ("model", "benchmark", "item_id")]
+)
+
+
+def with_place(table: pa.Table, model: str, benchmark: str) -> pa.Table:
+    """A table with the columns of PLACE behind its own, where it lacks them; `item_id` is its `prompt_id`."""
+    zeros = pa.repeat(pa.scalar(0, pa.int32()), len(table))
+    for name, value in (("model", model), ("benchmark", benchmark)):
+        if name not in table.column_names:
+            table = table.append_column(name, pa.DictionaryArray.from_arrays(zeros, [value]))
+    if "item_id" not in table.column_names:
+        table = table.append_column("item_id", table["prompt_id"].dictionary_encode())
+    return table
+
+
 def prompt_tables(paths: Iterable[Path], columns: list[str]) -> Iterator[pa.Table]:
     """Read files of one benchmark each; each `prompt_id` begins with its file's number.
 

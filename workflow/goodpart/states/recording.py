@@ -30,6 +30,7 @@ class Capture:
     """One prompt to capture: where its states go, and everything that they depend on."""
 
     model: Model
+    place: tuple[str, str]  # names of the model and the benchmark
     prompt_id: str
     prompt: list[int]
     settings: Any
@@ -82,6 +83,7 @@ def prompts_of(job: Job, suffix: str) -> list[list[Capture]]:
             [
                 Capture(
                     model,
+                    (job.wildcards.model, folder.name),
                     item["item_id"],
                     prompt,
                     capture_settings(model, decoding),
