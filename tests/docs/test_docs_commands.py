@@ -17,12 +17,20 @@ import yaml
 from snakemake.cli import parse_args
 
 from conftest import ROOT, Workflow
-from documentation import LEFT_OUT, PAGES, Command, commands, configurations, save
+from documentation import LEFT_OUT, PAGES, Command, checkpoint_of_own, commands, configurations, save
 from goodpart.jobs import runtime
+from goodpart.models.families import SHIPPED
 from goodpart_tools import cli
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-MADE = ("results", "paper_figs", "downloads", "another-clone", ".venv")  # what runs and readers make
+MADE = (
+    "results",
+    "paper_figs",
+    "downloads",
+    "another-clone",
+    ".venv",
+    "leftmost.yaml",
+)  # what runs and readers make
 CHECKPOINT = "workflow/resources/models/dream-tiny-base"  # stands for the reader's /models/my-dream
 # Not a plan, or one that needs what this machine may lack: their arguments are parsed only.
 PARSED_ONLY = ("--unlock", "--lint", "--report", "--sdm", "--executor")
@@ -208,7 +216,8 @@ def reader(tmp_path_factory) -> Workflow:
             config = yaml.safe_load(text)
             for entry in config.get("models", {}).values():
                 if "path" in entry:
-                    entry["path"] = CHECKPOINT
+                    own = entry["family"] not in SHIPPED
+                    entry["path"] = str(checkpoint_of_own(made.folder)) if own else CHECKPOINT
             for entry in config.get("benchmarks", {}).values():
                 for split in ("evaluation", "calibration"):
                     if "path" in entry.get(split, {}):

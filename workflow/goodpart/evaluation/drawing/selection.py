@@ -23,13 +23,17 @@ PROMPT_KINDS = ("prompt", "masked", "decoded")
 
 @dataclass(frozen=True)
 class FigureModel:
-    """A model in a figure: its name, label, family, number of layers L and colour."""
+    """A model in a figure: its name, label, family, number of layers L and colour.
+
+    `one_pass`: it has no denoising steps, and its states are those of one pass over prompt and completion.
+    """
 
     name: str
     label: str
     family: str
     layers: int
     colour: str
+    one_pass: bool
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,14 @@ class FigureData:
         columns = {name: model["paper_column"] for name, model in chosen["models"].items()}
         palette = style.colours(columns)
         models = [
-            FigureModel(name, columns[name] or name, model["family"], model["layers"], palette[name])
+            FigureModel(
+                name,
+                columns[name] or name,
+                model["family"],
+                model["layers"],
+                palette[name],
+                model["one_pass"],
+            )
             for name, model in chosen["models"].items()
         ]
         return cls(results, models, chosen["windows"], chosen["benchmarks"])
