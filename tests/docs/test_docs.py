@@ -93,7 +93,7 @@ SAVED = {".".join(Path(name).with_suffix("").parts[1:]) for page in PAGES for na
 
 
 def is_there(name):
-    """Whether a dotted name is a module, or a name that a module defines, here or at a reader who saved it."""
+    """Whether a dotted name is a module, or a name in one; those that a page lets its reader save are."""
     if name in SAVED or name.rpartition(".")[0] in SAVED:
         return True
     module, _, last = name.rpartition(".")
