@@ -20,12 +20,19 @@ from snakemake.utils import update_config
 from conftest import LATENCY, ROOT, Workflow
 from documentation import PAGES, checkpoint_of_own, commands, save
 
-# So few items and prompts that a journey takes about a minute.
+# So few models, items and prompts that a journey takes about a minute.
 FEW = {
+    "run": {"models": ["llada-tiny-instruct", "qwen2.5-tiny"], "benchmarks": ["tiny-math500"]},
+    "models": {name: {"layers_skipped": [0, 4]} for name in ("llada-tiny-instruct", "qwen2.5-tiny")},
     "benchmarks": {f"tiny-{name}": {"n": 4} for name in ("gsm8k", "math500", "humaneval", "mbpp")},
-    "capture": {"prompts": 2, "stored": 1, "steps": 2},
+    "capture": {"benchmarks": ["tiny-mbpp"], "prompts": 2, "stored": 1, "steps": 2},
     "generation": {"kl_items": 2, "likelihood_items": 2},
     "latency": LATENCY,
+    "policy_study": {
+        "benchmark": "tiny-math500",
+        "layers_skipped": [2],
+        "policies": ["similarity", "evenly_spaced"],
+    },
 }
 OWN = ("mine.yaml", "grid.yaml", "leftmost.yaml")  # configurations of the pages
 OWN_MODEL = "workflow/resources/models/dream-tiny-base"  # stands for the reader's /models/my-dream

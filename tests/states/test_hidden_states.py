@@ -22,7 +22,7 @@ from goodpart.models.loading import load
 from goodpart.policies.search_objective import cached_canvases
 from goodpart.states.cache import CacheWriter, StepStates, read_steps
 from goodpart.states.capture import capture_prompt, capture_settings
-from goodpart.states.captured_steps import cache_bytes, chosen_steps
+from goodpart.states.captured_steps import MOST_GB, cache_bytes, chosen_steps
 from goodpart.states.first_pass import first_pass
 from goodpart.states.statistics import SCHEMAS, step_tables
 from scripts.prompt_similarities import prompt_rows
@@ -248,7 +248,7 @@ def statistics(folder, name, streamed=()):
 
 def test_both_routes_give_the_same_statistics(prompts):
     """From the cache, streamed, and half of each; equal to 1e-6, norms relative."""
-    subprocess.run(**command("hidden_states", prompts, 0, PROMPTS, max_gb=1), check=True)
+    subprocess.run(**command("hidden_states", prompts, 0, PROMPTS), check=True)
     cached = statistics(prompts, "cached")
     stored = prompts / "hidden_states"
     for extra in sorted(stored.iterdir())[2:]:
@@ -273,7 +273,8 @@ def test_both_routes_give_the_same_statistics(prompts):
 
 
 def test_too_much_is_refused_before_anything_is_decoded(prompts, tmp_path):
-    refused = command("hidden_states", prompts, 0, PROMPTS, max_gb=1e-4)
+    refused = command("hidden_states", prompts, 0, PROMPTS)
+    refused["env"] = {**os.environ, MOST_GB: "1e-4"}
     refused["args"] += ["--log", str(tmp_path / "log")]
     assert subprocess.run(**refused, check=False).returncode == 1
     assert "more than capture.max_gb" in (tmp_path / "log").read_text()
@@ -284,8 +285,7 @@ def test_too_much_is_refused_before_anything_is_decoded(prompts, tmp_path):
 def test_a_killed_capture_leaves_no_half_file_and_resumes(prompts, tmp_path, rule):
     """Killed after its second prompt; the second run keeps what was finished, byte for byte."""
     (tmp_path / "items.parquet").write_bytes((prompts / "items.parquet").read_bytes())
-    more = {"max_gb": 1} if rule == "hidden_states" else {}
-    start = command(rule, tmp_path, 0, PROMPTS, tokens=64, **more)
+    start = command(rule, tmp_path, 0, PROMPTS, tokens=64)
     parts = tmp_path / f".{rule}.parts"
     job = subprocess.Popen(start["args"], stdin=subprocess.PIPE, text=True)
     job.stdin.write(start["input"])
