@@ -85,7 +85,8 @@ def test_every_failure_of_a_large_run_has_its_line_at_the_end(workflow):
         benchmarks:
           tiny-mbpp: {n: 2}
           tiny-math500: {n: 2}
-          tiny-humaneval: {n: 2, evaluation: {sha256: %s}}
+          tiny-humaneval: {n: 2, evaluation: {sha256: '%s'}}
+        models: {qwen2.5-tiny: {layers_skipped: [0, 2]}, dream-tiny-base: {layers_skipped: [0, 2]}}
         run: {models: [qwen2.5-tiny, dream-tiny-base], benchmarks: [tiny-mbpp, tiny-math500, tiny-humaneval]}
         capture: {benchmarks: [tiny-mbpp], prompts: 1, stored: 1}
         generation: {kl_items: 1, likelihood_items: 1}
