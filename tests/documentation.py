@@ -1,7 +1,9 @@
 """The pages of the documentation, and what they show: code blocks and commands."""
 
+import json
 import re
 import shlex
+import shutil
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +64,26 @@ def save(page: Path, folder: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         before = f"{file.read_text()}\n\n" if file.suffix == ".smk" else ""
         file.write_text(before + text)
+
+
+def checkpoint_of_own(folder: Path) -> Path:
+    """A small checkpoint for the family of docs/extend.md: Llama's layers with random weights."""
+    import torch
+    from safetensors.torch import save_file
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    made, base = folder / "models" / "my-leftmost", ROOT / "tests" / "data" / "parity" / "a2d-llama"
+    made.mkdir(parents=True, exist_ok=True)
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        shutil.copy(base / name, made / name)
+    config = json.loads((base / "config.json").read_text()) | {"num_hidden_layers": 28}
+    config |= {"model_type": "leftmost-llama", "architectures": ["LeftmostModel"]}
+    (made / "config.json").write_text(json.dumps(config))
+    plain = {key: value for key, value in config.items() if key not in ("model_type", "architectures")}
+    torch.manual_seed(0)
+    weights = LlamaForCausalLM(LlamaConfig(**plain)).state_dict()
+    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, made / "model.safetensors")
+    return made
 
 
 def commands(page: Path, known: set[str]) -> list[Command]:

@@ -17,9 +17,9 @@ from goodpart.states.cache import KINDS, StepStates
 from goodpart.states.statistics import SCHEMAS, TableWriters, step_tables
 
 PAPER = {
-    "llada": {"paper_column": "LLaDA-Instruct", "family": "llada", "layers": 32},
-    "dream": {"paper_column": "Dream-Instruct", "family": "dream", "layers": 28},
-    "qwen": {"paper_column": "Qwen2.5", "family": "qwen2", "layers": 28},
+    "llada": {"paper_column": "LLaDA-Instruct", "family": "llada", "layers": 32, "one_pass": False},
+    "dream": {"paper_column": "Dream-Instruct", "family": "dream", "layers": 28, "one_pass": False},
+    "qwen": {"paper_column": "Qwen2.5", "family": "qwen2", "layers": 28, "one_pass": True},
 }
 WINDOWS = {"limited": {"decode": "first32", "tokens": 32}, "full": {"decode": "default", "tokens": 512}}
 FIGURES = [*(f"figure{i}" for i in (3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14)), "block_similarity", "mask_ratio"]

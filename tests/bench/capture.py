@@ -33,7 +33,7 @@ def wide() -> Model:
     """LLaDA's architecture with random weights, in bfloat16."""
     torch.manual_seed(0)
     shape = Architecture(
-        *("llada", 4, 1024, 8, 8, 128, 3 * 1024, 1024),
+        *("llada", "llada", 4, 1024, 8, 8, 128, 3 * 1024, 1024),
         eps=1e-5,
         rope_theta=500000.0,
         context=4096,

@@ -29,7 +29,7 @@ def random_model(width: int, layers: int, vocabulary: int = 126464) -> Model:
     """LLaDA's architecture with random weights that differ enough to give confident tokens."""
     torch.manual_seed(0)
     shape = Architecture(
-        *("llada", layers, width, width // 64, width // 64, 64, 3 * width, vocabulary),
+        *("llada", "llada", layers, width, width // 64, width // 64, 64, 3 * width, vocabulary),
         eps=1e-5,
         rope_theta=500000.0,
         context=4096,

@@ -17,8 +17,9 @@ import yaml
 from snakemake.cli import parse_args
 
 from conftest import ROOT, Workflow
-from documentation import LEFT_OUT, PAGES, Command, commands, configurations, save
+from documentation import LEFT_OUT, PAGES, Command, checkpoint_of_own, commands, configurations, save
 from goodpart.jobs import runtime
+from goodpart.models.families import SHIPPED
 from goodpart_tools import cli
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -143,7 +144,7 @@ RUNS = [command for command in SHOWN if command.words[0] == "snakemake"]
 
 def assert_files_exist(words):
     for word in words:
-        if "/" in word and "://" not in word and word.split("/")[0] not in MADE:
+        if "/" in word[1:] and "://" not in word and word.split("/")[0] not in MADE and word[0] != "/":
             assert (ROOT / word).exists(), f"{word} does not exist"
 
 
@@ -208,7 +209,8 @@ def reader(tmp_path_factory) -> Workflow:
             config = yaml.safe_load(text)
             for entry in config.get("models", {}).values():
                 if "path" in entry:
-                    entry["path"] = CHECKPOINT
+                    own = entry["family"] not in SHIPPED
+                    entry["path"] = str(checkpoint_of_own(made.folder)) if own else CHECKPOINT
             for entry in config.get("benchmarks", {}).values():
                 for split in ("evaluation", "calibration"):
                     if "path" in entry.get(split, {}):

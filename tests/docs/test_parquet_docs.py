@@ -3,14 +3,17 @@
 import re
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from conftest import ROOT
 from goodpart import paths
 from goodpart.evaluation import cells, completions, scores
-from goodpart.jobs.parquet import provenance, write_rows
+from goodpart.jobs.parquet import PLACE, provenance, write_rows
 from goodpart.states.cache import CacheWriter, StepStates
+from goodpart.states.cache import schema as states_schema
 from goodpart.states.statistics import SCHEMAS, TableWriters, step_tables
+from scripts import likelihoods
 
 TEXT = (ROOT / "docs" / "parquet.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
@@ -25,9 +28,10 @@ def results(tmp_path_factory):
     cache.mkdir(parents=True)
     files = [folder / "results" / paths.STATISTICS.format(**where, statistic=s) for s in SCHEMAS]
     kinds = np.array([0, 0, 0, 0, 2, 1, 1], np.int8)
-    with TableWriters(files, provenance()) as tables:
+    place = ("dream-tiny-base", "tiny-mbpp")
+    with TableWriters(files, provenance(), place) as tables:
         for prompt in ("p-0", "p-1"):
-            with CacheWriter(cache / f"{prompt}.parquet", WIDTH, provenance()) as writer:
+            with CacheWriter(cache / f"{prompt}.parquet", WIDTH, provenance(), place) as writer:
                 for step in (0, 3):
                     hidden = rng.normal(size=(DEPTHS, POSITIONS, WIDTH)).astype(np.float32)
                     states = StepStates(prompt, step, np.arange(POSITIONS), kinds, hidden)
@@ -63,9 +67,11 @@ def test_an_example_runs_and_prints(code, results, monkeypatch, capsys):
     [
         ("parquet.md", "## Completions", completions.SCHEMA),
         ("parquet.md", "## Scores", scores.SCHEMA),
+        ("parquet.md", "## Hidden states", pa.schema([*states_schema(1), *PLACE])),
+        ("parquet.md", "## Likelihoods", likelihoods.SCHEMA),
         ("statistics.md", "# What the numbers mean", cells.SCHEMA),
     ],
-    ids=["completions", "scores", "cells"],
+    ids=["completions", "scores", "states", "likelihoods", "cells"],
 )
 def test_the_columns_shown_are_those_of_the_file(page, heading, schema):
     text = (ROOT / "docs" / page).read_text()

@@ -9,9 +9,9 @@ from goodpart import paths
 from synthetic import FIGURES, draw, write_statistics
 
 MODELS = {
-    "deep": {"paper_column": "LLaDA-Instruct", "family": "llada", "layers": 12},
-    "flat": {"paper_column": None, "family": "dream", "layers": 9},
-    "ar": {"paper_column": "Qwen2.5", "family": "qwen2", "layers": 9},
+    "deep": {"paper_column": "LLaDA-Instruct", "family": "llada", "layers": 12, "one_pass": False},
+    "flat": {"paper_column": None, "family": "dream", "layers": 9, "one_pass": False},
+    "ar": {"paper_column": "Qwen2.5", "family": "qwen2", "layers": 9, "one_pass": True},
 }
 WINDOWS = {"limited": {"decode": "first4", "tokens": 4}, "full": {"decode": "default", "tokens": 8}}
 

@@ -222,6 +222,8 @@ def test_a_cut_line_hides_no_completion_behind_it(tmp_path):
         file.write(b'5\nnull\n[]\n{}\n{"key": "x", "row": 3}\n\xff\xfe\n{"key": "two", "ro')
     Journal(tmp_path / "a.parquet").add([("three", {"item_id": "3"})])
     assert set(Journal(tmp_path / "a.parquet").rows) == {"one", "three"}
+    journal.path.write_bytes(journal.path.read_bytes().replace(b'{"item_id": "3"}', b'{"item_id": "2"}'))
+    assert set(Journal(tmp_path / "a.parquet").rows) == {"one"}  # a line that the disk changed
 
 
 def test_raising_n_keeps_what_a_shorter_shard_holds(twelve_items, monkeypatch):

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from conftest import ROOT, run_script
+from goodpart.errors import GoodpartError
 from goodpart.evaluation.cells import item_nats, likelihood
 from goodpart.jobs.files import write_json
 from goodpart.jobs.parquet import read_table, write_rows
@@ -14,18 +15,19 @@ from scripts import likelihoods
 MODELS = ROOT / "workflow" / "resources" / "models"
 
 
-def rows(values):
-    """Nats a token, from a table of (policy, k, nll of each item), 2 tokens a solution."""
+def rows(folder, values):
+    """Nats a token, from a file of (policy, k, nll of each item), 2 tokens a solution."""
     table = [
         {"item_id": f"i{i}", "policy": policy, "asked_k": k, "tokens": 2, "nll": nll}
         for policy, k, all_ in values
         for i, nll in enumerate(all_)
     ]
-    return item_nats(pa.Table.from_pylist(table, schema=likelihoods.SCHEMA))
+    write_rows(folder / "b.parquet", table, likelihoods.SCHEMA, {})
+    return item_nats(folder / "b.parquet")
 
 
-def test_a_cell_by_hand():
-    table = rows([("full", 0, [2.0, 4.0, 6.0]), ("p", 2, [3.0, 4.0, 9.0])])
+def test_a_cell_by_hand(tmp_path):
+    table = rows(tmp_path, [("full", 0, [2.0, 4.0, 6.0]), ("p", 2, [3.0, 4.0, 9.0])])
     assert likelihood(table, "full", 0, 0.95, 500) == {"nll": 2.0, "nll_items": 3}
     found = likelihood(table, "p", 2, 0.95, 2000)
     assert found["nll"] == pytest.approx(8 / 3)
@@ -35,13 +37,21 @@ def test_a_cell_by_hand():
     assert likelihood({}, "p", 2, 0.95, 500) == {}
 
 
-def test_equal_losses_are_certain_however_items_differ():
+def test_equal_losses_are_certain_however_items_differ(tmp_path):
     """In pairs: items that differ by far more than the loss do not widen its interval."""
     full = [float(i) for i in range(40)]
-    table = rows([("full", 0, full), ("p", 2, [nll + 0.2 for nll in full])])
+    table = rows(tmp_path, [("full", 0, full), ("p", 2, [nll + 0.2 for nll in full])])
     found = likelihood(table, "p", 2, 0.95, 500)
     assert found["nll_low"] == pytest.approx(found["nll_high"], abs=1e-4)
     assert found["nll_increase"] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("short", [[3.0, 4.0], [3.0, 4.0, float("nan")], [3.0, 4.0, None]])
+def test_a_file_that_lacks_values_is_named_with_its_cell(tmp_path, short):
+    with pytest.raises(
+        GoodpartError, match=r"b\.parquet: lacks likelihoods of p, k = 2.*delete it and rerun"
+    ):
+        rows(tmp_path, [("full", 0, [2.0, 4.0, 6.0]), ("p", 2, short)])
 
 
 @pytest.fixture

@@ -33,7 +33,11 @@ MODELS = ROOT / "workflow" / "resources" / "models"
 PARITY = ROOT / "tests" / "data" / "parity"
 PROMPTS = [[20, 21, 22, 23, 24, 25], [30, 31, 32]]
 LLADA_8B = Architecture(
-    *("llada", 32, 4096, 32, 32, 128, 12288, 126464), eps=1e-5, rope_theta=500000.0, context=4096, tied=False
+    *("llada", "llada", 32, 4096, 32, 32, 128, 12288, 126464),
+    eps=1e-5,
+    rope_theta=500000.0,
+    context=4096,
+    tied=False,
 )
 
 

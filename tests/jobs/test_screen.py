@@ -78,6 +78,41 @@ def test_a_failed_job_shows_the_end_of_its_log_and_how_to_run_it_alone(workflow,
     assert "goes on from here" in end
 
 
+def test_every_failure_of_a_large_run_has_its_line_at_the_end(workflow):
+    """Jobs of three rules fail among many that do not; each is named once, with its log and its command."""
+    (workflow.folder / "my.yaml").write_text(
+        """
+        benchmarks:
+          tiny-mbpp: {n: 2}
+          tiny-math500: {n: 2}
+          tiny-humaneval: {n: 2, evaluation: {sha256: '%s'}}
+        models: {qwen2.5-tiny: {layers_skipped: [0, 2]}, dream-tiny-base: {layers_skipped: [0, 2]}}
+        run: {models: [qwen2.5-tiny, dream-tiny-base], benchmarks: [tiny-mbpp, tiny-math500, tiny-humaneval]}
+        capture: {benchmarks: [tiny-mbpp], prompts: 1, stored: 1}
+        generation: {kl_items: 1, likelihood_items: 1}
+        """
+        % ("0" * 64)
+    )
+    for script in ("figure5", "figure7"):
+        file = workflow.folder / "workflow" / "scripts" / f"{script}.py"
+        file.write_text(
+            "from goodpart.errors import GoodpartError\n\n\n"
+            "def main(job):\n    raise GoodpartError('no ink')\n"
+        )
+    run = workflow.snakemake("--cores", "2", "--keep-going", "all", "--configfile", "my.yaml")
+    assert run.returncode == 1
+    assert int(re.search(r"\[ *\d+/(\d+)\]", run.stdout)[1]) >= 60
+    end = run.stdout[run.stdout.index("3 jobs failed") :]
+    for name, said in (("items", "the content differs"), ("figure5", "no ink"), ("figure7", "no ink")):
+        [line] = [
+            line for line in end.splitlines() if said in line and f"{name}" in line.lower().replace(" ", "")
+        ]
+        assert line.startswith("  ")
+    assert len(re.findall(r"^    log:       results/logs/", end, re.M)) == 3
+    assert len(re.findall(r"^    run alone: snakemake --cores 1 .* --configfile my.yaml$", end, re.M)) == 3
+    assert "the same command goes on from here" in end
+
+
 def test_only_the_end_of_a_long_log_is_shown(tmp_path):
     class Record:
         rule_name, rule_msg, log = "cells", None, [str(tmp_path / "job.log"), str(tmp_path / "gone.log")]

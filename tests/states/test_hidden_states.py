@@ -22,7 +22,7 @@ from goodpart.models.loading import load
 from goodpart.policies.search_objective import cached_canvases
 from goodpart.states.cache import CacheWriter, StepStates, read_steps
 from goodpart.states.capture import Prompt, capture_prompts, capture_settings
-from goodpart.states.captured_steps import cache_bytes, chosen_steps
+from goodpart.states.captured_steps import MOST_GB, cache_bytes, chosen_steps
 from goodpart.states.first_pass import first_pass
 from goodpart.states.statistics import SCHEMAS, step_tables
 from scripts.prompt_similarities import prompt_rows
@@ -107,7 +107,7 @@ def test_a_cut_damaged_or_foreign_file_is_refused_by_name(cache, tmp_path):
         list(read_steps([cache]))
     data[4:400] = b"\0" * 396
     cache.write_bytes(data)
-    with pytest.raises(GoodpartError, match=r"p\.parquet: is damaged"):
+    with pytest.raises(GoodpartError, match=r"p\.parquet: not a whole Parquet file"):
         list(read_steps([cache]))
     pq.write_table(pa.table({"a": [1]}), tmp_path / "other.parquet")
     with pytest.raises(GoodpartError, match=r"other\.parquet: .* did not write"):
@@ -252,14 +252,8 @@ def command(rule, folder, first, last, *, tokens=8, **more):
     text = job_text(
         folder / rule,
         inputs={"item_files": [folder / "items.parquet"]},
-        **{
-            "model": entry,
-            "settings": [{"max_new_tokens": tokens}],
-            "steps": 3,
-            "seed": 0,
-            "batch_size": 2,
-            **more,
-        },
+        wildcards={"model": "a-model"},
+        **{"model": entry, "settings": [{"max_new_tokens": tokens}], "steps": 3, "seed": 0, **more},
         **{"first": first, "last": last, "batch_size": 2},
     )
     return {"args": job_command(rule), "input": text, "text": True}
@@ -279,19 +273,23 @@ def prompts(tmp_path_factory):
 def statistics(folder, name, streamed=()):
     outputs = [folder / name / f"{statistic}.parquet" for statistic in SCHEMAS]
     inputs = {"hidden_states": folder / "hidden_states", "streamed": streamed}
-    run_script("statistics", outputs, inputs=inputs)
+    run_script("statistics", outputs, inputs=inputs, wildcards={"model": "a-model", "benchmark": "b"})
     return {path.stem: polars.read_parquet(path) for path in outputs}
 
 
 def test_both_routes_give_the_same_statistics(prompts):
     """From the cache, streamed, and half of each; equal to 1e-6, norms relative."""
-    subprocess.run(**command("hidden_states", prompts, 0, PROMPTS, max_gb=1), check=True)
+    subprocess.run(**command("hidden_states", prompts, 0, PROMPTS), check=True)
     cached = statistics(prompts, "cached")
     stored = prompts / "hidden_states"
     for extra in sorted(stored.iterdir())[2:]:
         extra.unlink()
     subprocess.run(**command("streamed_statistics", prompts, 2, PROMPTS), check=True)
     both = statistics(prompts, "both", prompts / "streamed_statistics")
+    for table in (*cached.values(), *both.values()):  # in every row, as completions name it
+        assert set(table["model"]) == {"a-model"}
+        assert set(table["benchmark"]) == {"b"}
+        assert table["item_id"].cast(str).to_list() == table["prompt_id"].to_list()
     assert set(cached["layers"]["prompt_id"]) == {f"x/{i}" for i in range(PROMPTS)}
     for name, wanted in cached.items():
         found = both[name]
@@ -306,7 +304,8 @@ def test_both_routes_give_the_same_statistics(prompts):
 
 
 def test_too_much_is_refused_before_anything_is_decoded(prompts, tmp_path):
-    refused = command("hidden_states", prompts, 0, PROMPTS, max_gb=1e-4)
+    refused = command("hidden_states", prompts, 0, PROMPTS)
+    refused["env"] = {**os.environ, MOST_GB: "1e-4"}
     refused["args"] += ["--log", str(tmp_path / "log")]
     assert subprocess.run(**refused, check=False).returncode == 1
     assert "more than capture.max_gb" in (tmp_path / "log").read_text()
@@ -317,8 +316,7 @@ def test_too_much_is_refused_before_anything_is_decoded(prompts, tmp_path):
 def test_a_killed_capture_leaves_no_half_file_and_resumes(prompts, tmp_path, rule):
     """Killed after its second prompt; the second run keeps what was finished, byte for byte."""
     (tmp_path / "items.parquet").write_bytes((prompts / "items.parquet").read_bytes())
-    more = {"max_gb": 1} if rule == "hidden_states" else {}
-    start = command(rule, tmp_path, 0, PROMPTS, tokens=64, **more)
+    start = command(rule, tmp_path, 0, PROMPTS, tokens=64)
     parts = tmp_path / f".{rule}.parts"
     job = subprocess.Popen(start["args"], stdin=subprocess.PIPE, text=True)
     job.stdin.write(start["input"])

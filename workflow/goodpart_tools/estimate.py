@@ -20,6 +20,7 @@ from goodpart.config.descriptions import shape_of
 from goodpart.errors import GoodpartError
 from goodpart.jobs import downloads
 from goodpart.models import flops, gpu, memory
+from goodpart.models.families import autoregressive
 from goodpart_tools.rates import Rates, measured
 
 PROMPT = 200  # tokens of a prompt, until the items are known
@@ -94,7 +95,7 @@ def costs(configuration: Configuration, root: Path = Path(), rates: Rates | None
             # A pass is bound by arithmetic, or by reading the weights once for the whole batch.
             reading = count * steps / entry.batch_size * weights / (speed.gb_s * 1e9)
             seconds += max(count * each / (speed.tflops * 1e12), reading)
-            predicted = 1 if family == "qwen2" else arguments["max_new_tokens"]
+            predicted = 1 if autoregressive(family) else arguments["max_new_tokens"]
             tokens = PROMPT + arguments["max_new_tokens"]
             peak = max(peak, memory.needed(shape, family, tokens, predicted, dtype))
         there = entry.path or downloads.downloaded("model", entry.hub, entry.revision)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from goodpart.decoding.prompts import batches
 from goodpart.decoding.references import Reference, negative_log_likelihoods
 from goodpart.decoding.samplers.common import item_seed
 from goodpart.errors import GoodpartError
+from goodpart.models.families import family_module
 from goodpart.models.loading import Model, load
 from goodpart.models.skipping import check_layers, skipping
 from goodpart.policies.skip_sets import static_layers
@@ -131,8 +133,9 @@ class Goodpart(TemplateLM):
     def settings(self, new_tokens: int) -> Any:
         """Decoding settings for a length, which blocks round up."""
         block = self.decoding.get("block_length")
-        if block is None and self.model.family == "llada":
-            block = min(32, new_tokens)
+        usual = {field.name: field.default for field in fields(family_module(self.model.family).Settings)}
+        if block is None and isinstance(usual.get("block_length"), int):
+            block = min(usual["block_length"], new_tokens)
         length = new_tokens if block is None else -(-new_tokens // int(block)) * int(block)
         given = self.decoding | ({} if block is None else {"block_length": int(block)})
         return settings_for(self.model, max_new_tokens=length, **given)

@@ -1,4 +1,5 @@
 # Inputs and parameters of the figures of hidden states.
+from goodpart.models.families import autoregressive
 
 
 def family_of(model):
@@ -52,6 +53,7 @@ def state_selection(figure, *windows):
             "paper_column": CONFIGURATION.models[model].paper_column,
             "family": family_of(model),
             "layers": CONFIGURATION.models[model].layers,
+            "one_pass": autoregressive(family_of(model)),
         }
         for model in figure_models(figure)
     }

@@ -1,6 +1,9 @@
 # Hidden states of calibration prompts, and their similarities and norms. The states of the first prompts are
 # cached in files; those of the others go into statistics as they are made.
+from goodpart.states.captured_steps import MOST_GB
+
 CAPTURE = CONFIGURATION.capture
+os.environ[MOST_GB] = str(CAPTURE.max_gb)  # and no parameter: another bound makes nothing anew
 STORED = min(CAPTURE.stored, CAPTURE.prompts)
 
 
@@ -28,7 +31,6 @@ rule hidden_states:
             steps=CAPTURE.steps,
             seed=CONFIGURATION.seed,
             batch_size=batch_size,
-            max_gb=CAPTURE.max_gb,
         ),
     message:
         "{wildcards.model}: hidden states of calibration prompts, decoding preset {wildcards.decode}"

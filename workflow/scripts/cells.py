@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from goodpart import paths
 from goodpart.evaluation.cells import SCHEMA, cell, generation_facts, item_nats, likelihood, skipped, tables
 from goodpart.jobs.job import Job
-from goodpart.jobs.parquet import provenance, read_table, write_rows
+from goodpart.jobs.parquet import provenance, write_rows
 from goodpart.policies.skip_sets import read_skip_set
 
 if TYPE_CHECKING:
@@ -19,9 +19,7 @@ def main(job: Job) -> None:
     chosen, results = job.params.selection, job.output.parent
     interval = (job.params.level, job.params.resamples)
     full: dict[tuple[str, str], tuple[pa.Table, pa.Table]] = {}
-    likelihoods = {
-        (file.parent.name, file.stem): item_nats(read_table(file)) for file in job.input.likelihoods
-    }
+    likelihoods = {(file.parent.name, file.stem): item_nats(file) for file in job.input.likelihoods}
     rows = []
     for model, benchmark, policy, k in chosen["cells"]:
         entry, shards = chosen["models"][model], chosen["benchmarks"][benchmark]

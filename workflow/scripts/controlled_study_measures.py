@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 
 from goodpart import paths
 from goodpart.errors import GoodpartError
-from goodpart.evaluation.cells import item_nats
+from goodpart.evaluation.cells import ItemNats, item_nats
 from goodpart.evaluation.comparability import why_not_comparable
 from goodpart.evaluation.contrasts import Study, Values
 from goodpart.evaluation.intervals import resampling
 from goodpart.evaluation.item_verdicts import NotScoredError, item_verdicts
 from goodpart.jobs.files import read_json
 from goodpart.jobs.job import Job
-from goodpart.jobs.parquet import prompt_tables, provenance, read_table, write_rows
+from goodpart.jobs.parquet import prompt_tables, provenance, write_rows
 
 # kind: `model`, `seed` (another one of a model), `contrast`, or `training` (mean over seeds of one recipe);
 # at: layer, depth or k (null for a mean over layers or depths); n: prompts or items behind the value;
@@ -173,14 +173,16 @@ def contrast_by_k(
 def likelihoods(study: Study, chosen: dict[str, Any], results: Path, resamples: int) -> None:
     """Add the likelihood of reference solutions at full depth, and its loss at every k, with contrasts.
 
-    In nats a token, mean over the items of all benchmarks.
+    In nats a token, mean over the items of all benchmarks that have solutions.
     """
     by_k: dict[int, dict[str, Values]] = {k: {} for k in sorted(chosen["layers_skipped"])}
     n, table = 0, paths.CONTROLLED_CELLS.removesuffix(".parquet")
     for model in models_and_seeds(chosen):
         kind, where = kind_of(model, chosen), {"table": table, "model": model}
         files = [results / paths.LIKELIHOODS.format(**where, benchmark=b) for b in chosen["benchmarks"]]
-        nats = [item_nats(read_table(file)) for file in files]
+        nats = [measured for file in files if (measured := nats_of_cells(file, chosen))]
+        if not nats:
+            return
         sizes = [len(of[paths.FULL_DEPTH, 0]) for of in nats]
         n = sum(sizes)
         draws = resampling(sizes, resamples) / n
@@ -192,6 +194,15 @@ def likelihoods(study: Study, chosen: dict[str, Any], results: Path, resamples: 
                 values[model] = (float(more.mean()), draws @ more)
                 study.add(kind, model, "nll_increase", values[model], n, at=k, benchmark=POOLED)
     contrast_by_k(study, chosen, "nll_increase", by_k, n, {})
+
+
+def nats_of_cells(file: Path, chosen: dict[str, Any]) -> ItemNats:
+    """Nats of each solution in the study's cells; empty for a benchmark without solutions."""
+    nats = item_nats(file)
+    for k in chosen["layers_skipped"] if nats else []:
+        if (chosen["policy"] if k else paths.FULL_DEPTH, k) not in nats:
+            raise GoodpartError(f"{file}: lacks the likelihoods with {k} layers skipped; delete it and rerun")
+    return nats
 
 
 def kind_of(model: str, chosen: dict[str, Any]) -> str:

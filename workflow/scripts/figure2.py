@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from goodpart.evaluation.drawing import style
 from goodpart.jobs.job import Job
-from goodpart.models.families import family_module, fed_columns
+from goodpart.models.families import autoregressive, blocks_of, family_module, fed_columns
 from goodpart.policies.skip_sets import SkipSet, read_skip_set
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def forward_passes(family: str, arguments: dict[str, Any], cached: bool) -> tupl
     """
     settings = family_module(family).Settings(**arguments)
     total = settings.total_steps
-    if family == "qwen2":
+    if autoregressive(family):
         steps = [s for s in (0, 1, 2, 3) if s < total]
         ends = [PROMPT + s for s in steps]
         return [
@@ -51,8 +51,8 @@ def forward_passes(family: str, arguments: dict[str, Any], cached: bool) -> tupl
             for s, end in zip(steps, ends, strict=True)
         ], total
     generated = min(settings.max_new_tokens, 24)
-    blocks = settings.blocks
-    if cached and not settings.block_length:
+    blocks = blocks_of(settings)
+    if cached and blocks == 1 and not getattr(settings, "block_length", None):
         # A cache needs blocks. Without any (Dream's default), take quarters of the canvas, or fewer if it is
         # short.
         blocks = min(4, settings.max_new_tokens, total)
@@ -147,7 +147,9 @@ def main(job: Job) -> None:
     from matplotlib.patches import Patch
 
     figure, axes = plt.subplots(2, 1, figsize=(style.WIDE, 3.1))
-    name = "key-value cache" if job.params.family == "qwen2" else "prefix cache"
+    name = "key-value cache" if autoregressive(job.params.family) else "prefix cache"
+    known = autoregressive(job.params.family) or hasattr(family_module(job.params.family).Settings, "cache")
+    with_cache = f"with the {name}" if known else f"with a {name}, which its sampler does not have"
     rows = []
     for axis, cached in zip(axes, (False, True), strict=True):
         passes, total = forward_passes(job.params.family, settings, cached)
@@ -157,7 +159,7 @@ def main(job: Job) -> None:
             skip_set,
             job.params.layers,
             total,
-            f"{job.params.name}: " + (f"with the {name}" if cached else "without a cache"),
+            f"{job.params.name}: " + (with_cache if cached else "without a cache"),
         )
         skip_at = skip_set.skip_at(total)
         for at in passes:

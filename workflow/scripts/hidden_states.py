@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from goodpart.jobs.job import Job
 from goodpart.states.cache import CacheWriter, StepStates
+from goodpart.states.captured_steps import MOST_GB
 from goodpart.states.recording import Capture, check_size, finish, prompts_of
 
 
 @contextmanager
 def cache(capture: Capture, path: Path) -> Iterator[Callable[[StepStates], None]]:
     """Open the file of one prompt's hidden states."""
-    with CacheWriter(path, capture.width, capture.facts) as writer:
+    with CacheWriter(path, capture.width, capture.facts, capture.place) as writer:
         yield writer.write
 
 
 def main(job: Job) -> None:
     """Write one folder of caches for each benchmark."""
     groups = prompts_of(job, ".parquet")
-    check_size(groups, job.params.max_gb)
+    check_size(groups, float(os.environ.get(MOST_GB, "inf")))
     finish(groups, job.outputs, cache, "", job.params.batch_size)

@@ -66,7 +66,7 @@ def draw(measured: FigureData, outputs: list[Path]) -> None:
             if chosen.empty:
                 continue
             line = means(chosen, ["step"])
-            if model.family == "qwen2":
+            if model.one_pass:
                 axis.axhline(line["mean"].iloc[0], color=model.colour, ls="--", label=model.label)
             else:
                 x, y, sd = line["mask_ratio"], line["mean"], line["sd"]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from goodpart.errors import GoodpartError
 from goodpart.jobs.job import Job
-from goodpart.jobs.parquet import open_parquet, provenance, write_rows
+from goodpart.jobs.parquet import provenance, read_groups, write_rows
 
 Floats = NDArray[np.float64]
 # Layer l is depth l + 1. Over all positions, pairs of two kinds of position left out.
@@ -37,14 +37,12 @@ SCHEMA = pa.schema(
 
 def groups(path: Path, columns: list[str]) -> Iterator[pa.Table]:
     """Rows of a statistic, those of one prompt and step at a time."""
-    with open_parquet(path) as file:
-        for number in range(file.num_row_groups):
-            table = file.read_row_group(number, columns=columns)
-            codes = (table[name].combine_chunks().dictionary_encode() for name in ("prompt_id", "step"))
-            prompt, step = (code.indices.to_numpy() for code in codes)
-            changes = np.flatnonzero((np.diff(prompt) != 0) | (np.diff(step) != 0)) + 1
-            for first, last in pairwise([0, *changes.tolist(), len(table)]):
-                yield table.slice(first, last - first)
+    for table in read_groups(path, columns):
+        codes = (table[name].combine_chunks().dictionary_encode() for name in ("prompt_id", "step"))
+        prompt, step = (code.indices.to_numpy() for code in codes)
+        changes = np.flatnonzero((np.diff(prompt) != 0) | (np.diff(step) != 0)) + 1
+        for first, last in pairwise([0, *changes.tolist(), len(table)]):
+            yield table.slice(first, last - first)
 
 
 def by_layer(table: pa.Table, index: str, value: str) -> Floats:

@@ -7,7 +7,7 @@ from typing import Any
 
 from goodpart.errors import GoodpartError
 from goodpart.jobs.job import Job
-from goodpart.jobs.parquet import provenance, read_metadata
+from goodpart.jobs.parquet import DamagedError, provenance, read_metadata
 from goodpart.jobs.runtime import progress
 from goodpart.states.cache import read_steps
 from goodpart.states.statistics import SCHEMAS, TableWriters, step_tables
@@ -28,12 +28,23 @@ def facts_of(sources: list[Path]) -> dict[str, Any]:
 
 def main(job: Job) -> None:
     """Write layers.parquet, tokens.parquet, norms.parquet and pairs.parquet."""
+    try:
+        write(job)
+    except DamagedError as error:  # no run misses a single file of a folder
+        folders = [job.input.hidden_states, *([job.input.streamed] if job.input.streamed else [])]
+        folder = next(folder for folder in folders if folder in error.path.parents)
+        raise DamagedError(error.path, error.why, f"its folder {folder}") from error
+
+
+def write(job: Job) -> None:
+    """Write the four tables from the files of hidden states, and from those streamed."""
     files = sorted(job.input.hidden_states.glob("[!.]*.parquet"))
     if not files:
         raise GoodpartError(f"{job.input.hidden_states}: no cached hidden states; rerun hidden_states")
     streamed = sorted(job.input.streamed.glob("[!.]*/layers.parquet")) if job.input.streamed else []
     facts = facts_of([*files, *streamed])
-    with TableWriters(job.outputs, provenance(**facts)) as writers:
+    place = (job.wildcards.model, job.wildcards.benchmark)
+    with TableWriters(job.outputs, provenance(**facts), place) as writers:
         for states in read_steps(progress(files, "statistics")):
             writers.add(step_tables(states))
         for file in streamed:

@@ -11,6 +11,7 @@ from goodpart.config.decodes import preset_mistakes, sampler_settings
 from goodpart.errors import GoodpartError, nearest
 from goodpart.models.checkpoints.architecture import dimensions
 from goodpart.models.checkpoints.files import read_object
+from goodpart.models.families import autoregressive
 from goodpart.states.captured_steps import cache_bytes, chosen_steps
 
 UNKNOWN_WIDTH = 4096  # channels of a model that is neither on this machine nor says its width
@@ -35,7 +36,7 @@ def gigabytes(configuration: Configuration, root: Path = Path()) -> float:
         for decode in configuration.captured_decodes:
             for benchmark in configuration.calibration_benchmarks:
                 chosen = sampler_settings(configuration, decode, entry.family, benchmark)
-                one_pass = entry.family == "qwen2"
+                one_pass = autoregressive(entry.family)
                 steps = 1 if one_pass else len(chosen_steps(capture.steps, chosen.total_steps))
                 positions = capture.prompt_tokens + chosen.max_new_tokens
                 size = cache_bytes(steps, entry.layers, positions, width(entry, root), entry.loaded_dtype)

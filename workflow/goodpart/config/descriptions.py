@@ -16,6 +16,7 @@ from goodpart.config.decodes import decode_arguments, decode_settings
 from goodpart.models import memory
 from goodpart.models.architectures import kind_of, usual_module
 from goodpart.models.checkpoints.files import content_state, read_object
+from goodpart.models.families import autoregressive
 from goodpart.models.flops import Shape
 from goodpart.paths import FULL_DEPTH
 
@@ -76,7 +77,7 @@ def memory_mb(configuration: Configuration, name: str) -> int:
     if not entry.gpu:
         longest = max(configuration.benchmarks[b].max_new_tokens for b in benchmarks)
         tokens = configuration.capture.prompt_tokens + longest
-        predicted = 1 if entry.family == "qwen2" else longest
+        predicted = 1 if autoregressive(entry.family) else longest
         taken += entry.batch_size * memory.row_bytes(shape, tokens, predicted, dtype)
     return max(LEAST_MB, BESIDE_MB + int(taken / 1e6))
 

@@ -11,11 +11,10 @@ from goodpart.config.configuration import Configuration
 from goodpart.config.decodes import sampler_settings
 from goodpart.config.plugins import policy_mistake
 from goodpart.errors import GoodpartError, nearest
+from goodpart.models.families import autoregressive
 from goodpart.policies import COMMON, policy_module
 from goodpart.policies.skip_sets import read_skip_set
 from goodpart.states.captured_steps import chosen_steps
-
-AUTOREGRESSIVE = ("qwen2",)
 
 
 def policy_mistakes(configuration: Configuration, used: Iterable[str], root: Path) -> Iterable[str]:
@@ -123,7 +122,7 @@ def phase_mistakes(configuration: Configuration, policy: str, model: str) -> Ite
     family = configuration.models[model].family
     if entry.kind == "file" or entry.varies != "phase":
         return
-    if family in AUTOREGRESSIVE:
+    if autoregressive(family):
         fix = f"name the diffusion models in policies.{policy}.layers_skipped"
         if not _in_run(configuration, policy, model):  # but in the study, whose k are its own
             fix = f"take {policy} out of policy_study.policies, or choose a diffusion model"

@@ -14,6 +14,7 @@ from typing import Any
 
 from goodpart.decoding.likelihoods import kl_from_full_depth
 from goodpart.models import gpu
+from goodpart.models.families import reach_at
 from goodpart.models.loading import Model
 
 LayersAt = Callable[[int, int], Sequence[int]]  # (item, denoising step) -> layers skipped
@@ -63,8 +64,8 @@ def reach_of(settings: Any, step: int, commit_steps: Sequence[int]) -> int:
 
     With a threshold it is the block of what the step committed.
     """
-    if settings.confidence_threshold is None:
-        return settings.reach(step)
+    if getattr(settings, "confidence_threshold", None) is None:
+        return reach_at(settings, step)
     length = settings.max_new_tokens // settings.blocks
     place = next(i for i, at in enumerate(commit_steps) if at == step)
     return (place // length + 1) * length

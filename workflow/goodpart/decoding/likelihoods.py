@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from goodpart.errors import GoodpartError
+from goodpart.models.families import family_module
 from goodpart.models.finite import explain, is_finite, not_finite
 from goodpart.models.loading import Model
 from goodpart.models.skipping import skipping
@@ -24,7 +25,7 @@ CHUNK = 128  # positions whose logits are held at once
 def final_hidden(model: Model, ids: torch.Tensor, exists: torch.Tensor | None = None) -> torch.Tensor:
     """Normed hidden states [B, T, D] of one pass over ids [B, T]; `exists` [B, T] marks what is no padding.
 
-    Dream counts positions without the padding, as its own code does; LLaDA with it. Raises GoodpartError for
+    Positions are counted with the padding or without it, as the family does. Raises GoodpartError for
     states that are not finite.
     """
     import torch
@@ -33,7 +34,7 @@ def final_hidden(model: Model, ids: torch.Tensor, exists: torch.Tensor | None = 
 
     padding = None if exists is None or bool(exists.all()) else exists.long()
     positions = None
-    if padding is not None and model.family != "llada":
+    if padding is not None and not getattr(family_module(model.family), "COUNTS_PADDING", False):
         positions = unpadded_positions(padding)
     forward = partial(
         model.module.model, input_ids=ids, attention_mask=padding, position_ids=positions, use_cache=False
@@ -171,8 +172,6 @@ def kl_from_full_depth(
 
 
 def _shift(model: Model) -> int:
-    from goodpart.models.families import family_module
-
     return family_module(model.family).COLUMN_SHIFT
 
 

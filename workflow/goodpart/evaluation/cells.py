@@ -147,14 +147,24 @@ def cell(
 ItemNats = Mapping[tuple[str, int], NDArray[np.float64]]  # (policy, k) -> nats a token of each item
 
 
-def item_nats(rows: pa.Table) -> ItemNats:
+def item_nats(file: Path) -> ItemNats:
     """Nats a token of each reference solution, by cell, from the likelihoods of one model and benchmark.
 
-    rows: item_id, policy, asked_k, tokens, nll; the same items in the same order in every cell.
+    Raises GoodpartError for a file that is damaged, or whose cells do not hold the same items, each measured.
     """
-    table = rows.to_pandas()
-    nats = table["nll"] / table["tokens"]
-    return {cell: part.to_numpy() for cell, part in nats.groupby([table["policy"], table["asked_k"]])}
+    rows = read_table(file, ["item_id", "policy", "asked_k", "tokens", "nll"]).to_pandas()
+    rows["nats"] = rows["nll"] / rows["tokens"]
+    items = None
+    found: dict[tuple[str, int], NDArray[np.float64]] = {}
+    for (policy, k), part in rows.groupby(["policy", "asked_k"]):
+        here = part["item_id"].tolist()
+        items = items or here
+        if here != items or not np.isfinite(part["nats"]).all():
+            raise GoodpartError(
+                f"{file}: lacks likelihoods of {policy}, k = {k}, that others have; delete it and rerun"
+            )
+        found[policy, k] = part["nats"].to_numpy()
+    return found
 
 
 def likelihood(nats: ItemNats, policy: str, k: int, level: float, resamples: int) -> dict[str, float | int]:

@@ -52,8 +52,8 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise GoodpartError(f"{path}: no such file") from None
-    except json.JSONDecodeError as error:
-        raise GoodpartError(f"{path}: not valid JSON ({error})") from error
+    except ValueError as error:  # of JSON, or of UTF-8
+        raise GoodpartError(f"{path}: not valid JSON ({error}); delete it and rerun") from error
 
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
@@ -65,14 +65,15 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """Read one JSON object a line; GoodpartError names the file and the line that is damaged."""
     rows = []
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         raise GoodpartError(f"{path}: no such file") from None
     for number, line in enumerate(lines, 1):
         try:
             rows += [json.loads(line)] if line.strip() else []
-        except json.JSONDecodeError as error:
-            raise GoodpartError(f"{path}, line {number}: not valid JSON ({error})") from error
+        except ValueError as error:
+            said = f"not valid JSON ({error}); delete the file and rerun"
+            raise GoodpartError(f"{path}, line {number}: {said}") from error
     return rows
 
 

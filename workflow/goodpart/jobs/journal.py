@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,22 +17,24 @@ from goodpart.jobs.parquet import read_metadata, read_table
 class Journal:
     """Finished rows of an unfinished file, one JSON line each, beside the file.
 
-    Lines are keyed by everything that a row depends on; a line that is cut or damaged is ignored. Rows of
-    `others` are known too: finished files that hold the keys of their rows in their metadata.
+    Lines are keyed by everything that a row depends on, and have a checksum; one that is cut or damaged is
+    ignored. Rows of `others` are known too: finished files with the keys of their rows in their metadata.
     """
 
     def __init__(self, file: Path, others: Iterable[Path] = ()) -> None:
         self.path = file.with_name(f".{file.stem}.journal.jsonl")
         self.rows: dict[str, dict[str, Any]] = {}
         for other in others:
-            with contextlib.suppress(GoodpartError):  # a damaged file is none of this one's business
+            with contextlib.suppress(GoodpartError, ValueError):  # damaged: none of this one's business
                 keys = read_metadata(other).get("keys", [])
                 self.rows.update(zip(keys, read_table(other).to_pylist(), strict=True))
         if self.path.exists():
             for line in self.path.read_bytes().splitlines():
                 with contextlib.suppress(ValueError, TypeError, KeyError):
                     entry = json.loads(line)
-                    self.rows[entry["key"]] = dict(entry["row"])
+                    key, row = entry["key"], dict(entry["row"])
+                    if entry.get("sum") in (None, _sum(key, row)):
+                        self.rows[key] = row
 
     def add(self, finished: list[tuple[str, dict[str, Any]]]) -> None:
         """Append finished rows and make sure that they are on disk."""
@@ -39,7 +42,7 @@ class Journal:
         with self.path.open("a", encoding="utf-8") as file:
             file.write("\n")  # ends a line that was cut
             for key, row in finished:
-                file.write(json.dumps({"key": key, "row": row}) + "\n")
+                file.write(json.dumps({"key": key, "sum": _sum(key, row), "row": row}) + "\n")
                 self.rows[key] = row
             file.flush()
             os.fsync(file.fileno())
@@ -47,3 +50,7 @@ class Journal:
     def remove(self) -> None:
         """Remove the journal of a file that is complete."""
         self.path.unlink(missing_ok=True)
+
+
+def _sum(key: str, row: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps([key, row]).encode())

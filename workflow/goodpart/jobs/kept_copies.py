@@ -14,7 +14,7 @@ from typing import Any
 
 from goodpart.errors import GoodpartError
 from goodpart.jobs.files import written
-from goodpart.jobs.parquet import read_metadata
+from goodpart.jobs.parquet import read_metadata, read_table
 
 
 def kept_copy(file: Path) -> Path:
@@ -36,6 +36,7 @@ def restore(file: Path, facts: dict[str, Any]) -> bool:
     with contextlib.suppress(GoodpartError):
         metadata = read_metadata(kept_copy(file))
         if all(name in metadata and metadata[name] == value for name, value in facts.items()):
+            read_table(kept_copy(file))  # one that is damaged is not restored
             with written(file) as partial:
                 shutil.copyfile(kept_copy(file), partial)
             return True

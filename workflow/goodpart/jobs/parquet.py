@@ -1,4 +1,7 @@
-"""Parquet files: written whole or not at all, with what made them in the metadata, refused by name."""
+"""Parquet files: written whole or not at all, with what made them in the metadata, refused by name.
+
+Every page has a checksum: a file that a disk or a copy has changed is refused, and never read as numbers.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from goodpart.jobs import sources
 from goodpart.jobs.files import written
 
 KEY = b"goodpart"
+CHECKED = {"compression": "zstd", "write_page_checksum": True}  # how every file is written
 
 
 def provenance(**facts: Any) -> dict[str, Any]:
@@ -48,31 +52,42 @@ def write_rows(
 def write_table(path: Path, table: pa.Table, metadata: dict[str, Any]) -> None:
     """Write an Arrow table as one Parquet file."""
     with written(path) as partial:
-        pq.write_table(table.cast(with_metadata(table.schema, metadata)), partial, compression="zstd")
+        pq.write_table(table.cast(with_metadata(table.schema, metadata)), partial, **CHECKED)
 
 
 def open_parquet(path: Path) -> pq.ParquetFile:
     """Open one of the project's Parquet files; GoodpartError for a missing, cut or foreign one."""
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, page_checksum_verification=True)
     except FileNotFoundError:
         raise GoodpartError(f"{path}: no such file") from None
     except (pa.ArrowException, OSError) as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
     if KEY not in (file.schema_arrow.metadata or {}):
         raise GoodpartError(f"{path}: a Parquet file that this project did not write; move it away")
     return file
 
 
-def _damaged(path: Path, error: Exception) -> GoodpartError:
-    said = " ".join(str(error).split())[:200]
-    return GoodpartError(f"{path}: not a whole Parquet file ({said}); delete it and rerun")
+class DamagedError(GoodpartError):
+    """A file whose content cannot be read, and why; `delete`: what is made anew when it is gone."""
+
+    def __init__(self, path: Path, why: str, delete: str = "it") -> None:
+        super().__init__(f"{path}: not a whole Parquet file ({why}); delete {delete} and rerun")
+        self.path, self.why = path, why
+
+
+def damaged(path: Path, error: Exception) -> DamagedError:
+    """The error for a file whose content cannot be read."""
+    return DamagedError(path, " ".join(str(error).split())[:200])
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
     """What made the file: the JSON under the project's key."""
     with open_parquet(path) as file:
-        return json.loads(file.schema_arrow.metadata[KEY])
+        try:
+            return json.loads(file.schema_arrow.metadata[KEY])
+        except ValueError as error:
+            raise damaged(path, error) from error
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
@@ -84,12 +99,40 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
         try:
             return file.read(columns=columns)
         except (pa.ArrowException, OSError) as error:
-            raise _damaged(path, error) from error
+            raise damaged(path, error) from error
+
+
+def read_groups(path: Path, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """The row groups of one file, one in memory at a time; errors as of `read_table`."""
+    with open_parquet(path) as file:
+        for number in range(file.num_row_groups):
+            try:
+                group = file.read_row_group(number, columns=columns)
+            except (pa.ArrowException, OSError) as error:
+                raise damaged(path, error) from error
+            yield group
 
 
 def read_tables(paths: Iterable[Path], columns: list[str] | None = None) -> pa.Table:
     """Read files of one schema, one after the other."""
     return pa.concat_tables([read_table(path, columns).replace_schema_metadata() for path in paths])
+
+
+# Where the rows of a statistic come from, as in completions; repeated values take next to no space.
+PLACE = pa.schema(
+    [(name, pa.dictionary(pa.int32(), pa.string())) for name in ("model", "benchmark", "item_id")]
+)
+
+
+def with_place(table: pa.Table, model: str, benchmark: str) -> pa.Table:
+    """A table with the columns of PLACE behind its own, where it lacks them; `item_id` is its `prompt_id`."""
+    zeros = pa.repeat(pa.scalar(0, pa.int32()), len(table))
+    for name, value in (("model", model), ("benchmark", benchmark)):
+        if name not in table.column_names:
+            table = table.append_column(name, pa.DictionaryArray.from_arrays(zeros, [value]))
+    if "item_id" not in table.column_names:
+        table = table.append_column("item_id", table["prompt_id"].dictionary_encode())
+    return table
 
 
 def prompt_tables(paths: Iterable[Path], columns: list[str]) -> Iterator[pa.Table]:

@@ -17,6 +17,7 @@ from goodpart.jobs.files import sha256
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("goodpart", "goodpart_tools", "scripts")
+UNCOUNTED = ("workflow/goodpart/jobs/", "workflow/goodpart/errors.py")  # without effect on what is computed
 DIGESTS = "source files:"  # first line of the parameter that holds them
 
 
@@ -95,8 +96,32 @@ def read_digests(parameter: str) -> dict[str, str]:
 
 
 def digest(entries: Iterable[str]) -> str:
-    """SHA-256 over the same: results made by other code are never taken up again."""
-    return hashlib.sha256(digests(*entries).encode()).hexdigest()
+    """SHA-256 of what the entry modules compute with: results made by other code are never taken up again.
+
+    Comments and docstrings do not count, nor does how a job starts, logs and writes its files.
+    """
+    known = (name for name in files(*entries) if not name.startswith(UNCOUNTED))
+    return hashlib.sha256("\n".join(f"{name} {_meaning(name)}" for name in known).encode()).hexdigest()
+
+
+@cache
+def _meaning(name: str) -> str:
+    """SHA-256 of a source file's code, without comments and docstrings."""
+    tree = ast.parse((ROOT.parent / name).read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        first = getattr(node, "body", [None])
+        if isinstance(first, list) and first and _is_text(first[0]):
+            first[0] = ast.Pass()
+    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
+
+
+def _is_text(node: ast.AST | None) -> bool:
+    """Whether a statement is a text alone, as a docstring."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
 
 
 @cache

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodpart.models.checkpoints.architecture import dimensions
-from goodpart.models.families import family_module, fed_columns
+from goodpart.models.families import autoregressive, blocks_of, even_masks_left, family_module, fed_columns
 
 Ints = NDArray[np.int64]
 
@@ -91,34 +91,22 @@ class Passes:
 
 
 def masks_left(family: str, settings: Any, masks: int, steps: int) -> Ints:
-    """Masks that are left before each of `steps` steps that commit `masks` of them [steps].
-
-    With Dream's rule `origin`, which commits a random number, the expected ones, rounded.
-    """
-    if family == "llada":
-        quota = masks // steps + (np.arange(steps) < masks % steps)
-        return masks - np.concatenate([[0], np.cumsum(quota)[:-1]])
-    grid = np.linspace(1, settings.eps, steps + 1, dtype=np.float32)
-    share = 1 - grid[1:] / grid[:-1]
-    left = [float(masks)]
-    for s in share[:-1]:
-        gone = left[-1] * float(s)
-        left.append(left[-1] - (gone if settings.alg == "origin" else int(gone)))
-    return np.round(left).astype(np.int64)
+    """Masks that are left before each of `steps` steps that commit `masks` of them [steps]."""
+    return getattr(family_module(family), "masks_left", even_masks_left)(settings, masks, steps)
 
 
 @cache
 def _passes(family: str, arguments: tuple[tuple[str, Any], ...], prompt: int, number: int) -> Passes:
     settings = family_module(family).Settings(**dict(arguments))
     step = np.arange(number)
-    if family == "qwen2":  # one pass over the prompt, then a token at a time, with a cache
+    if autoregressive(family):  # one pass over the prompt, then a token at a time, with a cache
         return Passes(np.where(step == 0, prompt, 1), prompt + step, np.ones(number, np.int64))
     canvas = prompt + settings.max_new_tokens
-    length = settings.block_length or settings.max_new_tokens
-    each = settings.total_steps * length // settings.max_new_tokens  # steps a block
+    blocks, cached = blocks_of(settings), getattr(settings, "cache", "none")
+    length, each = settings.max_new_tokens // blocks, settings.total_steps // blocks  # positions, steps
     shift = family_module(family).COLUMN_SHIFT
     columns = [
-        fed_columns(settings.cache, s % each == 0, max(first - shift, 0), first + length, canvas)
+        fed_columns(cached, s % each == 0, max(first - shift, 0), first + length, canvas)
         for s in range(number)
         for first in [prompt + s // each * length]
     ]
@@ -158,7 +146,7 @@ def passes(
 ) -> Passes:
     """The first `number` passes over a prompt of `prompt` tokens, under `arguments` of the family's Settings.
 
-    Exact for one row, but for Dream's rule `origin` (see `masks_left`); padding of a batch is not counted.
+    Exact for one row, but for Dream's rule `origin` (its `masks_left`); padding of a batch is not counted.
     commits: the step that committed each generated position (-1: none), which a threshold needs: each of
     the passes commits something.
     """

@@ -1,6 +1,7 @@
 """The cache of hidden states: one Parquet file a prompt, one row a (step, depth, position).
 
-Columns: prompt_id, step, depth, position, token_id, kind (`prompt`, `masked`, `decoded`), hidden.
+Columns: prompt_id, step, depth, position, token_id, kind (`prompt`, `masked`, `decoded`), hidden, and where
+the prompt comes from: model, benchmark, item_id.
 
 Lossless: a bfloat16 or float16 value is written as the float32 it equals. BYTE_STREAM_SPLIT puts the bytes
 of one significance side by side, so that zstd finds the zero bytes and the few exponents: 1.4 bytes a value
@@ -21,7 +22,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from goodpart.errors import GoodpartError
-from goodpart.jobs.parquet import open_parquet, with_metadata
+from goodpart.jobs.parquet import CHECKED, PLACE, damaged, open_parquet, with_metadata, with_place
 
 KINDS = ("prompt", "masked", "decoded")
 ROW_GROUP = 1 << 20  # bytes of one (step, depth) from which it is a row group of its own
@@ -72,15 +73,21 @@ class StepStates:
 
 
 class CacheWriter:
-    """Writes one prompt's hidden states step by step; a context manager around a temporary path."""
+    """Writes one prompt's hidden states step by step; a context manager around a temporary path.
 
-    def __init__(self, path: Path, width: int, metadata: dict[str, Any]) -> None:
-        self.schema = with_metadata(schema(width), metadata)
+    `place`: model and benchmark, for the columns that name them (`jobs.parquet.PLACE`).
+    """
+
+    def __init__(
+        self, path: Path, width: int, metadata: dict[str, Any], place: tuple[str, str] | None = None
+    ) -> None:
+        self.own, self.place = schema(width), place
+        self.schema = with_metadata(pa.schema([*self.own, *(PLACE if place else [])]), metadata)
         names = [name for name in self.schema.names if name != "hidden"]
         self.writer = pq.ParquetWriter(
             path,
             self.schema,
-            compression="zstd",
+            **CHECKED,
             compression_level=1,
             use_dictionary=names,
             write_statistics=names,
@@ -114,9 +121,11 @@ class CacheWriter:
                         pa.array(block.reshape(-1)), type=self.schema.field("hidden").type
                     ),
                 ],
-                schema=self.schema,
+                schema=self.own,
             )
-            self.writer.write_table(table, row_group_size=rows)
+            if self.place:
+                table = with_place(table, *self.place)
+            self.writer.write_table(table.cast(self.schema), row_group_size=rows)
 
 
 def read_steps(paths: Iterable[Path]) -> Iterator[StepStates]:
@@ -134,8 +143,8 @@ def read_steps(paths: Iterable[Path]) -> Iterator[StepStates]:
                 for states in _steps(file, path, buffer):
                     yield states
                     buffer = max(buffer, states.hidden.reshape(-1), key=len)
-            except (pa.ArrowInvalid, OSError) as error:
-                raise GoodpartError(f"{path}: is damaged ({error}); delete it and rerun") from error
+            except (pa.ArrowException, OSError) as error:
+                raise damaged(path, error) from error
 
 
 def _steps(file: pq.ParquetFile, path: Path, buffer: NDArray[np.float32]) -> Iterator[StepStates]:

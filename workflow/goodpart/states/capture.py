@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from goodpart.decoding.decode import decode, settings_for
 from goodpart.decoding.likelihoods import final_hidden
 from goodpart.decoding.samplers.common import canvas_of
+from goodpart.models.families import family_module
 from goodpart.models.finite import first_not_finite, not_finite
 from goodpart.models.hooks import capturing
 from goodpart.models.loading import Model
@@ -29,8 +30,9 @@ def capture_settings(model: Model, arguments: dict[str, Any]) -> Any:
     A prefix or dual cache would leave most positions without states, so decoding is exact here; and with a
     threshold, steps of different prompts would not be the same.
     """
-    exact = {} if model.tokens.mask is None else {"cache": "none", "confidence_threshold": None}
-    return settings_for(model, **{**arguments, **exact, "stop_early": False})
+    exact = {"cache": "none", "confidence_threshold": None, "stop_early": False}
+    known = {field.name for field in fields(family_module(model.family).Settings)}
+    return settings_for(model, **{**arguments, **{name: exact[name] for name in exact if name in known}})
 
 
 @dataclass(frozen=True)

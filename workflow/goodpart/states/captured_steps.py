@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from goodpart.errors import GoodpartError
 
+MOST_GB = "GOODPART_MOST_GB"  # environment variable: capture.max_gb, which no result depends on
 Steps = int | str | list[int]  # how many denoising steps, `all`, or which
 
 # Bytes that the cache takes for a value, at most: it is lossless, so what cannot be foreseen counts in full.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from goodpart.jobs.parquet import provenance, read_table, write_rows
+from goodpart.jobs.parquet import provenance, read_table, with_place, write_table
 from goodpart.jobs.runtime import limit_threads, logger, progress
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ RowsOf = Callable[[Row, FirstPass, int], Iterable[Row]]
 
 def measure(job: Job, schema: pa.Schema, rows_of: RowsOf, label: str) -> None:
     """Write one file a benchmark: `rows_of(item, batch, row)` gives the rows of one item of a batch."""
+    import pyarrow as pa
+
     from goodpart.decoding.decode import settings_for
     from goodpart.decoding.prompts import batches, render
     from goodpart.models.loading import load_entry
@@ -76,5 +78,7 @@ def measure(job: Job, schema: pa.Schema, rows_of: RowsOf, label: str) -> None:
             for at, i in enumerate(group):
                 rows[i] = list(rows_of(items[i], batch, at))
         facts = provenance(model=entry["name"], revision=entry["revision"], decode=decoding)
-        write_rows(output, [row for i in range(len(items)) for row in rows[i]], schema, facts)
+        every = [row for i in range(len(items)) for row in rows[i]]
+        table = pa.Table.from_pylist(every, schema=schema)
+        write_table(output, with_place(table, job.wildcards.model, items[0]["benchmark"]), facts)
         logger.info("%s: %d prompts", output, len(items))

@@ -33,6 +33,7 @@ class Capture:
     """One prompt to capture: where its states go, and everything that they depend on."""
 
     model: Model
+    place: tuple[str, str]  # names of the model and the benchmark
     prompt: Prompt
     settings: Any
     steps: Steps
@@ -82,6 +83,7 @@ def prompts_of(job: Job, suffix: str) -> list[list[Capture]]:
             [
                 Capture(
                     model,
+                    (job.wildcards.model, folder.name),
                     Prompt(item["item_id"], prompt, item_seed(seed, item["item_id"], 0)),
                     capture_settings(model, decoding),
                     steps,

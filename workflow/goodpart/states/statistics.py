@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from goodpart.jobs.files import written
-from goodpart.jobs.parquet import open_parquet, with_metadata
+from goodpart.jobs.parquet import CHECKED, PLACE, read_groups, with_metadata, with_place
 from goodpart.states.cache import KINDS, StepStates
 from goodpart.states.similarity import StepSimilarities, angular_distance, step_similarities
 
@@ -137,10 +137,13 @@ class TableWriters:
     """The four tables being written, a step at a time; a context manager around their paths.
 
     `paths` are named as the tables. They appear whole at the end, or not at all. A row group holds some steps
-    of one prompt.
+    of one prompt. `place`: model and benchmark, for the columns that name them (`jobs.parquet.PLACE`).
     """
 
-    def __init__(self, paths: Sequence[Path], metadata: dict[str, Any]) -> None:
+    def __init__(
+        self, paths: Sequence[Path], metadata: dict[str, Any], place: tuple[str, str] | None = None
+    ) -> None:
+        self.place = place
         self.paths, self.metadata = {path.stem: path for path in paths}, metadata
         self.writers: dict[str, pq.ParquetWriter] = {}
         self.stack = ExitStack()
@@ -150,7 +153,8 @@ class TableWriters:
     def __enter__(self) -> TableWriters:
         for name, schema in SCHEMAS.items():
             partial = self.stack.enter_context(written(self.paths[name]))
-            writer = pq.ParquetWriter(partial, with_metadata(schema, self.metadata), compression="zstd")
+            schema = pa.schema([*schema, *(PLACE if self.place else [])])
+            writer = pq.ParquetWriter(partial, with_metadata(schema, self.metadata), **CHECKED)
             self.writers[name] = self.stack.enter_context(writer)
         return self
 
@@ -171,15 +175,17 @@ class TableWriters:
         """Write what is pending of each table that has at least `rows` rows."""
         for name, tables in self.pending.items():
             if tables and sum(map(len, tables)) >= rows:
-                writer = self.writers[name]
-                writer.write_table(pa.concat_tables(tables).cast(writer.schema))
+                self._write(name, pa.concat_tables(tables))
                 tables.clear()
+
+    def _write(self, name: str, table: pa.Table) -> None:
+        if self.place:
+            table = with_place(table, *self.place)
+        self.writers[name].write_table(table.cast(self.writers[name].schema))
 
     def copy(self, paths: Sequence[Path]) -> None:
         """Append the tables of files, a row group at a time."""
         self._flush(0)
         for path in paths:
-            with open_parquet(path) as file:
-                for group in range(file.num_row_groups):
-                    writer = self.writers[path.stem]
-                    writer.write_table(file.read_row_group(group).cast(writer.schema))
+            for group in read_groups(path):
+                self._write(path.stem, group)

@@ -100,7 +100,7 @@ def _panel(axis: Any, model: FigureModel, at: pd.DataFrame, lowest: float) -> An
         grid, aspect="auto", origin="lower", cmap="viridis", vmin=lowest, vmax=1, interpolation="nearest"
     )
     axis.axvline(end - 0.5, color="black", lw=0.8, ls="--")
-    masked = f", {at['mask_ratio'].iloc[0]:.0%} masked" if model.family != "qwen2" else ""
+    masked = "" if model.one_pass else f", {at['mask_ratio'].iloc[0]:.0%} masked"
     title = f"Step {at['step'].iloc[0]}{masked}" if masked else "Prompt and completion, one pass"
     axis.set_title(title, fontsize=style.SMALL + 0.5, pad=2)
     axis.tick_params(labelsize=style.SMALL, pad=1, length=2)

@@ -13,7 +13,7 @@ from goodpart import paths
 from goodpart.errors import GoodpartError
 from goodpart.evaluation.drawing import style
 from goodpart.jobs.job import Job
-from goodpart.jobs.parquet import open_parquet, read_table
+from goodpart.jobs.parquet import read_groups, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,13 +23,17 @@ PROMPT_KINDS = ("prompt", "masked", "decoded")
 
 @dataclass(frozen=True)
 class FigureModel:
-    """A model in a figure: its name, label, family, number of layers L and colour."""
+    """A model in a figure: its name, label, family, number of layers L and colour.
+
+    `one_pass`: it has no denoising steps, and its states are those of one pass over prompt and completion.
+    """
 
     name: str
     label: str
     family: str
     layers: int
     colour: str
+    one_pass: bool
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,14 @@ class FigureData:
         columns = {name: model["paper_column"] for name, model in chosen["models"].items()}
         palette = style.colours(columns)
         models = [
-            FigureModel(name, columns[name] or name, model["family"], model["layers"], palette[name])
+            FigureModel(
+                name,
+                columns[name] or name,
+                model["family"],
+                model["layers"],
+                palette[name],
+                model["one_pass"],
+            )
             for name, model in chosen["models"].items()
         ]
         return cls(results, models, chosen["windows"], chosen["benchmarks"])
@@ -81,13 +92,11 @@ class FigureData:
         """Rows of the first prompt of the first benchmark, which is the same for every model."""
         path = self.files(model, statistic, window)[0]
         parts, name = [], None
-        with open_parquet(path) as file:
-            for group in range(file.num_row_groups):
-                part = file.read_row_group(group)
-                name = name or part["prompt_id"][0].as_py()
-                if part["prompt_id"][0].as_py() != name:
-                    break
-                parts.append(part)
+        for part in read_groups(path):
+            name = name or part["prompt_id"][0].as_py()
+            if part["prompt_id"][0].as_py() != name:
+                break
+            parts.append(part)
         if not parts:
             raise GoodpartError(f"{path}: has no prompts; delete it and run again")
         return pa.concat_tables(parts).to_pandas()

@@ -1,8 +1,9 @@
 """Architectures: what turns the files of a checkpoint into one of transformers' modules.
 
 How the module decodes is another matter: its family (`goodpart.models.families`). `KINDS` pairs the two by
-config.json's `model_type`; a new pair of known parts is a line there. Model types that are not listed are
-autoregressive models of transformers' own, if their blocks are uniform residual ones (`standard`).
+config.json's `model_type`; a new pair of known parts is a line there, or in the file of a new family. Types
+that are listed nowhere are autoregressive models of transformers' own, if their blocks are uniform residual
+ones (`standard`).
 
 Each architecture is one module with the same names:
 
@@ -20,7 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from goodpart.errors import GoodpartError
-from goodpart.models.families import AUTOREGRESSIVE
+from goodpart.models.families import CAUSAL, FAMILIES, SHIPPED, family_module
 
 STANDARD = "standard"
 
@@ -46,13 +47,22 @@ def _converted(base: str, name: str) -> Kind:
 KINDS = {
     "llada": Kind("llada", "llada", ("LLaDAModelLM", "LLaDAModel")),
     "Dream": Kind("qwen2", "dream", ("DreamModel",)),
-    "qwen2": Kind("qwen2", AUTOREGRESSIVE, ("Qwen2ForCausalLM", "Qwen2Model")),
+    "qwen2": Kind("qwen2", CAUSAL, ("Qwen2ForCausalLM", "Qwen2Model")),
     "a2d-llama": _converted("llama", "Llama"),
     "a2d-qwen2": _converted("qwen2", "Qwen2"),
     "a2d-qwen3": _converted("qwen3", "Qwen3"),
 }
 # Checked in full by the tests; others of transformers' decoders are taken if their structure is theirs.
 TRIED = ("llama", "mistral", "qwen3", "olmo2", "smollm3", "phi3", "granite", "gemma2", "gemma3_text")
+
+
+def own_kinds() -> dict[str, Kind]:
+    """Model types that families beside the shipped ones bring along."""
+    found = {}
+    for family in FAMILIES[len(SHIPPED) :]:
+        for name, (architecture, classes, base) in getattr(family_module(family), "MODEL_TYPES", {}).items():
+            found[name] = Kind(architecture, family, tuple(classes), base)
+    return found
 
 
 def kind_of(raw: Mapping[str, Any], where: str) -> Kind:
@@ -65,7 +75,9 @@ def kind_of(raw: Mapping[str, Any], where: str) -> Kind:
         if name in KINDS:
             return KINDS[name]
         if found := architecture_module(STANDARD).causal_class(name):
-            return Kind(STANDARD, AUTOREGRESSIVE, (found,), name)
+            return Kind(STANDARD, CAUSAL, (found,), name)
+        if name in own_kinds():
+            return own_kinds()[name]
     raise GoodpartError(
         f"{where}: model_type {name!r} is not supported; supported are {', '.join([*KINDS, *TRIED])}, and "
         "other autoregressive decoders of transformers"
@@ -79,7 +91,8 @@ def family_of(raw: Mapping[str, Any], where: str) -> str:
 
 def usual_module(family: str) -> str:
     """The architecture of a family's first model type, where no config.json says which it is."""
-    return next(kind.architecture for kind in KINDS.values() if kind.family == family)
+    kinds = [*KINDS.values(), *own_kinds().values()]
+    return next((kind.architecture for kind in kinds if kind.family == family), STANDARD)
 
 
 def architecture_module(name: str) -> ModuleType:

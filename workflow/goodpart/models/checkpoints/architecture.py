@@ -10,7 +10,7 @@ from typing import Any
 from goodpart.errors import GoodpartError
 from goodpart.models.architectures import STANDARD, Kind, architecture_module, kind_of
 from goodpart.models.checkpoints.keys import check_keys
-from goodpart.models.families import AUTOREGRESSIVE
+from goodpart.models.families import autoregressive
 
 MOST = 2**31 - 1  # of a count
 EPS = (1e-9, 1e-3)  # of a norm: where any trained model lies; beyond, a file is damaged
@@ -29,6 +29,7 @@ class Dimensions:
     """The widths and counts of a decoder, which FLOPs and memory depend on."""
 
     family: str
+    module: str  # of `goodpart.models.architectures`, that builds it
     layers: int
     width: int
     heads: int
@@ -51,16 +52,9 @@ class Architecture(Dimensions):
     base: str = ""
 
     @property
-    def module(self) -> str:
-        """The module of `goodpart.models.architectures` that builds it."""
-        if self.base:
-            return STANDARD
-        return "llada" if self.family == "llada" else "qwen2"
-
-    @property
     def causal(self) -> bool:
         """Whether a position sees those before it alone."""
-        return self.family == AUTOREGRESSIVE
+        return autoregressive(self.family)
 
     @property
     def transformers_arguments(self) -> dict[str, Any]:
@@ -137,7 +131,6 @@ def dimensions(raw: Mapping[str, Any], where: str = "config.json") -> Dimensions
 
 
 def _dimensions(kind: Kind, given: Values) -> Dimensions:
-    family = kind.family
     if kind.architecture == STANDARD:
         read = architecture_module(STANDARD).read_config(given.raw, kind.base, given.where)
         filled = {name: getattr(read, name) for name in SIZES if getattr(read, name, None) is not None}
@@ -166,7 +159,7 @@ def _dimensions(kind: Kind, given: Values) -> Dimensions:
         raise given.wrong(names[1], heads, f"right: heads of {head} channels cannot be rotated in pairs")
     if heads % kv_heads:
         raise given.wrong(names[2], kv_heads, f"a divisor of {names[1]} ({heads})")
-    return Dimensions(family, layers, width, heads, kv_heads, head, mlp, vocabulary)
+    return Dimensions(kind.family, kind.architecture, layers, width, heads, kv_heads, head, mlp, vocabulary)
 
 
 def _llada_mlp(given: Values, width: int) -> int:

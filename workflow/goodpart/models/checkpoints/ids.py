@@ -8,9 +8,8 @@ from typing import Any
 
 from goodpart.errors import GoodpartError
 from goodpart.models.checkpoints.tokenizer import TokenizerFiles
-from goodpart.models.families import AUTOREGRESSIVE, SpecialTokens
+from goodpart.models.families import SpecialTokens, autoregressive, family_module
 
-EOT = "<|eot_id|>"  # LLaDA's end of a turn
 ENDS = ("<|endoftext|>", "<|im_end|>")  # ends that Qwen2.5's and Dream's tokenizers hold
 # Ends of a turn of other models of transformers, where they are markers.
 TURNS = ("<|eot_id|>", "<end_of_turn>", "<|end|>", "<|end_of_text|>")
@@ -54,10 +53,9 @@ def read_ids(
     vocabulary, or not apart from another where samplers need it to be.
     """
     found = _Found(vocabulary, files, tokenizer, folder)
-    diffusion = family != AUTOREGRESSIVE
+    diffusion, module = not autoregressive(family), family_module(family)
     eos, pads = found.all("eos_token"), found.all("pad_token")
-    marks = [EOT] if family == "llada" else list(ENDS)
-    ends = [*eos, *found.marks(marks)]
+    ends = [*eos, *found.marks(getattr(module, "ENDS", ENDS))]
     if tokenizer is not None and standard:
         ends += [turn for turn in found.marks([*TURNS, *ENDS]) if turn.id in tokenizer.added]
     if not eos:
@@ -72,7 +70,8 @@ def read_ids(
     mask = _mask(found, ends, pads) if diffusion else None
     first = {end.id: end for end in reversed(ends)}
     ends = [end for end in dict.fromkeys(ends) if first[end.id] is end]
-    eot = tokenizer.id_of(EOT) if tokenizer and family == "llada" else None
+    turn = getattr(module, "EOT", None)
+    eot = tokenizer.id_of(turn) if tokenizer and turn else None
     tokens = SpecialTokens(
         mask.id if mask else None, pad.id, eos[0].id, eot, frozenset(end.id for end in ends)
     )

@@ -7,11 +7,12 @@ Everything else is refused by name. Defaults are those of the architecture's own
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from goodpart.errors import GoodpartError
 from goodpart.models.architectures import STANDARD, Kind, architecture_module, kind_of
+from goodpart.models.families import autoregressive
 
 MISSING = "a key that must be given"
 
@@ -70,7 +71,6 @@ _QWEN2_FIXED: dict[str, tuple[Any, ...]] = {
 }
 KEYS = {
     "qwen2": Keys(_QWEN2_READ, _QWEN2_FIXED),
-    "Dream": Keys(_QWEN2_READ | {"mask_token_id"}, _QWEN2_FIXED),
     "llada": Keys(
         READ_BY_ALL
         | frozenset(
@@ -119,7 +119,8 @@ def implemented(value: Any, allowed: tuple[Any, ...]) -> bool:
 def keys_of(raw: Mapping[str, Any], kind: Kind) -> Keys:
     """The keys that config.json may hold."""
     if kind.architecture != STANDARD:
-        return KEYS[raw["model_type"]]
+        keys = KEYS.get(raw["model_type"], KEYS[kind.architecture])
+        return keys if autoregressive(kind.family) else replace(keys, read=keys.read | {"mask_token_id"})
     standard = architecture_module(STANDARD)
     fixed = {**COMMON_FIXED, **standard.FIXED}
     return Keys(standard.known_keys(kind.base) - set(fixed), fixed)

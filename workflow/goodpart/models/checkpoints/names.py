@@ -45,9 +45,9 @@ class Expected:
     layer: int | None = None
 
 
-def public_name(family: str, target: str) -> str:
-    """The name in the family's public files of a tensor that transformers' class calls `target`."""
-    if family != "llada":
+def public_name(architecture: str, target: str) -> str:
+    """The name in an architecture's public files of a tensor that transformers' class calls `target`."""
+    if architecture != "llada":
         return target
     body, kind = target.rsplit(".", 1)
     if body in LLADA:
@@ -82,9 +82,9 @@ def expected_tensors(shape: Architecture, where: str) -> dict[str, Expected]:
     found: dict[str, Expected] = {}
 
     def add(target: str, *axes: str, layer: int | None = None) -> None:
-        keys = tuple(SIZE_KEYS[axis][shape.family == "llada"] for axis in axes)
+        keys = tuple(SIZE_KEYS[axis][shape.module == "llada"] for axis in axes)
         one = Expected(target, tuple(sizes[axis] for axis in axes), keys, layer)
-        found[public_name(shape.family, target)] = one
+        found[public_name(shape.module, target)] = one
 
     add("model.embed_tokens.weight", "vocabulary", "width")
     for i in range(shape.layers):
@@ -92,7 +92,7 @@ def expected_tensors(shape: Architecture, where: str) -> dict[str, Expected]:
             add(f"model.layers.{i}.{norm}.weight", "width", layer=i)
         for part, rows in (("q_proj", "queries"), ("k_proj", "keys"), ("v_proj", "keys")):
             add(f"model.layers.{i}.self_attn.{part}.weight", rows, "width", layer=i)
-            if shape.family != "llada":
+            if shape.module != "llada":
                 add(f"model.layers.{i}.self_attn.{part}.bias", rows, layer=i)
         add(f"model.layers.{i}.self_attn.o_proj.weight", "width", "queries", layer=i)
         for part in ("gate_proj", "up_proj"):

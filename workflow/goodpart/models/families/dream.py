@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from goodpart.errors import GoodpartError
 from goodpart.models.families import check_settings, check_threshold
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+AUTOREGRESSIVE = False
 COLUMN_SHIFT = 1  # token i is predicted at position i - 1
-
-
 ALGORITHMS = ("origin", "maskgit_plus", "topk_margin", "entropy")
 
 
@@ -68,3 +72,19 @@ class Settings:
     def reach(self, step: int) -> int:
         """Generated positions up to the end of the block that is decoded in this step."""
         return (step * self.blocks // self.total_steps + 1) * (self.max_new_tokens // self.blocks)
+
+
+def masks_left(settings: Settings, masks: int, steps: int) -> NDArray[np.int64]:
+    """Masks that are left before each of `steps` steps [steps], as the official schedule of times has it.
+
+    With the rule `origin`, which commits a random number, the expected ones, rounded.
+    """
+    import numpy as np
+
+    grid = np.linspace(1, settings.eps, steps + 1, dtype=np.float32)
+    share = 1 - grid[1:] / grid[:-1]
+    left = [float(masks)]
+    for s in share[:-1]:
+        gone = left[-1] * float(s)
+        left.append(left[-1] - (gone if settings.alg == "origin" else int(gone)))
+    return np.round(left).astype(np.int64)

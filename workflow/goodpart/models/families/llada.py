@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from goodpart.errors import GoodpartError
 from goodpart.models.families import check_settings, check_threshold
 
+AUTOREGRESSIVE = False
 COLUMN_SHIFT = 0  # logits at position i predict token i
+COUNTS_PADDING = True
+EOT = "<|eot_id|>"
+ENDS = (EOT,)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from goodpart.models.families import check_settings
 
+AUTOREGRESSIVE = True
 COLUMN_SHIFT = 1
 
 
