@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from goodpart.errors import GoodpartError
 from goodpart.models.finite import explain, is_finite, not_finite
@@ -21,23 +21,30 @@ if TYPE_CHECKING:
 CHUNK = 128  # positions whose logits are held at once
 
 
-def final_hidden(model: Model, ids: torch.Tensor, exists: torch.Tensor | None = None) -> torch.Tensor:
-    """Normed hidden states [B, T, D] of one pass over ids [B, T]; `exists` [B, T] marks what is no padding.
+def forward_pass(model: Model, ids: torch.Tensor, exists: torch.Tensor | None = None) -> Callable[[], Any]:
+    """One pass of the model's layers over ids [B, T], to be called; `exists` [B, T] marks what is no padding.
 
-    Dream counts positions without the padding, as its own code does; LLaDA with it. Raises GoodpartError for
-    states that are not finite.
+    Dream counts positions without the padding, as its own code does; LLaDA with it.
     """
-    import torch
-
     from goodpart.decoding.samplers.common import unpadded_positions
 
     padding = None if exists is None or bool(exists.all()) else exists.long()
     positions = None
     if padding is not None and model.family != "llada":
         positions = unpadded_positions(padding)
-    forward = partial(
+    return partial(
         model.module.model, input_ids=ids, attention_mask=padding, position_ids=positions, use_cache=False
     )
+
+
+def final_hidden(model: Model, ids: torch.Tensor, exists: torch.Tensor | None = None) -> torch.Tensor:
+    """Normed hidden states [B, T, D] of one `forward_pass`, without gradients.
+
+    Raises GoodpartError for states that are not finite.
+    """
+    import torch
+
+    forward = forward_pass(model, ids, exists)
     with torch.inference_mode():
         hidden = forward().last_hidden_state.to(ids.device)
     if not is_finite(hidden):
