@@ -41,7 +41,7 @@ class HealingStudy(Section):
         return Grid(
             models=self.models,
             benchmarks=self.benchmarks,
-            policies=[self.policy, self.healed],
+            policies=list(dict.fromkeys((self.policy, self.healed))),
             layers_skipped=self.layers_skipped,
         )
 
