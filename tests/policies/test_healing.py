@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from conftest import ROOT, run_script
 from goodpart.benchmarks.items import SCHEMA as ITEMS
@@ -184,6 +185,19 @@ def test_merged_weights_give_the_logits_of_the_adapters(peft, folder, tmp_path):
     for name, value in other.module.named_parameters():
         same = torch.equal(value, dict(healed.module.named_parameters())[name])
         assert same != (name in changed), name
+
+
+def test_a_healed_model_computes_as_much_as_the_skipped_one(peft, folder, tmp_path):
+    model = model_of(folder)
+    batch = batch_of(model, states_of(EXAMPLES, model.tokens.mask, torch.Generator().manual_seed(1)))
+    write_healed(read_checkpoint(folder), Adapters(model, SKIPPED, 2, 0).merged(), {}, tmp_path / "healed")
+    counted = []
+    for place in (folder, tmp_path / "healed"):
+        own = model_of(place)
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            without_layers(own, batch, SKIPPED)
+        counted.append(counter.get_total_flops())
+    assert counted[0] == counted[1] > 0
 
 
 def healed_weights(folder, state, key="key", stop=None):

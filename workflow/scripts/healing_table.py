@@ -18,7 +18,7 @@ NOTES = """
 The same layers skipped, before and after healing: LoRA of rank {rank} on the layers that stay, {steps}
 steps. Both need the same FLOPs. Retention: accuracy in percent of that at full depth, over {items} items
 of {benchmarks} benchmarks. NLL increase: how much less likely the reference solutions are than at full
-depth, in nats per token. KL to full depth, in nats: on {prompts} calibration prompts that were held out
+depth, in nats per token. KL to full depth, in nats: on {held_out} calibration prompts that were held out
 of the training. In parentheses: {level:g} % intervals over items (KL: over prompts), in pairs for the
 gain; \\*: the interval excludes 0. They do not cover the chance of the training: there is one seed. Cost:
 operations of the training, with the completions of its prompts, in full-depth completions of the
@@ -61,11 +61,11 @@ def to_markdown(rows: list[dict[str, Any]], facts: dict[str, Any]) -> str:
         ]
         cost = [f"{of['healed', name]['value']:,.0f}" for name in ("cost", "break_even")]
         lines.append([model, f"{k}{short}", f"{one['flops_reduction_true']:.1f} %", *found, *cost])
-    items, prompts = (
+    items, held_out = (
         next(r["n"] for r in rows if (r["benchmark"], r["measure"]) == (POOLED, measure))
         for measure in ("accuracy", "kl")
     )
-    counts = {"items": items, "prompts": prompts, "benchmarks": len(chosen["benchmarks"])}
+    counts = {"items": items, "held_out": held_out, "benchmarks": len(chosen["benchmarks"])}
     notes = NOTES.format(level=100 * facts["level"], **counts, **heal)
     return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), notes])
 
