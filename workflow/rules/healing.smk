@@ -1,5 +1,18 @@
 # Retention before and after light fine-tuning: `snakemake --cores 2 healing_study`.
+from goodpart.config.healing import healing_mistakes
+
 HEALING_STUDY = CONFIGURATION.healing_study
+
+
+def study_cells(wildcards):
+    """Scores, completions, skip sets and likelihoods of the study's cells; an error where it cannot be had."""
+    if not HEALING_STUDY:
+        raise WorkflowError(
+            "the configuration has no healing_study; add one, as config.yaml has it"
+        )
+    if mistakes := list(healing_mistakes(CONFIGURATION, HEALING_STUDY.healed)):
+        raise WorkflowError("\n".join(["the configuration is not valid:", *mistakes]))
+    return ARTIFACTS.of_study(STUDIES["healing_study_cells"])
 
 
 def healed_models():
@@ -20,7 +33,7 @@ rule healing_study:
 
 rule healing_measures:
     input:
-        unpack(lambda wildcards: ARTIFACTS.of_study(STUDIES["healing_study_cells"])),
+        unpack(study_cells),
         cells=result(paths.HEALING_CELLS),
         healed=lambda wildcards: healed_models(),
     output:
