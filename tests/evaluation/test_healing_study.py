@@ -11,7 +11,7 @@ from conftest import ROOT, run_script
 from goodpart import paths
 from goodpart.config import Configuration, check
 from goodpart.config.cells import studies
-from goodpart.config.healing import healing_mistakes
+from goodpart.config.healing_mistakes import study_mistakes
 from goodpart.errors import GoodpartError
 from goodpart.evaluation import cells as cells_room
 from goodpart.evaluation import completions, scores
@@ -196,11 +196,6 @@ def test_the_study_is_its_policy_and_the_healed_one():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"healing_study__models": ["gpt"]}, "healing_study.models: 'gpt' is not in models"),
-        ({"healing_study__benchmarks": ["tiny-gsm8k-129"]}, "did you mean 'tiny-gsm8k-128'?"),
-        ({"healing_study__healed": "heeled"}, "healing_study.healed: 'heeled' is not in policies; did you"),
-        ({"healing_study__healed": "similarity"}, "is also its policy; name an entry with heal"),
-        ({"healing_study__layers_skipped": [15]}, "healing_study.layers_skipped: 15 is more than 28 layers"),
         ({"policies__healed__heal": {"rank": 0}}, "policies.healed.heal.rank: 0 is not allowed"),
         ({"policies__healed__heal": {"ranks": 4}}, "policies.healed.heal"),
         ({"studies": {"healing_study": {"models": ["qwen2.5-tiny"], "benchmarks": ["tiny-gsm8k"],
@@ -216,6 +211,11 @@ def test_a_mistake_is_named_with_its_fix(changes, said):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
+        ({"healing_study__models": ["gpt"]}, "healing_study.models: 'gpt' is not in models"),
+        ({"healing_study__benchmarks": ["tiny-gsm8k-129"]}, "did you mean 'tiny-gsm8k-128'?"),
+        ({"healing_study__healed": "heeled"}, "healing_study.healed: 'heeled' is not in policies; did you"),
+        ({"healing_study__healed": "similarity"}, "is also its policy; name an entry with heal"),
+        ({"healing_study__layers_skipped": [15]}, "healing_study.layers_skipped: 15 is more than 28 layers"),
         ({"policies__healed__threshold": 0.9}, "it chooses other layers than similarity"),
         ({"policies__healed__heal": None}, "it has no heal; add heal: {}"),
         ({"policies__healed__mode": "per_prompt"}, "layers change by prompt, and one fixed set is healed"),
@@ -226,8 +226,8 @@ def test_a_mistake_is_named_with_its_fix(changes, said):
 def test_what_cannot_be_healed_stops_only_who_asks_for_it(changes, said):
     config = broken(**changes)
     configuration = check(config, ROOT)
-    assert said in "\n".join(healing_mistakes(configuration, "healed"))
+    assert said in "\n".join(study_mistakes(configuration, ROOT))
 
 
 def test_the_default_can_be_healed():
-    assert list(healing_mistakes(check(copy.deepcopy(CONFIG), ROOT), "healed")) == []
+    assert list(study_mistakes(check(copy.deepcopy(CONFIG), ROOT), ROOT)) == []

@@ -114,6 +114,8 @@ def test_declared_sources_are_the_imported_modules(small):
     [
         ({}, "healing needs peft, which is not installed; run pip install -c envs/lock.txt -e '.[heal]'"),
         ({"policies": {"healed": {"threshold": 0.5, "heal": {}}}}, "it chooses other layers than similarity"),
+        ({"policies": {"healed": {"heal": None}}}, "healing_study.healed names it, and it has no heal"),
+        ({"healing_study": None}, "healing_study: is missing; add it"),
     ],
 )
 def test_what_is_missing_or_wrong_is_one_line_before_any_job(tmp_path, changes, said):

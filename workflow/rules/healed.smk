@@ -2,7 +2,7 @@
 # training keeps a hidden file of its state, from which a killed one goes on.
 from importlib.util import find_spec
 
-from goodpart.config.healing import healing_mistakes
+from goodpart.config.healing_mistakes import healing_mistakes
 from goodpart.policies.healing import MISSING
 
 

@@ -1,16 +1,12 @@
 # Retention before and after light fine-tuning: `snakemake --cores 2 healing_study`.
-from goodpart.config.healing import healing_mistakes
+from goodpart.config.healing_mistakes import study_mistakes
 
 HEALING_STUDY = CONFIGURATION.healing_study
 
 
 def study_cells(wildcards):
     """Scores, completions, skip sets and likelihoods of the study's cells; an error where it cannot be had."""
-    if not HEALING_STUDY:
-        raise WorkflowError(
-            "the configuration has no healing_study; add one, as config.yaml has it"
-        )
-    if mistakes := list(healing_mistakes(CONFIGURATION, HEALING_STUDY.healed)):
+    if mistakes := list(study_mistakes(CONFIGURATION, Path())):
         raise WorkflowError("\n".join(["the configuration is not valid:", *mistakes]))
     return ARTIFACTS.of_study(STUDIES["healing_study_cells"])
 

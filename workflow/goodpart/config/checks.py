@@ -13,7 +13,6 @@ from goodpart.config.benchmarks import benchmark_mistakes
 from goodpart.config.capture import capture_mistakes
 from goodpart.config.checkpoint_facts import add_facts
 from goodpart.config.configuration import Configuration, fill
-from goodpart.config.healing import study_mistakes
 from goodpart.config.loading import read_files
 from goodpart.config.models import model_mistakes, run_asks
 from goodpart.config.policies import policy_mistakes
@@ -74,7 +73,6 @@ def _mistakes(configuration: Configuration, root: Path, on_evaluated: set[str]) 
     yield from policy_study_mistakes(configuration)
     yield from figure_mistakes(configuration)
     yield from grid_mistakes(configuration)
-    yield from study_mistakes(configuration)
     models, used, benchmarks = [*run.models], [*run.policies], [*run.benchmarks]
     benchmarks += configuration.calibration_benchmarks
     if controlled:
@@ -85,7 +83,7 @@ def _mistakes(configuration: Configuration, root: Path, on_evaluated: set[str]) 
         models.append(policies.model)
         benchmarks.append(policies.benchmark)
         used += policies.policies
-    for grid in configuration.grids.values():
+    for grid in configuration.studies.values():
         models, benchmarks = [*models, *grid.models], [*benchmarks, *grid.benchmarks]
         used += grid.policies
     used += [figure.policy for figure in (figures.mechanism, figures.selection) if figure]

@@ -56,8 +56,9 @@ def run_asks(name: str, configuration: Configuration) -> list[Asked]:
         asked += [
             (policy, "policy_study.layers_skipped", policies.layers_skipped) for policy in policies.policies
         ]
-    for table, grid in configuration.grids.items():
+    for table, grid in configuration.studies.items():
         if name in grid.models:
-            at = f"studies.{table}" if table in configuration.studies else "healing_study"
-            asked += [(policy, f"{at}.layers_skipped", grid.layers_skipped) for policy in grid.policies]
+            asked += [
+                (policy, f"studies.{table}.layers_skipped", grid.layers_skipped) for policy in grid.policies
+            ]
     return asked

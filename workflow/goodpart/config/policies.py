@@ -37,7 +37,7 @@ def known_cells(configuration: Configuration) -> list[Cell]:
         }
     )
     cells = [*run_cells(configuration.model_copy(update={"run": known})), *policy_study_cells(configuration)]
-    cells += [cell for grid in configuration.grids.values() for cell in grid_cells(grid)]
+    cells += [cell for grid in configuration.studies.values() for cell in grid_cells(grid)]
     return [cell for cell in cells if cell[3] and cell[0] in models and cell[2] in configuration.policies]
 
 
