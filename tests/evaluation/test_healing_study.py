@@ -159,6 +159,8 @@ def test_the_table_and_the_figure_show_the_measures(results, tmp_path):
     assert words[4].startswith(f"{found['all', 'healed', 'retention']['value']:.1f} (")
     assert words[5].startswith("+")
     assert words[5].endswith("\\*")
+    for at, benchmark in ((6, "one"), (7, "two")):
+        assert words[at].startswith(f"{found[benchmark, 'gain', 'retention']['value']:+.1f} (")
     assert "over 60 items of 2 benchmarks" in " ".join(files[1].read_text().split())
     with files[0].open() as file:
         assert len(list(csv.DictReader(file))) == len(found)

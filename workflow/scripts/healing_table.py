@@ -11,8 +11,8 @@ from goodpart.jobs.job import Job
 from goodpart.jobs.parquet import read_metadata, read_table
 from scripts.healing_measures import POOLED
 
-HEADER = ["Model", "k", "FLOPs saved", "Retention", "healed", "gain", "NLL increase", "healed", "gain",
-          "KL to full depth", "healed", "Cost", "Pays back after"]  # fmt: skip
+BEFORE = ["Model", "k", "FLOPs saved", "Retention", "healed", "gain"]
+BEHIND = ["NLL increase", "healed", "gain", "KL to full depth", "healed", "Cost", "Pays back after"]
 DIGITS = {"retention": 1, "nll_increase": 3, "kl": 4}
 NOTES = """
 The same layers skipped, before and after healing: LoRA of rank {rank} on the layers that stay, {steps}
@@ -39,34 +39,27 @@ def cell_text(row: dict[str, Any] | None) -> str:
 
 def to_markdown(rows: list[dict[str, Any]], facts: dict[str, Any]) -> str:
     """The table and its notes."""
-    chosen, heal = facts["selection"], facts["heal"]
-    pooled = {
-        (r["model"], r["asked_k"], r["weights"], r["measure"]): r for r in rows if r["benchmark"] == POOLED
-    }
-    lines = [HEADER, ["---"] * len(HEADER)]
+    benchmarks = facts["selection"]["benchmarks"]
+    header = [*BEFORE, *(f"gain, {benchmark}" for benchmark in benchmarks), *BEHIND]
+    columns = [(POOLED, "retention", weights) for weights in ("skipped", "healed", "gain")]
+    columns += [(benchmark, "retention", "gain") for benchmark in benchmarks]
+    columns += [(POOLED, "nll_increase", weights) for weights in ("skipped", "healed", "gain")]
+    columns += [(POOLED, "kl", weights) for weights in ("skipped", "healed")]
+    lines = [header, ["---"] * len(header)]
     for model, k in dict.fromkeys((r["model"], r["asked_k"]) for r in rows):
-        of = {
-            (weights, measure): r for (m, at, weights, measure), r in pooled.items() if (m, at) == (model, k)
-        }
-        one = of["healed", "cost"]
+        own = (r for r in rows if (r["model"], r["asked_k"]) == (model, k))
+        of = {(r["benchmark"], r["measure"], r["weights"]): r for r in own}
+        one = of[POOLED, "cost", "healed"]
         short = f" [{one['got_k']} layers]" if one["got_k"] < k else ""
-        found = [
-            cell_text(of.get((weights, measure)))
-            for measure, names in (
-                ("retention", ("skipped", "healed", "gain")),
-                ("nll_increase", ("skipped", "healed", "gain")),
-                ("kl", ("skipped", "healed")),
-            )
-            for weights in names
-        ]
-        cost = [f"{of['healed', name]['value']:,.0f}" for name in ("cost", "break_even")]
+        cost = [f"{of[POOLED, name, 'healed']['value']:,.0f}" for name in ("cost", "break_even")]
+        found = [cell_text(of.get(column)) for column in columns]
         lines.append([model, f"{k}{short}", f"{one['flops_reduction_true']:.1f} %", *found, *cost])
     items, held_out = (
         next(r["n"] for r in rows if (r["benchmark"], r["measure"]) == (POOLED, measure))
         for measure in ("accuracy", "kl")
     )
-    counts = {"items": items, "held_out": held_out, "benchmarks": len(chosen["benchmarks"])}
-    notes = NOTES.format(level=100 * facts["level"], **counts, **heal)
+    counts = {"items": items, "held_out": held_out, "benchmarks": len(benchmarks)}
+    notes = NOTES.format(level=100 * facts["level"], **counts, **facts["heal"])
     return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), notes])
 
 
