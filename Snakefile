@@ -2,7 +2,7 @@
 #
 # Paths, under the folders that config.yaml names (results/ and paper_figs/ by default):
 #
-#   results/items/{benchmark}/{split}.parquet                      split: evaluation | calibration
+#   results/items/{benchmark}/{split}.parquet                      split: evaluation | calibration | healing
 #   results/hidden_states/{model}/{decode}/{benchmark}/            one Parquet file a prompt
 #   results/streamed_statistics/{model}/{decode}/{benchmark}/      the same tables of prompts whose states are not kept
 #   results/statistics/{model}/{decode}/{benchmark}/{layers,tokens,norms,pairs}.parquet
@@ -24,6 +24,8 @@
 #   results/quality_{decode}.parquet                               cells of the quality-latency study
 #   results/controlled_study_cells.parquet                         cells of the controlled study
 #   results/controlled_study.parquet                               similarities and retentions of models that differ in one thing
+#   results/healed/{model}/{policy}/k{k}/                          a checkpoint fine-tuned without k layers
+#   results/healing_study{,_cells}.parquet                         retention before and after healing, and its cells
 #   results/exports/{model}/{policy}/k{k}/                         a skipped model as a checkpoint, when asked for
 #   downloads/{model,dataset}/{owner}--{name}/{revision}/          of the hub, verified
 #   results/provenance.jsonl                                       how each artifact was made
@@ -34,6 +36,7 @@
 #   paper_figs/{policies,overlap}.{pdf,png,csv}   paper_figs/policy_study_table.{csv,md}
 #   paper_figs/controlled_study.{pdf,png,csv}   paper_figs/controlled_study_table.{csv,md}
 #   paper_figs/explore.html                                       a page to look at hidden states
+#   paper_figs/healing.{pdf,png,csv}   paper_figs/healing_table.{csv,md}
 #   paper_figs/training_curves.{pdf,png,csv}   paper_figs/report/{page}.html: tables as the report shows them
 #
 # {policy} names an entry of config.yaml; full depth is full/k0, shared by all policies. {decode} names a
@@ -90,6 +93,7 @@ if not CONFIGURATION.redraw:
     include: "workflow/rules/representations.smk"
     include: "workflow/rules/calibration.smk"
     include: "workflow/rules/skip_sets.smk"
+    include: "workflow/rules/healed.smk"
     include: "workflow/rules/generations.smk"
     include: "workflow/rules/scores.smk"
     include: "workflow/rules/likelihoods.smk"
@@ -108,6 +112,7 @@ include: "workflow/rules/policies.smk"
 include: "workflow/rules/controlled_study.smk"
 include: "workflow/rules/generation_order.smk"
 include: "workflow/rules/explore.smk"
+include: "workflow/rules/healing.smk"
 include: "workflow/rules/quality_latency.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/checks.smk"

@@ -24,7 +24,8 @@ LOCK = pins((ROOT / "envs" / "lock.txt").read_text().splitlines())
 def test_pyproject_agrees_with_the_lock():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     optional = project["optional-dependencies"]
-    wanted = pins([*project["dependencies"], *optional["test"], *optional["cluster"], *optional["explore"]])
+    extras = [pin for name in ("test", "cluster", "explore", "heal") for pin in optional[name]]
+    wanted = pins([*project["dependencies"], *extras])
     assert wanted["torch"] == "2.13.0"
     assert {name: LOCK.get(name) for name in wanted} == wanted
 

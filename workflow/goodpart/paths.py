@@ -5,6 +5,7 @@ Patterns are relative to the results folder; `{...}` are Snakemake's wildcards a
 
 from __future__ import annotations
 
+HEALING = "healing"  # the split of prompts that healing trains on
 FULL_DEPTH = "full"  # the policy that k = 0 of every model is stored under, shared by all policies
 
 ITEMS = "items/{benchmark}/{split}.parquet"
@@ -20,6 +21,7 @@ SEARCH = "skip_sets/{model}/{policy}/search.json"  # of a policy that asks the m
 GENERATIONS = "generations/{model}/{decode}/{benchmark}/{policy}/k{k}/{first}-{last}.parquet"
 SCORES = "scores/{model}/{decode}/{benchmark}/{policy}/k{k}.parquet"
 LIKELIHOODS = "likelihoods/{table}/{model}/{benchmark}.parquet"  # of the cells of one study
+HEALED = "healed/{model}/{policy}/k{k}"  # a fine-tuned checkpoint of all layers
 EXPORT = "exports/{model}/{policy}/k{k}"
 CELLS = "cells.parquet"
 POLICY_STUDY = "policy_study.parquet"
@@ -31,5 +33,7 @@ QUALITY = "quality_{decode}.parquet"  # cells of the quality-latency study
 PAGE = "report/{page}.html"  # of the report, under the folder of figures
 CONTROLLED_CELLS = "controlled_study_cells.parquet"
 CONTROLLED_STUDY = "controlled_study.parquet"
+HEALING_CELLS = "healing_study_cells.parquet"
+HEALING_STUDY = "healing_study.parquet"
 CORPUS = "training/corpus"
 TRAINED = "training/{tiny_model}"

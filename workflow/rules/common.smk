@@ -54,7 +54,7 @@ wildcard_constraints:
     k=r"\d+",
     first=r"\d+",
     last=r"\d+",
-    split="evaluation|calibration",
+    split="evaluation|calibration|healing",
 
 
 def all_cores():

@@ -5,6 +5,7 @@ rule export:
     input:
         skip_set=result(paths.SKIP_SET),
         checkpoint=checkpoint,
+        healed=lambda wildcards: ARTIFACTS.healed(wildcards.model, wildcards.policy, wildcards.k),
     output:
         directory(result(paths.EXPORT)),
     log:

@@ -13,6 +13,7 @@ rule generations:
         ),
         full=lambda wildcards: ARTIFACTS.full_depth(dict(wildcards.items())),
         checkpoint=checkpoint,
+        healed=lambda wildcards: ARTIFACTS.healed(wildcards.model, wildcards.policy, wildcards.k),
     output:
         result(paths.GENERATIONS),
     log:

@@ -72,6 +72,12 @@ def skip_sets_of_model(wildcards):
     return [ARTIFACTS.skip_set(wildcards.model, p, k) for p, k in cells_of_model(wildcards) if k]
 
 
+def healed_of_model(wildcards):
+    """Healed checkpoints of a study's cells of one model and benchmark."""
+    found = (ARTIFACTS.healed(wildcards.model, p, k) for p, k in cells_of_model(wildcards))
+    return [folder for folder in found if folder]
+
+
 def families_of_study(wildcards):
     """Modules of the families of a study's models."""
     models = {model for model, *_ in STUDIES[wildcards.table].cells}

@@ -7,6 +7,7 @@ rule likelihoods:
         item_file=result(paths.ITEMS, split="evaluation"),
         skip_sets=skip_sets_of_model,
         checkpoint=checkpoint,
+        healed=healed_of_model,
     output:
         result(paths.LIKELIHOODS),
     log:

@@ -25,7 +25,7 @@ REPORT = {
     "5 Studies": [
         *("policies", "overlap", "policy_study_table"),
         *("controlled_study", "controlled_study_table", "training_curves"),
-        "generation_order",
+        *("generation_order", "healing", "healing_table"),
     ],
     "6 This run": ["run"],
 }

@@ -1,4 +1,4 @@
-"""Write a model without the layers of a skip set as an ordinary checkpoint."""
+"""Write a model, or a healed one, without the layers of a skip set as an ordinary checkpoint."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from goodpart.policies.skip_sets import static_layers
 def main(job: Job) -> None:
     """Export one model."""
     entry = job.params.model
-    folder = checkpoint_folder(entry["name"], entry["revision"])
+    folder = job.input.healed or checkpoint_folder(entry["name"], entry["revision"])
     export(folder, static_layers(job.input.skip_set, entry["layers"]), job.output)

@@ -24,6 +24,7 @@ from goodpart.jobs.journal import Journal
 from goodpart.jobs.kept_copies import keep, restore
 from goodpart.jobs.parquet import provenance, read_table, write_rows
 from goodpart.jobs.runtime import limit_threads, logger
+from goodpart.models.checkpoints.files import content_state
 from goodpart.models.checkpoints.reading import Checkpoint
 from goodpart.models.families import family_module
 from goodpart.models.flops import Shape
@@ -40,7 +41,9 @@ def main(job: Job) -> None:
     limit_threads(job.threads)
     params, first_item, last_item = job.params, int(job.wildcards.first), int(job.wildcards.last)
     skip_set = read_skip_set(job.input.skip_set or None, params.model["layers"])
-    checkpoint = read_entry(params.model)
+    healed = job.input.healed or None  # fine-tuned weights of the same model
+    entry = {**params.model, "name": str(healed), "revision": None} if healed else params.model
+    checkpoint = read_entry(entry)
     settings = family_module(checkpoint.architecture.family).Settings(**params.settings)
     asked = _asked(job, checkpoint, skip_set, settings.max_new_tokens)
     full = job.input.full or None
@@ -53,7 +56,7 @@ def main(job: Job) -> None:
         logger.info("%s: complete, kept", job.output)
         remove_overlapping(job.output)
         return
-    model = load_entry(params.model, checkpoint)  # only now: a shard that is complete needs no weights
+    model = load_entry(entry, checkpoint)  # only now: a shard that is complete needs no weights
     journal = Journal(job.output, neighbours(job.output))
     skip_at = skip_set.skip_at(settings.total_steps)
     longest = max(len(one.prompt) for one in asked)
@@ -66,7 +69,10 @@ def main(job: Job) -> None:
         def layers_at(index: int, step: int) -> Sequence[int]:
             return skip_at(step) if skip_at else asked[index].layers
 
-        rows = with_kl(model, rows, asked, first, layers_at, settings, params.kl_states, batch_size)
+        reference = load_entry(params.model) if healed else None  # whose full depth it is
+        rows = with_kl(
+            model, rows, asked, first, layers_at, settings, params.kl_states, batch_size, reference=reference
+        )
     write_rows(job.output, rows, SCHEMA, provenance(**facts, **_made_by(model, skip_set, params)))
     keep(job.output)
     journal.remove()
@@ -86,6 +92,8 @@ def _asked(job: Job, checkpoint: Checkpoint, skip_set: SkipSet, new_tokens: int)
     used.append(f"goodpart.models.architectures.{checkpoint.architecture.module}")
     code = sources.digest([f"goodpart.{name}" for name in GENERATING] + used)
     base = [SCHEMA.names, params.model, params.seed, code]
+    if job.input.healed:
+        base.append(content_state(checkpoint.folder))
     asked = []
     prompts = render(loaded_tokenizer(checkpoint), [item["prompt"] for item in items], params.model["chat"])
     for item, prompt in zip(items, prompts, strict=True):

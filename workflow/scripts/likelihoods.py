@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +19,9 @@ from goodpart.jobs.journal import Journal
 from goodpart.jobs.kept_copies import keep, kept_copy
 from goodpart.jobs.parquet import provenance, read_table, write_rows
 from goodpart.jobs.runtime import limit_threads, logger
-from goodpart.models.loading import load_entry, loaded_tokenizer, read_entry
+from goodpart.models.checkpoints.files import content_state
+from goodpart.models.checkpoints.reading import Checkpoint
+from goodpart.models.loading import Model, load_entry, loaded_tokenizer, read_entry
 from goodpart.policies.skip_sets import SkipSet, read_skip_set
 
 SCHEMA = pa.schema(
@@ -43,6 +47,35 @@ def layers_at(skip_set: SkipSet, benchmark: str, items: Sequence[str], lengths: 
     return chosen
 
 
+class Models:
+    """The models of a study's cells: that of the job, but for those cells that are of a healed one."""
+
+    def __init__(self, entry: dict[str, Any], checkpoint: Checkpoint, healed: Sequence[Path]) -> None:
+        self.entry, self.checkpoint = entry, checkpoint
+        self.healed = {(folder.parent.name, folder.name): folder for folder in healed}
+
+    def state(self, policy: str, k: int) -> list[str]:
+        """What a healed cell depends on besides; nothing for any other."""
+        folder = self.healed.get((policy, f"k{k}"))
+        return [content_state(folder)] if folder else []
+
+    def of(self, policy: str, k: int) -> Model:
+        """The model of a cell, loaded."""
+        if folder := self.healed.get((policy, f"k{k}")):
+            return load_entry({**self.entry, "name": str(folder), "revision": None})
+        return self._own
+
+    @cached_property
+    def _own(self) -> Model:
+        return load_entry(self.entry, self.checkpoint)
+
+
+def _code(checkpoint: Checkpoint) -> str:
+    shape = checkpoint.architecture
+    used = (f"families.{shape.family}", f"architectures.{shape.module}")
+    return sources.digest(["goodpart.decoding.references", *(f"goodpart.models.{name}" for name in used)])
+
+
 def main(job: Job) -> None:
     """Write the likelihoods of all cells; those that are known from a former run are reused."""
     limit_threads(job.threads)
@@ -62,25 +95,22 @@ def main(job: Job) -> None:
         Reference(prompt, solution, item_seed(params.seed, name, 0))
         for prompt, solution, name in zip(prompts, solutions, names, strict=True)
     ]
-    shape = checkpoint.architecture
-    used = (f"families.{shape.family}", f"architectures.{shape.module}")
-    code = sources.digest(["goodpart.decoding.references", *(f"goodpart.models.{name}" for name in used)])
-    base = [SCHEMA.names, params.model, params.seed, params.draws, code]
-    journal, model = Journal(job.output, [kept_copy(job.output)]), None
+    base = [SCHEMA.names, params.model, params.seed, params.draws, _code(checkpoint)]
+    journal = Journal(job.output, [kept_copy(job.output)])
+    models = Models(params.model, checkpoint, job.input.healed)
     rows: list[dict[str, Any]] = []
     keys: list[str] = []
     for policy, k in params.cells:
         skip_set = read_skip_set(files.get((policy, f"k{k}")), params.model["layers"])
         of_cell = [
-            digest(base, skip_set.state(benchmark, name), prompt, solution)
+            digest(base + models.state(policy, k), skip_set.state(benchmark, name), prompt, solution)
             for name, prompt, solution in zip(names, prompts, solutions, strict=True)
         ]
         new = [i for i, key in enumerate(of_cell) if key not in journal.rows]
         if new:
-            model = model or load_entry(params.model, checkpoint)
             lengths = [len(solutions[i]) for i in new]
             found = negative_log_likelihoods(
-                model,
+                models.of(policy, k),
                 [references[i] for i in new],
                 layers_at(skip_set, benchmark, [names[i] for i in new], lengths),
                 params.draws,

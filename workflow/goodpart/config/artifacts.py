@@ -71,7 +71,8 @@ class Artifacts:
     def sources(self, benchmark: str, split: str) -> list[str]:
         """Local files, or records of downloads, of a benchmark's split and of its prompts' examples."""
         examples = worked_examples(self.configuration, benchmark) or {}
-        own = getattr(self.configuration.benchmarks[benchmark], split)
+        entry = self.configuration.benchmarks[benchmark]
+        own = entry.evaluation if split == "evaluation" else entry.calibration
         read = [own.plain() if own else None, examples.get("source")]
         return sorted({s.get("path") or self.download("dataset", s) for s in read if s})
 
@@ -79,6 +80,11 @@ class Artifacts:
         """The file of one skip set: JSON, or Parquet where it differs by prompt or by phase."""
         varies = self.configuration.policies[policy].varies
         return self.result(paths.SKIP_SETS if varies else paths.SKIP_SET, model=model, policy=policy, k=k)
+
+    def healed(self, model: str, policy: str, k: int | str) -> str | list[str]:
+        """The healed checkpoint that a cell decodes with; none for a policy that does not heal."""
+        entry = self.configuration.policies.get(policy)
+        return self.result(paths.HEALED, model=model, policy=policy, k=k) if entry and entry.heal else []
 
     def generations(self, benchmark: str, **where: Any) -> list[str]:
         """The shards of one benchmark's completions; wildcards that `where` does not name stay open."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from goodpart.config.healing import Heal
 from goodpart.config.plugins import policy_mistake
 from goodpart.config.types import (
     Count,
@@ -193,6 +194,7 @@ class Policy(Section):
     phases: Count | None = None
     uneven: Flag | None = None
     path: LocalPath | None = None
+    heal: Heal | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -1,7 +1,7 @@
 """Studies: grids of cells (model, benchmark, policy, k) that are evaluated under one decoding preset.
 
 The run is the study whose table is `cells`; the policy study, the quality-latency study (one table a decoding
-preset), the controlled study and the entries of `studies` are others of the same kind.
+preset), the controlled study, the healing study and the entries of `studies` are others of the same kind.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def studies(configuration: Configuration) -> dict[str, Study]:
     grids = {
         table: (decode, cells(configuration)) for table, cells in zip(SECTIONS, of_sections, strict=True)
     }
-    for name, grid in configuration.studies.items():
+    for name, grid in configuration.grids.items():
         grids[name] = (grid.decode or decode, grid_cells(grid))
     for preset in configuration.latency.decodes if configuration.latency else []:
         grids[QUALITY.format(preset)] = (preset, quality_cells(configuration))

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from goodpart.config.catalogue import Benchmark, Family, Model, Policy, Sampler
+from goodpart.config.healing import TABLE, HealingStudy
 from goodpart.config.selections import ControlledStudy, Grid, Latency, PolicyStudy, Run, SkipFigures
 from goodpart.config.settings import (
     Capture,
@@ -44,7 +45,13 @@ class Configuration(Section):
     policy_study: PolicyStudy | None = None
     controlled_study: ControlledStudy | None = None
     studies: dict[Name, Grid] = Field({})
+    healing_study: HealingStudy | None = None
     tiny_models: TinyModels | None = None
+
+    @property
+    def grids(self) -> dict[str, Grid]:
+        """Studies that are a grid of cells, by the name of their table: `studies`, and that of healing."""
+        return {**self.studies, **({TABLE: self.healing_study.grid} if self.healing_study else {})}
 
     @property
     def table_policy(self) -> str:

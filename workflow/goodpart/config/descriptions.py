@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from goodpart import paths
 from goodpart.config.benchmarks import worked_examples
 from goodpart.config.catalogue import Model
 from goodpart.config.cells import Study
@@ -104,15 +105,17 @@ def labels(configuration: Configuration, benchmarks: Iterable[str]) -> dict[str,
 def policy_entry(configuration: Configuration, policy: str) -> dict[str, Any]:
     """The entry of a policy, without what says where it is evaluated."""
     entry = configuration.policies[policy].settings()
-    return {k: v for k, v in sorted(entry.items()) if k not in ("benchmarks", "layers_skipped")}
+    return {k: v for k, v in sorted(entry.items()) if k not in ("benchmarks", "layers_skipped", "heal")}
 
 
 def item_choice(configuration: Configuration, benchmark: str, split: str) -> dict[str, Any]:
     """Where a split's items come from, which are taken, and the solved problems in their prompts."""
     entry = configuration.benchmarks[benchmark]
-    source = getattr(entry, split)
+    source = entry.evaluation if split == "evaluation" else entry.calibration
     if split == "evaluation":
         n, subset = entry.n, entry.subset
+    elif split == paths.HEALING:  # of which healing takes those that are never evaluated
+        n, subset = "all", "first"
     else:
         n, subset = min(configuration.capture.prompts, source.rows), "first"
     return {

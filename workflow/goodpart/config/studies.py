@@ -10,12 +10,14 @@ from goodpart.config.benchmarks import benchmark_mistakes
 from goodpart.config.cells import QUALITY, SECTIONS, in_run
 from goodpart.config.configuration import Configuration
 from goodpart.config.decodes import preset_mistakes
+from goodpart.config.healing import TABLE as HEALING
 from goodpart.config.models import model_mistakes
 from goodpart.config.policies import entry_mistakes
 from goodpart.config.selections import Mechanism, Selection
 from goodpart.errors import nearest
 
-TABLES = ("overlap", "controlled_study", "generation_order")  # tables of results/ that are no cells
+# Tables of results/ that are no cells.
+TABLES = ("overlap", "controlled_study", "generation_order", "healing_study")
 
 
 def controlled_study_mistakes(configuration: Configuration) -> Iterable[str]:
@@ -71,7 +73,7 @@ def policy_study_mistakes(configuration: Configuration) -> Iterable[str]:
 def grid_mistakes(configuration: Configuration) -> Iterable[str]:
     """Mistakes of the entries of `studies`: of their names, and of what they name."""
     presets = configuration.latency.decodes if configuration.latency else []
-    taken = {*SECTIONS, *TABLES, *(QUALITY.format(preset) for preset in presets)}
+    taken = {*SECTIONS, *TABLES, HEALING, *(QUALITY.format(preset) for preset in presets)}
     for name, grid in configuration.studies.items():
         at = f"  studies.{name}"
         if name in taken:

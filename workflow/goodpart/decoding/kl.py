@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from goodpart.decoding.likelihoods import kl_from_full_depth
+from goodpart.decoding.likelihoods import final_hidden, kl_from_full_depth
 from goodpart.models import gpu
 from goodpart.models.families import reach_at
 from goodpart.models.loading import Model
@@ -80,11 +80,17 @@ def states(completions: Sequence[Completion], settings: Any, mask: int | None, c
 
 
 def kl_of_items(
-    model: Model, items: int, recorded: Iterable[State], layers_at: LayersAt, batch_size: int
+    model: Model,
+    items: int,
+    recorded: Iterable[State],
+    layers_at: LayersAt,
+    batch_size: int,
+    reference: Model | None = None,
 ) -> list[float | None]:
     """Mean KL(full depth || skipped) in nats of each of `items` items over the positions of its states.
 
     None for an item without a position. States of the same layers and of similar length share a batch.
+    `reference`: the model whose full depth it is, where that is not `model` itself; both share their head.
     """
     import torch
 
@@ -103,7 +109,8 @@ def kl_of_items(
         where = torch.zeros_like(exists)
         for row, state in enumerate(batch):
             where[row, [width - len(state.ids) + i for i in state.where]] = True
-        values = kl_from_full_depth(model, ids, layers, where, exists)
+        full = final_hidden(reference, ids, exists) if reference else None
+        values = kl_from_full_depth(model, ids, layers, where, exists, full)
         return list(values.split([len(state.where) for state in batch]))
 
     for layers, members in groups.items():

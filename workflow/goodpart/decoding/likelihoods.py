@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from goodpart.errors import GoodpartError
 from goodpart.models.families import family_module
@@ -22,23 +22,30 @@ if TYPE_CHECKING:
 CHUNK = 128  # positions whose logits are held at once
 
 
-def final_hidden(model: Model, ids: torch.Tensor, exists: torch.Tensor | None = None) -> torch.Tensor:
-    """Normed hidden states [B, T, D] of one pass over ids [B, T]; `exists` [B, T] marks what is no padding.
+def forward_pass(model: Model, ids: torch.Tensor, exists: torch.Tensor | None = None) -> Callable[[], Any]:
+    """One pass of the model's layers over ids [B, T], to be called; `exists` [B, T] marks what is no padding.
 
-    Positions are counted with the padding or without it, as the family does. Raises GoodpartError for
-    states that are not finite.
+    Positions are counted with the padding or without it, as the family does.
     """
-    import torch
-
     from goodpart.decoding.samplers.common import unpadded_positions
 
     padding = None if exists is None or bool(exists.all()) else exists.long()
     positions = None
     if padding is not None and not getattr(family_module(model.family), "COUNTS_PADDING", False):
         positions = unpadded_positions(padding)
-    forward = partial(
+    return partial(
         model.module.model, input_ids=ids, attention_mask=padding, position_ids=positions, use_cache=False
     )
+
+
+def final_hidden(model: Model, ids: torch.Tensor, exists: torch.Tensor | None = None) -> torch.Tensor:
+    """Normed hidden states [B, T, D] of one `forward_pass`, without gradients.
+
+    Raises GoodpartError for states that are not finite.
+    """
+    import torch
+
+    forward = forward_pass(model, ids, exists)
     with torch.inference_mode():
         hidden = forward().last_hidden_state.to(ids.device)
     if not is_finite(hidden):

@@ -144,12 +144,16 @@ def with_kl(
     settings: Any,
     count: int,
     batch_size: int,
+    reference: Model | None = None,
 ) -> list[dict[str, Any]]:
-    """The rows with `kl` for as many as there are in `full`, full depth's rows of the first ones."""
+    """The rows with `kl` for as many as there are in `full`, full depth's rows of the first ones.
+
+    `reference`: the model whose full depth it is, where that is not `model` itself.
+    """
     done = [
         Completion(one.prompt, base["canvas"], base["commit_steps"], base["forward_passes"])
         for one, base in zip(asked, full, strict=False)
     ]
     recorded = states(done, settings, model.tokens.mask, count)
-    found = kl_of_items(model, len(full), recorded, layers_at, batch_size)
+    found = kl_of_items(model, len(full), recorded, layers_at, batch_size, reference)
     return [{**row, "kl": value} for row, value in zip_longest(rows, found)]

@@ -29,8 +29,8 @@ from types import ModuleType
 from typing import Any, Protocol
 
 NEEDS = ("layers", "similarities", "phases", "angles", "divergence", "file")
-# Keys that every entry may have. They limit the models, benchmarks and k of the policy's cells.
-COMMON = ("kind", "mode", "benchmarks", "layers_skipped")
+# Keys that every entry may have. They limit the models, benchmarks and k of the policy's cells, or heal them.
+COMMON = ("kind", "mode", "benchmarks", "layers_skipped", "heal")
 
 
 class Divergence(Protocol):
