@@ -76,6 +76,7 @@ include: "workflow/rules/inputs.smk"
 include: "workflow/rules/sandbox.smk"
 include: "workflow/rules/figure_inputs.smk"
 include: "workflow/rules/study_inputs.smk"
+include: "workflow/rules/healing_inputs.smk"
 
 
 rule all:

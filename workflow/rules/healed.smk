@@ -1,20 +1,5 @@
 # Light fine-tuning of the layers that stay: a healed checkpoint for each model, policy with `heal`, and k. Its
 # training keeps a hidden file of its state, from which a killed one goes on.
-from importlib.util import find_spec
-
-from goodpart.config.healing_mistakes import healing_mistakes
-from goodpart.policies.healing import MISSING
-
-
-def require_healing(wildcards):
-    """Stop what asks for a healed model that cannot be had. As an input it names no files."""
-    mistakes = list(healing_mistakes(CONFIGURATION, wildcards.policy))
-    if mistakes:
-        raise WorkflowError("\n".join(["the configuration is not valid:", *mistakes]))
-    # In a conda environment, peft is that environment's.
-    if find_spec("peft") is None and not workflow.deployment_settings.deployment_method:
-        raise WorkflowError(MISSING)
-    return []
 
 
 rule healed:

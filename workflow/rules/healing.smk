@@ -1,24 +1,4 @@
 # Retention before and after light fine-tuning: `snakemake --cores 2 healing_study`.
-from goodpart.config.healing_mistakes import study_mistakes
-
-HEALING_STUDY = CONFIGURATION.healing_study
-
-
-def study_cells(wildcards):
-    """Scores, completions, skip sets and likelihoods of the study's cells; an error where it cannot be had."""
-    if mistakes := list(study_mistakes(CONFIGURATION, Path())):
-        raise WorkflowError("\n".join(["the configuration is not valid:", *mistakes]))
-    return ARTIFACTS.of_study(STUDIES["healing_study_cells"])
-
-
-def healed_models():
-    """Healed checkpoints of the study, by model and k."""
-    return [
-        ARTIFACTS.healed(model, HEALING_STUDY.healed, k)
-        for model in (HEALING_STUDY.models if HEALING_STUDY else [])
-        for k in HEALING_STUDY.layers_skipped
-        if k
-    ]
 
 
 rule healing_study:
