@@ -13,7 +13,7 @@ rule export:
     conda:
         "../../envs/models.yaml"
     params:
-        **script("export", architecture_module_of, model=model_entry),
+        **script("export", family_module_of, model=model_entry),
     message:
         "{wildcards.model} without {wildcards.k} layers ({wildcards.policy}) as a checkpoint"
     shell:

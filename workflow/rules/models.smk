@@ -39,15 +39,10 @@ def model_entry(wildcards):
     return descriptions.model_entry(CONFIGURATION, wildcards.model)
 
 
-def architecture_module_of(wildcards):
-    """The module of a model's architecture."""
-    return [f"models.architectures.{architecture(wildcards.model)}"]
-
-
 def family_module_of(wildcards):
     """The modules of a model's family and of its architecture."""
     family = CONFIGURATION.models[wildcards.model].family
-    return [f"models.families.{family}", *architecture_module_of(wildcards)]
+    return [f"models.families.{family}", f"models.architectures.{architecture(wildcards.model)}"]
 
 
 def family_modules(wildcards):
