@@ -22,8 +22,8 @@ from goodpart.jobs.files import write_json
 from synthetic import write_statistics
 
 MODELS = {
-    "deep": {"paper_column": "LLaDA-Instruct", "family": "llada", "layers": 5},
-    "ar": {"paper_column": None, "family": "qwen2", "layers": 3},
+    "deep": {"paper_column": "LLaDA-Instruct", "family": "llada", "layers": 5, "one_pass": False},
+    "ar": {"paper_column": None, "family": "qwen2", "layers": 3, "one_pass": True},
 }
 WINDOWS = {"full": {"decode": "default", "tokens": 6}}
 TINY = ROOT / "workflow" / "resources" / "models" / "llada-tiny-instruct"

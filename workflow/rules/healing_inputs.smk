@@ -12,8 +12,9 @@ def require_healing(wildcards):
     mistakes = list(healing_mistakes(CONFIGURATION, wildcards.policy))
     if mistakes:
         raise WorkflowError("\n".join(["the configuration is not valid:", *mistakes]))
-    # In a conda environment, peft is that environment's.
-    if find_spec("peft") is None and not workflow.deployment_settings.deployment_method:
+    # In a conda environment, peft is that environment's; planning needs none.
+    deployed = workflow.dryrun or workflow.deployment_settings.deployment_method
+    if find_spec("peft") is None and not deployed:
         raise WorkflowError(MISSING)
     return []
 

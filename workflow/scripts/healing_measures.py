@@ -129,7 +129,7 @@ def likelihoods(
     model, k = where["model"], where["asked_k"]
     place = {"table": paths.HEALING_CELLS.removesuffix(".parquet"), "model": model}
     files = [results / paths.LIKELIHOODS.format(**place, benchmark=b) for b in chosen["benchmarks"]]
-    nats = [item_nats(read_table(file)) for file in files]
+    nats = [item_nats(file) for file in files]
     sizes = [len(of[paths.FULL_DEPTH, 0]) for of in nats]
     draws = resampling(sizes, resamples) / sum(sizes)
     values = {}
