@@ -225,6 +225,7 @@ JOURNEYS = {
 }
 
 
+@pytest.mark.journey
 @pytest.mark.parametrize("name", JOURNEYS)
 def test_a_page_makes_what_it_promises(name, tmp_path):
     page = Path(name) if name == "README.md" else Path("docs", name)
