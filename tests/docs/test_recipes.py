@@ -79,6 +79,12 @@ ELSEWHERE = {
         "snakemake --cores 2 --config redraw=True": "figures_and_tables_are_redrawn_without_weights",
         "snakemake --cores 1 paper_figs/table1.csv": "redrawing_says_which_results_are_missing",
     },
+    "tests/workflow/test_healing_workflow.py": {
+        "snakemake --cores 2 healing_study": "everything_is_made_once",
+    },
+    "tests/workflow/test_explore.py": {
+        "snakemake --cores 2 explore": "it_opens_from_a_file_without_network_or_errors",
+    },
     "tests/tools/test_parity.py": {"goodpart verify parity": "everything_agrees_with_the_official_code"},
     "tests/tools/test_oracles.py": {"goodpart verify oracles": "what_agrees_and_what_does_not"},
     "tests/tools/test_verdicts.py": {
