@@ -206,9 +206,9 @@ def test_the_slider_says_the_step_and_its_masks(browser):
 
 
 MEASURED = {
-    "Layer-wise cosine": ("layers", "layer", "Cosine of input and output"),
-    "Token-wise cosine": ("tokens", "depth", "Cosine with next token"),
-    "Norm": ("norms", "depth", "Norm"),
+    "Layer-wise cosine": ("layers", "layer", "cosine", "Cosine of input and output"),
+    "Token-wise cosine": ("tokens", "depth", "cosine", "Cosine with next token"),
+    "Norm": ("norms", "depth", "norm", "Norm"),
 }
 
 
@@ -222,7 +222,7 @@ MEASURED = {
 )
 def test_what_hovering_shows_is_in_the_parquet_files(made, browser, measure, model, prompt, benchmark, step):
     choose(browser, model=model, prompt=prompt, measure=measure, **({"step": step} if step else {}))
-    name, row, shown = MEASURED[measure]
+    name, row, column, shown = MEASURED[measure]
     own = model.split()[0]
     chosen = {"prompt_id": prompt.split(": ")[1]}
     values = statistic(made, own, benchmark, name).filter(**chosen)
@@ -235,7 +235,7 @@ def test_what_hovering_shows_is_in_the_parquet_files(made, browser, measure, mod
     places += [(rng.randrange(rows), rng.randrange(positions)) for _ in range(4)]
     for line, position in places:
         found = hover(browser, line, position)
-        [expected] = values.filter(**{row: line, "position": position})[values.columns[-2]].to_list()
+        [expected] = values.filter(**{row: line, "position": position})[column].to_list()
         [key] = [key for key in found if key.startswith(shown)]
         if measure == "Norm":
             assert float(found[key]) == pytest.approx(expected, rel=0.0003)
