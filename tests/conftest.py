@@ -139,6 +139,13 @@ class Workflow:
             check=False,
         )
 
+    def take_results(self, other: "Workflow") -> None:
+        """Become a clone without weights that has another's results and its cut-down configuration."""
+        shutil.rmtree(self.folder / "workflow" / "resources" / "models")
+        shutil.copy(other.folder / "small.yaml", self.folder)
+        ignore = shutil.ignore_patterns("hidden_states", "logs")
+        shutil.copytree(other.folder / "results", self.folder / "results", ignore=ignore)
+
     def jobs(self, *arguments: str) -> dict[str, int]:
         """How many jobs of each rule a dry run would start."""
         run = self.snakemake("--dry-run", *arguments)

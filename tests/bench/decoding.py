@@ -179,7 +179,7 @@ def limit(repeats: int) -> None:
             began = time.perf_counter()
             run()
             shares.append(allowed / (time.perf_counter() - began))
-        print(f"limit: {name}: {statistics.median(shares):.2f} of what the machine allows")
+        print(f"limit: {name}: {statistics.median(shares):.2f} of the speed that the machine allows")
 
 
 PARTS = {"exact": exact, "skipping": skips, "caches": caches, "batch": batch, "limit": limit}

@@ -1,8 +1,8 @@
 """The time that a machine allows for a run: that of its products alone, at the rates measured here and now.
 
-Products are the matrix multiplications and attentions that a run makes. Each kind is timed by itself with its
-operands in the cache, which gives the core's own rate for it; reading its operands at the memory's rate is a
-second limit, and the larger one counts. Norms, rotations, activations and Python are what a run adds to it.
+Products are the matrix multiplications and attentions of a run. Each kind is timed by itself, with its
+operands in the processor's cache. If reading the operands from memory takes longer, that time counts instead.
+The time that a run needs beyond this goes into norms, rotations, activations and Python.
 """
 
 import time
@@ -51,7 +51,7 @@ def products(run: Callable[[], object]) -> Counter[tuple[Any, ...]]:
 
 
 def _filled(value: Any) -> Any:
-    """A tensor for a recorded shape and dtype; anything else as it is."""
+    """A random tensor of a recorded shape and dtype; any other argument is returned unchanged."""
     if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], torch.dtype):
         return (
             torch.zeros(value[0], dtype=value[1])

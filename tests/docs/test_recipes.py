@@ -1,7 +1,7 @@
 """The pages of the documentation as journeys: their commands, in order, in the folder of a reader.
 
 A reader has a fresh copy of the workflow, the files that the page says to save, and few items to a benchmark.
-Each command of a page is walked here, or named with the test that does what it says.
+Each command of a page is run here, or listed with the test elsewhere that covers it.
 """
 
 import csv
@@ -36,7 +36,8 @@ FEW = {
 }
 OWN = ("mine.yaml", "grid.yaml", "leftmost.yaml")  # configurations of the pages
 OWN_MODEL = "workflow/resources/models/dream-tiny-base"  # stands for the reader's /models/my-dream
-# Commands that need what a bare machine lacks, or hours: what does the same at a small scale, or plans it.
+# Commands that take hours, or need what a bare machine lacks, with the tests that cover them: at a small
+# scale, or as a plan.
 ELSEWHERE = {
     "tests/docs/test_docs_commands.py": {
         "python3 -m venv .venv": "a_command_is_known_and_accepted",
@@ -147,7 +148,7 @@ class Reader(Workflow):
 
 
 def elsewhere(command):
-    """The test that does what a command says; None for one that is walked here."""
+    """The name of the test elsewhere that covers a command; None if the command is run here."""
     text = " ".join(command.words)
     if "workflow/configs/paper.yaml" in text and command.words[:2] == ("snakemake", "-n"):
         text = "snakemake -n"

@@ -1,4 +1,4 @@
-"""What the page to explore hidden states is made of, without a browser: values, texts of tokens, the file."""
+"""The explore page without a browser: its values, its token texts, and the HTML file."""
 
 import base64
 import json

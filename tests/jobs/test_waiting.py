@@ -75,7 +75,7 @@ def test_the_operations_that_wait_are_seen(monkeypatch):
 
 
 class Shapes(TorchDispatchMode):
-    """Every operation with the shape of what it gives, in order."""
+    """Records every operation and the shapes of its results, in order."""
 
     def __init__(self):
         super().__init__()
@@ -93,7 +93,7 @@ class Shapes(TorchDispatchMode):
     ("name", "options"), [("llada-gqa", {}), ("llada-mha", {"remasking": "random"}), ("dream", {})]
 )
 def test_shapes_are_constant_inside_a_block(monkeypatch, name, options, cache):
-    """What a captured graph needs: the steps of a block make the same operations on the same shapes.
+    """All steps of a block run the same operations on the same shapes, as a captured CUDA graph needs.
 
     Left out are a block's first step, which fills its cache, and its last, which looks at the canvas.
     """

@@ -415,10 +415,7 @@ def test_the_default_target_does_not_make_it(tmp_path):
 def test_it_is_redrawn_without_weights(made, tmp_path):
     """Tokens are numbers where no tokenizer is; nothing else differs."""
     clone = Workflow(tmp_path)
-    shutil.rmtree(tmp_path / "workflow" / "resources" / "models")
-    shutil.copy(made.folder / "small.yaml", tmp_path)
-    ignore = shutil.ignore_patterns("hidden_states", "logs")
-    shutil.copytree(made.folder / "results", tmp_path / "results", ignore=ignore)
+    clone.take_results(made)
     run = clone.snakemake(*RUN, "--cores", "1", "--config", "redraw=True")
     assert run.returncode == 0, run.stdout[-3000:]
     one, other = (

@@ -1,11 +1,8 @@
 """The healing study on a cut-down configuration: what it makes, at equal FLOPs, and what stops it."""
 
-import json
-
 import pytest
-from test_workflow import RECORDER, STARTING, sources_of
+from test_workflow import RECORDER, STARTING, imported_by_code, sources_of
 
-from goodpart.jobs import records
 from goodpart.jobs.files import read_json
 from goodpart.jobs.parquet import read_metadata, read_table
 from small_run import SMALL, Small
@@ -92,16 +89,7 @@ def test_trained_prompts_are_calibration_prompts_that_are_not_evaluated(small):
 
 
 def test_declared_sources_are_the_imported_modules(small):
-    imported = {}
-    for file in (small.folder / "records").iterdir():
-        record = json.loads(file.read_text())
-        imported[record["log"]] = set(record["modules"])
-    union = {}
-    for record in records.recorded_by_snakemake(small.folder).values():
-        log = (record.log or [None])[0]
-        if log in imported and record.rule in RULES:
-            code = frozenset(f for f in record.input if f.startswith("workflow/") and f.endswith(".py"))
-            union.setdefault((record.rule, code), set()).update(imported[log])
+    union = {key: found for key, found in imported_by_code(small.folder).items() if key[0] in RULES}
     assert {rule for rule, _ in union} == RULES
     for (rule, code), modules in union.items():
         real = set(sources_of(modules))

@@ -200,10 +200,7 @@ def test_the_report_has_run_times_versions_and_the_configuration(made, browser):
 def test_figures_and_tables_are_redrawn_without_weights(made, tmp_path):
     """A clone without weights, and results whose files carry times in no order."""
     clone = Workflow(tmp_path)
-    shutil.rmtree(tmp_path / "workflow" / "resources" / "models")
-    shutil.copy(made.folder / "small.yaml", tmp_path)
-    ignore = shutil.ignore_patterns("hidden_states", "logs")
-    shutil.copytree(made.folder / "results", tmp_path / "results", ignore=ignore)
+    clone.take_results(made)
     files = sorted(file for file in (tmp_path / "results").rglob("*") if file.is_file())
     for age, file in enumerate(files):
         os.utime(file, (1.7e9 - 1000 * (age % 7), 1.7e9 - 1000 * (age % 7)))

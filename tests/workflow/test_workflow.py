@@ -296,16 +296,7 @@ def test_a_changed_sampler_runs_its_family_only(edited):
 
 def test_declared_sources_are_the_imported_modules(small):
     """Each job's declared source files are the modules of the package that it really imported."""
-    imported = {}
-    for file in (small.folder / "records").iterdir():
-        record = json.loads(file.read_text())
-        imported[record["log"]] = set(record["modules"])
-    union = {}
-    for record in records.recorded_by_snakemake(small.folder).values():
-        log = (record.log or [None])[0]
-        if log in imported:
-            code = frozenset(f for f in record.input if f.startswith("workflow/") and f.endswith(".py"))
-            union.setdefault((record.rule, code), set()).update(imported[log])
+    union = imported_by_code(small.folder)
     assert {rule for rule, _ in union} >= {
         "items", "hidden_states", "streamed_statistics", "statistics", "skip_set", "generations",
         "scores", "cells", "table1", "export", *FIGURES,
@@ -320,6 +311,21 @@ def test_declared_sources_are_the_imported_modules(small):
         real = set(sources_of(names))
         assert set(code) <= real, rule
         assert real - set(code) <= set(sources_of(STARTING)), rule
+
+
+def imported_by_code(folder):
+    """The modules that jobs imported (RECORDER), by rule and the source files that the jobs declare."""
+    imported = {}
+    for file in (folder / "records").iterdir():
+        record = json.loads(file.read_text())
+        imported[record["log"]] = set(record["modules"])
+    union = {}
+    for record in records.recorded_by_snakemake(folder).values():
+        log = (record.log or [None])[0]
+        if log in imported:
+            code = frozenset(f for f in record.input if f.startswith("workflow/") and f.endswith(".py"))
+            union.setdefault((record.rule, code), set()).update(imported[log])
+    return union
 
 
 def sources_of(modules):

@@ -3,10 +3,12 @@ import json
 import os
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake.settings.types import DeploymentMethod
 
 WORKFLOW = CLONE / "workflow"
 # Jobs find the package beside this file, installed or not, and the interpreter that runs this, activated
@@ -119,6 +121,19 @@ def log_file(rule, *wildcards):
 def require_latency(wildcards=None):
     """Stop what asks for the quality-latency study where its configuration has mistakes. As an input it
     names no files."""
-    if LATENCY_MISTAKES:
-        raise WorkflowError("\n".join(["the configuration is not valid:", *LATENCY_MISTAKES]))
+    refuse(LATENCY_MISTAKES)
     return []
+
+
+def refuse(mistakes):
+    """Stop where a study's part of the configuration has mistakes."""
+    if lines := list(mistakes):
+        raise WorkflowError("\n".join(["the configuration is not valid:", *lines]))
+
+
+def require_library(module, said):
+    """Stop before any work where the library of an extra is missing. Plans need none, and a conda environment
+    has its own."""
+    has_own = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+    if not (workflow.dryrun or has_own or find_spec(module)):
+        raise WorkflowError(said)

@@ -1,8 +1,4 @@
 # Inputs and parameters of the page to look at hidden states.
-import importlib.util
-
-from snakemake.settings.types import DeploymentMethod
-
 from goodpart.evaluation.explore import page as explore_page
 from goodpart.jobs.files import digest as explore_digest
 from goodpart.jobs.files import sha256 as explore_sha256
@@ -46,10 +42,8 @@ def explore_tokenizers(wildcards):
 
 def explore_library(wildcards):
     """Stop before any work where the page's library is not installed. As an input it names no files."""
-    deployed = workflow.deployment_settings.deployment_method
-    missing = importlib.util.find_spec("vl_convert") is None
-    if missing and not workflow.dryrun and DeploymentMethod.CONDA not in deployed:
-        raise WorkflowError(
-            f"explore needs the library Vega (vl-convert-python): {explore_page.INSTALL}"
-        )
+    require_library(
+        "vl_convert",
+        f"explore needs the library Vega (vl-convert-python): {explore_page.INSTALL}",
+    )
     return []

@@ -1,6 +1,4 @@
 # Inputs of healing, and what stops it.
-from importlib.util import find_spec
-
 from goodpart.config.healing_mistakes import healing_mistakes, study_mistakes
 from goodpart.policies.healing import MISSING
 
@@ -9,20 +7,14 @@ HEALING_STUDY = CONFIGURATION.healing_study
 
 def require_healing(wildcards):
     """Stop what asks for a healed model that cannot be had. As an input it names no files."""
-    mistakes = list(healing_mistakes(CONFIGURATION, wildcards.policy))
-    if mistakes:
-        raise WorkflowError("\n".join(["the configuration is not valid:", *mistakes]))
-    # In a conda environment, peft is that environment's; planning needs none.
-    deployed = workflow.dryrun or workflow.deployment_settings.deployment_method
-    if find_spec("peft") is None and not deployed:
-        raise WorkflowError(MISSING)
+    refuse(healing_mistakes(CONFIGURATION, wildcards.policy))
+    require_library("peft", MISSING)
     return []
 
 
 def study_cells(wildcards):
     """Scores, completions, skip sets and likelihoods of the study's cells; an error where it cannot be had."""
-    if mistakes := list(study_mistakes(CONFIGURATION, Path())):
-        raise WorkflowError("\n".join(["the configuration is not valid:", *mistakes]))
+    refuse(study_mistakes(CONFIGURATION, Path()))
     return ARTIFACTS.of_study(STUDIES["healing_study_cells"])
 
 

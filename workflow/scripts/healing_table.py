@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 
-from goodpart.evaluation.pages import write_forms
+from goodpart.evaluation.pages import rows_as_csv, write_forms
 from goodpart.jobs.job import Job
 from goodpart.jobs.parquet import read_metadata, read_table
 from scripts.healing_measures import POOLED
@@ -63,18 +61,7 @@ def to_markdown(rows: list[dict[str, Any]], facts: dict[str, Any]) -> str:
     return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), notes])
 
 
-def to_csv(rows: list[dict[str, Any]]) -> str:
-    """All rows as they are, numbers in fixed formats."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(list(rows[0]))
-    for row in rows:
-        values = [f"{v:.6f}" if isinstance(v, float) else v for v in row.values()]
-        writer.writerow(["" if value is None else value for value in values])
-    return out.getvalue()
-
-
 def main(job: Job) -> None:
     """Write the table as CSV and Markdown."""
     rows, facts = read_table(job.input.study).to_pylist(), read_metadata(job.input.study)
-    write_forms({".csv": to_csv(rows), ".md": to_markdown(rows, facts)}, job.outputs)
+    write_forms({".csv": rows_as_csv(rows), ".md": to_markdown(rows, facts)}, job.outputs)

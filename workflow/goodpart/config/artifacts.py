@@ -71,8 +71,7 @@ class Artifacts:
     def sources(self, benchmark: str, split: str) -> list[str]:
         """Local files, or records of downloads, of a benchmark's split and of its prompts' examples."""
         examples = worked_examples(self.configuration, benchmark) or {}
-        entry = self.configuration.benchmarks[benchmark]
-        own = entry.evaluation if split == "evaluation" else entry.calibration
+        own = self.configuration.benchmarks[benchmark].source(split)
         read = [own.plain() if own else None, examples.get("source")]
         return sorted({s.get("path") or self.download("dataset", s) for s in read if s})
 

@@ -141,6 +141,10 @@ class Benchmark(Section):
             return {**entry, "calibration": entry.get("evaluation")}
         return entry
 
+    def source(self, split: str) -> Any:
+        """Where the items of a split come from; healing trains on those of the calibration split."""
+        return self.evaluation if split == "evaluation" else self.calibration
+
     @property
     def item_count(self) -> int:
         """Number of evaluated items."""

@@ -103,7 +103,7 @@ def labels(configuration: Configuration, benchmarks: Iterable[str]) -> dict[str,
 
 
 def policy_entry(configuration: Configuration, policy: str) -> dict[str, Any]:
-    """The entry of a policy, without what says where it is evaluated."""
+    """What decides the layers of a policy: its entry without where it is evaluated, and without healing."""
     entry = configuration.policies[policy].settings()
     return {k: v for k, v in sorted(entry.items()) if k not in ("benchmarks", "layers_skipped", "heal")}
 
@@ -111,7 +111,7 @@ def policy_entry(configuration: Configuration, policy: str) -> dict[str, Any]:
 def item_choice(configuration: Configuration, benchmark: str, split: str) -> dict[str, Any]:
     """Where a split's items come from, which are taken, and the solved problems in their prompts."""
     entry = configuration.benchmarks[benchmark]
-    source = entry.evaluation if split == "evaluation" else entry.calibration
+    source = entry.source(split)
     if split == "evaluation":
         n, subset = entry.n, entry.subset
     elif split == paths.HEALING:  # of which healing takes those that are never evaluated

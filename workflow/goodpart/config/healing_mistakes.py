@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from goodpart.config.benchmarks import benchmark_mistakes
 from goodpart.config.configuration import Configuration
 from goodpart.config.decodes import preset_mistakes
+from goodpart.config.descriptions import policy_entry
 from goodpart.config.models import model_mistakes
 from goodpart.config.policies import entry_mistakes
 from goodpart.errors import nearest
@@ -34,7 +34,7 @@ def study_mistakes(configuration: Configuration, root: Path) -> Iterable[str]:
     yield from preset_mistakes(configuration, configuration.run.decode, families, study.benchmarks)
     if configuration.policies[study.healed].heal is None:
         yield f"  policies.{study.healed}: healing_study.healed names it, and it has no heal; add heal: {{}}"
-    if _rule(configuration, study.healed) != _rule(configuration, study.policy):
+    if policy_entry(configuration, study.healed) != policy_entry(configuration, study.policy):
         yield (
             f"  policies.{study.healed}: it chooses other layers than {study.policy}, which healing_study "
             "compares it with; give both the same keys, but for heal"
@@ -72,9 +72,3 @@ def healing_mistakes(configuration: Configuration, policy: str) -> Iterable[str]
                 f"{at}.heal: it would train on evaluated items, which are the calibration split of {name}; "
                 f"name a training split as benchmarks.{name}.calibration"
             )
-
-
-def _rule(configuration: Configuration, policy: str) -> dict[str, Any]:
-    """What decides the layers of a policy."""
-    settings = configuration.policies[policy].settings()
-    return {k: v for k, v in settings.items() if k not in ("heal", "benchmarks", "layers_skipped")}

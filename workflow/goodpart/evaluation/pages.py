@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from goodpart.jobs.files import write_text
 
@@ -33,6 +36,17 @@ def page(title: str, markdown: str) -> str:
 
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
     return PAGE.format(title=title, body=body)
+
+
+def rows_as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """All rows as they are, numbers in fixed formats."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(list(rows[0]))
+    for row in rows:
+        values = [f"{v:.6f}" if isinstance(v, float) else v for v in row.values()]
+        writer.writerow(["" if value is None else value for value in values])
+    return out.getvalue()
 
 
 def write_forms(texts: Mapping[str, str], outputs: Iterable[Path]) -> None:

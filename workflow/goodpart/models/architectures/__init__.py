@@ -76,8 +76,8 @@ def kind_of(raw: Mapping[str, Any], where: str) -> Kind:
             return KINDS[name]
         if found := architecture_module(STANDARD).causal_class(name):
             return Kind(STANDARD, CAUSAL, (found,), name)
-        if name in own_kinds():
-            return own_kinds()[name]
+        if own := own_kinds().get(name):
+            return own
     raise GoodpartError(
         f"{where}: model_type {name!r} is not supported; supported are {', '.join([*KINDS, *TRIED])}, and "
         "other autoregressive decoders of transformers"
