@@ -152,7 +152,7 @@ def shard_job(folder, batch_size=1, last=11, first=0, tokens=12):
     }
     return {
         "outputs": str(folder / "shard" / f"{first}-{last}.parquet"),
-        "inputs": {"item_file": str(folder / "items.parquet"), "skip_set": [], "full": []},
+        "inputs": {"item_file": str(folder / "items.parquet"), "skip_set": [], "full": [], "healed": []},
         "wildcards": {"first": str(first), "last": str(last)},
         "model": entry,
         "settings": {"max_new_tokens": tokens},

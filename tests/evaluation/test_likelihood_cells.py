@@ -79,7 +79,7 @@ def job(tmp_path):
         run_script(
             "likelihoods",
             tmp_path / "out.parquet",
-            inputs={"item_file": tmp_path / "items.parquet", "skip_sets": files},
+            inputs={"item_file": tmp_path / "items.parquet", "skip_sets": files, "healed": []},
             wildcards={"benchmark": "b", "model": "m", "table": "cells"},
             model=entry, cells=cells, items=items, draws=2, seed=0, batch_size=8,
         )  # fmt: skip
