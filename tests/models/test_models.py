@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from conftest import ROOT
 from goodpart.decoding.decode import decode, settings_for
 from goodpart.errors import GoodpartError
 from goodpart.models.flops import Shape
@@ -17,6 +19,7 @@ from goodpart.models.loading import load
 from goodpart_tools.tiny.architectures import initial_model, public_config, public_names
 
 PARITY = Path(__file__).parents[1] / "data" / "parity"
+TINY = ROOT / "workflow" / "resources" / "models"
 
 
 @pytest.fixture
@@ -35,6 +38,38 @@ def test_it_loads(llada):
     assert model.dtype == torch.float32
     assert model.layers == 4
     assert (model.tokens.mask, model.tokens.eos) == (500, 481)
+
+
+class Heads(TorchDispatchMode):
+    """Whether the hidden states that the head got were in one piece, product by product."""
+
+    def __init__(self, weights):
+        super().__init__()
+        self.weights, self.whole = weights, []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if len(args) > 1 and isinstance(args[1], torch.Tensor) and args[1].shape == self.weights.shape:
+            self.whole.append(args[0].is_contiguous())
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        (TINY / "qwen2.5-tiny", {}),
+        ("llada-mha", {"block_length": 4, "cache": "dual"}),
+        ("dream", {"cache": "prefix"}),
+    ],
+)
+def test_the_head_gets_rows_in_one_piece(name, options, dtype):
+    """Of a slice, the product repeats the head's weights for each row of the batch."""
+    model = load(str(PARITY / name), device="cpu", dtype=dtype)
+    prompts = [list(range(10, 30)), list(range(40, 55))]
+    with Heads(model.module.lm_head.weight) as seen:
+        decode(model, prompts, settings_for(model, max_new_tokens=8, **options))
+    assert len(seen.whole) >= 8 // 4
+    assert all(seen.whole)
 
 
 def test_a_c_library_without_mallopt_is_no_obstacle(llada, monkeypatch):

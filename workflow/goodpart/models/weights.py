@@ -52,8 +52,17 @@ def build(checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device | Non
     _fill_constants(module, config, places)
     for number, layer in enumerate(module.model.layers):
         layer.number = number  # for messages, while others are skipped
+    module.lm_head.register_forward_pre_hook(in_one_piece)
     module.eval().requires_grad_(False)
     return module if device is not None else dispatched(module, places)
+
+
+def in_one_piece(_: Any, hidden: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Copy the head's hidden states [B, T, D] where they are a slice of longer rows, as in a prefill.
+
+    For a slice, PyTorch repeats the head's weights for each row of the batch: hundreds of times slower.
+    """
+    return (hidden[0].contiguous(), *hidden[1:])
 
 
 def _fill_constants(module: Any, config: Any, places: Mapping[str, torch.device]) -> None:
