@@ -11,6 +11,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -127,10 +128,13 @@ class Workflow:
         for name in ("workflow", "envs", "profiles"):
             shutil.copytree(ROOT / name, folder / name, ignore=ignore)
 
-    def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
-        """Run snakemake in the copy; output and error are one text in `stdout`."""
+    def snakemake(
+        self, *arguments: str, before: Sequence[str] = (), **environment: str
+    ) -> subprocess.CompletedProcess:
+        """Run snakemake in the copy; output and error are one text in `stdout`. `before`: words of a command
+        that runs it."""
         return subprocess.run(
-            [sys.executable, "-m", "snakemake", *arguments],
+            [*before, sys.executable, "-m", "snakemake", *arguments],
             cwd=self.folder,
             env={**os.environ, **environment},
             stdout=subprocess.PIPE,

@@ -52,7 +52,7 @@ def case(name: str, steps: int | str, repeats: int) -> None:
     length, new = (56, 8) if name == "wide" else (48, 32)
     prompt = torch.randint(10, 500, (length,), generator=torch.Generator().manual_seed(1)).tolist()
     arguments = {"max_new_tokens": new} | ({"block_length": 8} if model.family == "llada" else {})
-    settings = capture_settings(model, arguments)
+    settings = capture_settings(model.family, arguments)
     captured: list[int] = []
 
     def capture(take: Callable[[StepStates], None]) -> None:

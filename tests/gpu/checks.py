@@ -100,7 +100,7 @@ def capturing(device: str) -> str:
     for where in ("cpu", device):
         model = load(str(MODELS / "llada-tiny-instruct"), device=where, dtype="float32")
         found: list[torch.Tensor] = []
-        settings = capture_settings(model, options(model))
+        settings = capture_settings(model.family, options(model))
         capture_prompts(
             *(model, [Prompt("p", PROMPTS[0], 0)], settings, 1),
             lambda _, states, found=found: found.append(torch.as_tensor(states.hidden).cpu().clone()),

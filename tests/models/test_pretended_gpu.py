@@ -75,7 +75,7 @@ def test_a_model_decodes_there_as_on_the_cpu(on_cpu, machine, name, options):
 
 def test_capture_and_kl_run_there(machine):
     model = load(str(MODELS / "llada-tiny-instruct"), dtype="float32", device="cuda:0")
-    settings = capture_settings(model, {"max_new_tokens": 8, "block_length": 8})
+    settings = capture_settings(model.family, {"max_new_tokens": 8, "block_length": 8})
     seen = []
     capture_prompts(model, [Prompt("p", PROMPTS[0], 0)], settings, 2, lambda _, states: seen.append(states))
     assert [states.hidden.device.type for states in seen] == ["cuda", "cuda"]

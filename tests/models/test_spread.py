@@ -109,7 +109,7 @@ def test_a_head_that_is_the_embedding_stays_with_it(machine, monkeypatch, tmp_pa
 def measurements(model):
     """States of two captured steps, KL of a skipped layer, and cosines of the first pass."""
     settings = capture_settings(
-        model, {"max_new_tokens": 8, **({"block_length": 8} if model.family == "llada" else {})}
+        model.family, {"max_new_tokens": 8, **({"block_length": 8} if model.family == "llada" else {})}
     )
     seen = []
     capture_prompts(

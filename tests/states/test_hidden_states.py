@@ -1,6 +1,9 @@
 """The cache of hidden states, capturing them, and the two routes to their statistics."""
 
+import importlib
+import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -17,9 +20,11 @@ from conftest import ROOT, job_command, job_text, run_script
 from goodpart.benchmarks import items
 from goodpart.decoding.decode import decode
 from goodpart.errors import GoodpartError
+from goodpart.jobs.job import Job
 from goodpart.jobs.parquet import provenance, read_metadata, write_rows
 from goodpart.models.loading import load
 from goodpart.policies.search_objective import cached_canvases
+from goodpart.states import recording
 from goodpart.states.cache import CacheWriter, StepStates, read_steps
 from goodpart.states.capture import Prompt, capture_prompts, capture_settings
 from goodpart.states.captured_steps import MOST_GB, cache_bytes, chosen_steps
@@ -177,7 +182,7 @@ def test_captured_states_are_those_of_the_decoding_and_change_no_token(name):
     model = load(str(MODELS / name))
     prompt = list(range(10, 22))
     arguments = {"max_new_tokens": 8} | ({"block_length": 8} if name.startswith("llada") else {})
-    chosen = capture_settings(model, arguments)
+    chosen = capture_settings(model.family, arguments)
     plain = []
     [made] = decode(
         model, [prompt], chosen, seeds=[5], observe=lambda step, ids: plain.append(ids[0].tolist())
@@ -214,7 +219,7 @@ def test_a_batch_is_captured_as_its_prompts_are_alone(name):
     model = load(str(MODELS / name))
     prompts = [Prompt(str(i), list(range(10, 10 + length)), i) for i, length in enumerate((12, 5, 12, 9))]
     arguments = {"max_new_tokens": 8} | ({"block_length": 8} if name.startswith("llada") else {})
-    chosen = capture_settings(model, arguments)
+    chosen = capture_settings(model.family, arguments)
 
     def captured(batch):
         found = [[] for _ in batch]
@@ -235,7 +240,7 @@ def test_capturing_ignores_a_cache_that_would_leave_positions_out():
     model = load(str(MODELS / "llada-tiny-instruct"))
     arguments = {"max_new_tokens": 8, "block_length": 4, "cache": "prefix"}
     taken = []
-    chosen = capture_settings(model, arguments)
+    chosen = capture_settings(model.family, arguments)
     capture_prompts(
         model, [Prompt("p", [5, 6, 7], 0)], chosen, "all", lambda _, s: taken.append(s.hidden.shape)
     )
@@ -268,6 +273,11 @@ def prompts(tmp_path_factory):
     ]
     write_rows(folder / "items.parquet", rows, items.SCHEMA, {})
     return folder
+
+
+def contents(folder):
+    """Name -> bytes of every file in a folder."""
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def statistics(folder, name, streamed=()):
@@ -304,12 +314,13 @@ def test_both_routes_give_the_same_statistics(prompts):
 
 
 def test_too_much_is_refused_before_anything_is_decoded(prompts, tmp_path):
-    refused = command("hidden_states", prompts, 0, PROMPTS)
+    (tmp_path / "items.parquet").write_bytes((prompts / "items.parquet").read_bytes())
+    refused = command("hidden_states", tmp_path, 0, PROMPTS)
     refused["env"] = {**os.environ, MOST_GB: "1e-4"}
     refused["args"] += ["--log", str(tmp_path / "log")]
     assert subprocess.run(**refused, check=False).returncode == 1
     assert "more than capture.max_gb" in (tmp_path / "log").read_text()
-    assert not list(prompts.glob(".hidden_states.parts/*.parquet"))
+    assert not list(tmp_path.glob(".hidden_states.parts/*.parquet"))
 
 
 @pytest.mark.parametrize("rule", ["hidden_states", "streamed_statistics"])
@@ -345,13 +356,58 @@ def test_a_killed_capture_leaves_no_half_file_and_resumes(prompts, tmp_path, rul
     assert not parts.exists()
 
 
+@pytest.mark.parametrize("rule", ["hidden_states", "streamed_statistics"])
+def test_what_was_captured_is_not_captured_again(prompts, tmp_path, rule, monkeypatch):
+    """Snakemake deletes the output of a job that runs again: no weights are loaded for what is the same."""
+    (tmp_path / "items.parquet").write_bytes((prompts / "items.parquet").read_bytes())
+    subprocess.run(**command(rule, tmp_path, 0, 4), check=True)
+    made = contents(tmp_path / rule)
+    shutil.rmtree(tmp_path / rule)
+    [*kept] = tmp_path.glob(".*.kept")
+    assert [folder.name for folder in kept] == [f".{rule}.kept"]
+    assert not list(kept[0].rglob("*.parquet"))  # no pattern of a reader finds them
+
+    def captured(*places, first=0, last=4, tokens=8):
+        """Run it in this process; the batches that are captured, by the numbers of their prompts."""
+        loaded = []
+
+        def make(opened, batch):
+            loaded.extend(capture.prompt.id for capture in batch)
+            whole(opened, batch)
+
+        with monkeypatch.context() as patch:
+            whole = recording._make
+            patch.setattr(recording, "_make", make)
+            if not places:
+                patch.setattr(recording, "load_entry", None)  # a call would fail
+            files, told = map(
+                json.loads, command(rule, tmp_path, first, last, tokens=tokens)["input"].split("\n")
+            )
+            importlib.import_module(f"scripts.{rule}").main(Job.of(rule, 1, files, told))
+        assert loaded == list(places)
+        return contents(tmp_path / rule)
+
+    assert captured() == made
+    shutil.rmtree(tmp_path / rule)
+    fewer = captured(last=2)
+    assert fewer.items() < made.items()
+    shutil.rmtree(tmp_path / rule)
+    assert captured("x/2", "x/3").keys() == made.keys()
+    [file, *_] = sorted(file for file in (tmp_path / rule).rglob("*") if file.is_file())
+    file.write_bytes(file.read_bytes()[:-200] + bytes(200))  # the link is damaged with it
+    shutil.rmtree(tmp_path / rule)
+    assert captured("x/0").keys() == made.keys()
+    shutil.rmtree(tmp_path / rule)
+    captured("x/0", "x/1", "x/2", "x/3", tokens=12)
+
+
 @pytest.mark.parametrize("name", ["llada-tiny-instruct", "dream-tiny-base", "qwen2.5-tiny"])
 def test_calibration_measures_the_states_of_step_0(name):
     """One padded batch without decoding gives what capturing each prompt's decoding gives at step 0."""
     model = load(str(MODELS / name))
     prompts = [[5, 9, 30, 77, 12], [44, 3, 210, 8, 8, 41, 60, 9], [17, 60]]
     arguments = {"max_new_tokens": 16} | ({"block_length": 8} if "llada" in name else {})
-    settings = capture_settings(model, arguments)
+    settings = capture_settings(model.family, arguments)
     batch = first_pass(model, prompts, settings.max_new_tokens)
     for row, prompt in enumerate(prompts):
         captured = []

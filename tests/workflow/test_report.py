@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 
 import pytest
 import yaml
@@ -227,6 +228,23 @@ def test_figures_and_tables_are_redrawn_without_weights(made, tmp_path):
             one, other = (f / "paper_figs" / name for f in (made.folder, tmp_path))
             assert one.read_bytes() == other.read_bytes(), name
     again = clone.snakemake("--configfile", "small.yaml", "--config", "redraw=True", "--cores", "1")
+    assert "Nothing to be done" in again.stdout
+
+
+def test_results_that_cannot_be_written_are_redrawn(made, tmp_path, sandbox):
+    """Another user's results, in a mount that refuses writes to root as well."""
+    clone = Workflow(tmp_path)
+    clone.take_results(made)
+    results, bwrap = str(tmp_path / "results"), sandbox.probe().removeprefix("bubblewrap (").removesuffix(")")
+    mount = [bwrap, "--dev-bind", "/", "/", "--ro-bind", results, results, "--"]
+    assert subprocess.run([*mount, "touch", f"{results}/new"], check=False).returncode != 0
+    words = ["--cores", "1", "--configfile", "small.yaml", "--config", "redraw=True"]
+    drawn = clone.snakemake("paper_figs/table1.csv", "paper_figs/figure3.pdf", *words, before=mount)
+    assert drawn.returncode == 0, drawn.stdout[-5000:]
+    for name in ("table1.csv", "figure3.csv"):
+        one, other = (folder / "paper_figs" / name for folder in (made.folder, tmp_path))
+        assert one.read_bytes() == other.read_bytes(), name
+    again = clone.snakemake("paper_figs/table1.csv", *words, before=mount)
     assert "Nothing to be done" in again.stdout
 
 

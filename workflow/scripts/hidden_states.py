@@ -10,7 +10,7 @@ from pathlib import Path
 from goodpart.jobs.job import Job
 from goodpart.states.cache import CacheWriter, StepStates
 from goodpart.states.captured_steps import MOST_GB
-from goodpart.states.recording import Capture, check_size, finish, prompts_of
+from goodpart.states.recording import Capture, finish, prompts_of
 
 
 @contextmanager
@@ -22,6 +22,5 @@ def cache(capture: Capture, path: Path) -> Iterator[Callable[[StepStates], None]
 
 def main(job: Job) -> None:
     """Write one folder of caches for each benchmark."""
-    groups = prompts_of(job, ".parquet")
-    check_size(groups, float(os.environ.get(MOST_GB, "inf")))
-    finish(groups, job.outputs, cache, "", job.params.batch_size)
+    most = float(os.environ.get(MOST_GB, "inf"))
+    finish(prompts_of(job, ".parquet"), job.outputs, cache, "", job.params.batch_size, most)

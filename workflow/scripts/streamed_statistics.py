@@ -22,5 +22,4 @@ def tables(capture: Capture, path: Path) -> Iterator[Callable[[StepStates], None
 
 def main(job: Job) -> None:
     """Write one folder for each benchmark, with a folder of tables for each prompt."""
-    groups = prompts_of(job, "")
-    finish(groups, job.outputs, tables, "pairs.parquet", job.params.batch_size)
+    finish(prompts_of(job, ""), job.outputs, tables, "pairs.parquet", job.params.batch_size)

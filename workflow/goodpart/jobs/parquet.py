@@ -90,6 +90,17 @@ def read_metadata(path: Path) -> dict[str, Any]:
             raise damaged(path, error) from error
 
 
+def is_whole(path: Path) -> bool:
+    """Whether every page of a file can be read and has its checksum; one row group is in memory at a time."""
+    try:
+        with open_parquet(path) as file:
+            for group in range(file.num_row_groups):
+                file.read_row_group(group)
+    except (GoodpartError, pa.ArrowException, OSError):
+        return False
+    return True
+
+
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     """Read one file; GoodpartError names a column that it lacks."""
     with open_parquet(path) as file:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from goodpart.decoding.decode import decode, settings_for
+from goodpart.decoding.decode import decode
 from goodpart.decoding.likelihoods import final_hidden
 from goodpart.decoding.samplers.common import canvas_of
 from goodpart.models.families import family_module
@@ -24,15 +24,16 @@ if TYPE_CHECKING:
     import torch
 
 
-def capture_settings(model: Model, arguments: dict[str, Any]) -> Any:
-    """The family's `Settings` for capturing: every step of the canvas, each over all of its positions.
+def capture_settings(family: str, arguments: dict[str, Any]) -> Any:
+    """A family's `Settings` for capturing: every step of the canvas, each over all of its positions.
 
     A prefix or dual cache would leave most positions without states, so decoding is exact here; and with a
     threshold, steps of different prompts would not be the same.
     """
     exact = {"cache": "none", "confidence_threshold": None, "stop_early": False}
-    known = {field.name for field in fields(family_module(model.family).Settings)}
-    return settings_for(model, **{**arguments, **{name: exact[name] for name in exact if name in known}})
+    settings = family_module(family).Settings
+    known = {field.name for field in fields(settings)}
+    return settings(**{**arguments, **{name: exact[name] for name in exact if name in known}})
 
 
 @dataclass(frozen=True)
