@@ -7,7 +7,7 @@ import pytest
 
 from conftest import ROOT, run_script
 from goodpart.errors import GoodpartError
-from goodpart.evaluation.cells import item_nats, likelihood
+from goodpart.evaluation.nats import item_nats, likelihood
 from goodpart.jobs.files import write_json
 from goodpart.jobs.parquet import read_table, write_rows
 from scripts import likelihoods

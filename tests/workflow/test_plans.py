@@ -9,9 +9,8 @@ from snakemake.utils import update_config
 from small_run import SMALL, Small
 
 ALL = {"run_page": 1, "all": 1}
-TABLES = dict.fromkeys(
-    ("cells", "table1", "table2", "table3", "figure1", "likelihood_figure", "comparison"), 1
-)
+TABLES = dict.fromkeys(("cells", "table1", "table2", "table3", "figure1", "comparison"), 1)
+LIKELY = {"likelihood_figure": 1}
 LATENCY = {"quality_latency": 1, "quality_latency_table": 1}
 # Scores of a benchmark: three models with and without layers skipped, and for tiny-math500 those of the
 # quality-latency study, whose two decodings have cells of their own.
@@ -26,6 +25,7 @@ MATH_ITEMS = {
     "prompt_similarities": 1,
     "figure8": 1,
     "likelihoods": 3 + 2,
+    **LIKELY,
     **MATH_SCORES,
 }
 # Those of tiny-mbpp choose the layers that all models skip.
@@ -36,7 +36,7 @@ STATES = {
 }
 # Both splits; completions and scores of tiny-mbpp, and those of tiny-math500 with layers skipped.
 MBPP_ITEMS = {**STATES, **MATH_SCORES, "items": 2, "generations": 6 + 3 + 2, "scores": 6 + 3 + 2}
-MBPP_ITEMS["likelihoods"] = 3 + 3 + 2
+MBPP_ITEMS |= {"likelihoods": 3 + 3 + 2, **LIKELY}
 
 DRAWN_STATES = dict.fromkeys(
     [*(f"figure{n}" for n in (3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14)), "block_similarity", "mask_ratio"], 1
@@ -44,11 +44,15 @@ DRAWN_STATES = dict.fromkeys(
 # Hidden states of both windows of some models, and what is drawn from them.
 CAPTURED = {"hidden_states": 2, "streamed_statistics": 2, "statistics": 2, "profiles": 1, **DRAWN_STATES}
 CAPTURED_BY_ALL = {**CAPTURED, "hidden_states": 6, "streamed_statistics": 6, "statistics": 6, "profiles": 3}
-CHOSEN = {"skip_set": 4, "generations": 8, "scores": 8, "likelihoods": 8, "figure2": 1, "latency": 1}
+CHOSEN = {
+    **{"skip_set": 4, "generations": 8, "scores": 8, "likelihoods": 8, "figure2": 1, "latency": 1},
+    **LIKELY,
+}
 STUDIES = {**TABLES, **LATENCY, "cells": 3, **ALL}
 LLADA = {
     **{**CAPTURED, **STUDIES, "calibration": 1, "prompt_similarities": 2, "figure8": 1, "skip_set": 2},
     **{"generations": 8, "scores": 8, "figure2": 1, "latency": 1, "likelihoods": 4},
+    **LIKELY,
 }
 SIMILAR = dict.fromkeys(("calibration", "prompt_similarities", "figure8"), 1)
 EVERY_MODEL = {
@@ -73,7 +77,7 @@ RUN_PAGE = {"run_page": 1, "all": 1}
 CHANGES = {
     "a new k": (
         {"models": {"qwen2.5-tiny": {"layers_skipped": [0, 2, 3]}}},
-        {"skip_set": 1, "generations": 2, "scores": 2, "likelihoods": 2, **TABLES, **ALL},
+        {"skip_set": 1, "generations": 2, "scores": 2, "likelihoods": 2, **LIKELY, **TABLES, **ALL},
     ),
     "one model more": (
         {
@@ -82,22 +86,25 @@ CHANGES = {
         },
         {
             **{**CAPTURED, **TABLES, **ALL, "calibration": 1, "skip_set": 1, "figure8": 1},
-            **{"generations": 4, "scores": 4, "likelihoods": 2},
+            **{"generations": 4, "scores": 4, "likelihoods": 2, **LIKELY},
         },
     ),
-    "one benchmark less": ({"run": {"benchmarks": ["tiny-math500"]}}, {**TABLES, **ALL}),
+    "one benchmark less": ({"run": {"benchmarks": ["tiny-math500"]}}, {**TABLES, **LIKELY, **ALL}),
     "more items": (
         {"benchmarks": {"tiny-math500": {"n": 6}}},
         {**MATH_ITEMS},
     ),
     "another order of benchmarks": (
         {"run": {"benchmarks": ["tiny-mbpp", "tiny-math500"]}},
-        {**TABLES, **ALL, "figure2": 1, "figure8": 1},
+        {**TABLES, **LIKELY, **ALL, "figure2": 1, "figure8": 1},
     ),
     "another order of models": (
         {"run": {"models": ["qwen2.5-tiny", "llada-tiny-instruct", "dream-tiny-base"]}},
         # Figures 13 and 14 show LLaDA and Dream, whose order is the same.
-        {**{n: 1 for n in DRAWN_STATES if n not in ("figure13", "figure14")}, **TABLES, **ALL, "figure8": 1},
+        {
+            **{n: 1 for n in DRAWN_STATES if n not in ("figure13", "figure14")},
+            **{**TABLES, **LIKELY, **ALL, "figure8": 1},
+        },
     ),
     "another order of k": ({"models": {"qwen2.5-tiny": {"layers_skipped": [2, 0]}}}, RUN_PAGE),
     "memory and time": ({"models": {"qwen2.5-tiny": {"mem_mb": 9000, "runtime": 90}}}, RUN_PAGE),
@@ -112,7 +119,7 @@ CHANGES = {
         {"capture": {"prompts": 4}},
         {**CAPTURED_BY_ALL, **CHOSEN, **STUDIES, "items": 1, "calibration": 3},
     ),
-    "another level": ({"table": {"level": 0.9}}, {**STUDIES, "figure8": 1}),
+    "another level": ({"table": {"level": 0.9}}, {**STUDIES, **LIKELY, "figure8": 1}),
     "another label": (
         {"benchmarks": {"tiny-mbpp": {"label": "M"}}},
         {"table1": 1, "table2": 1, "table3": 1, "likelihood_figure": 1, **RUN_PAGE},

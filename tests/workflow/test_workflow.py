@@ -1,6 +1,7 @@
 """The workflow itself, on a cut-down configuration: results, what re-runs, and what a job is made of."""
 
 import base64
+import csv
 import json
 import os
 import shutil
@@ -217,6 +218,21 @@ def test_tables_are_drawn_from_results_made_elsewhere(small, tmp_path):
     run = here.run("results/cells.parquet", "--touch")
     assert run.returncode == 0, run.stdout[-3000:]
     assert here.jobs("paper_figs/table1.csv", "--configfile", "small.yaml") == {"table1": 1}
+
+
+def test_the_likelihood_figure_needs_no_completions(small, tmp_path):
+    """And has the numbers of the cells."""
+    with (small.folder / "paper_figs" / "likelihood.csv").open() as file:
+        drawn = list(csv.DictReader(file))
+    cells = polars.read_parquet(small.folder / "results" / "cells.parquet")
+    cells = cells.filter(polars.col("policy").is_in(["full", "similarity"]))
+    assert len(drawn) == len(cells) > 6
+    for row, cell in zip(drawn, cells.iter_rows(named=True), strict=True):
+        for name, shown in row.items():
+            value = "" if cell[name] is None else cell[name]
+            assert shown == (f"{value:.4f}" if isinstance(value, float) else str(value)), name
+    planned = Small(tmp_path).jobs("paper_figs/likelihood.pdf", "--configfile", "small.yaml")
+    assert set(planned) == {"items", "calibration", "skip_set", "likelihoods", "likelihood_figure"}
 
 
 def test_one_more_k_of_one_model_makes_its_cells_only(edited):

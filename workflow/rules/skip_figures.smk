@@ -2,6 +2,17 @@
 FIGURE1_BENCHMARK = settings.in_run(CONFIGURATION.skip_figures.benchmark, RUN.benchmarks)
 MECHANISM = CONFIGURATION.skip_figures.mechanism
 SELECTION = CONFIGURATION.skip_figures.selection
+# The run's cells at full depth and under the policy of Table 1.
+TABLE_CELLS = settings.Study(
+    "cells",
+    RUN.decode,
+    tuple(
+        cell
+        for cell in STUDIES["cells"].cells
+        if cell[2] in (paths.FULL_DEPTH, CONFIGURATION.table_policy)
+    ),
+)
+LIKELIHOOD_FILES = ARTIFACTS.of_study(TABLE_CELLS)
 
 
 rule figure1:
@@ -28,8 +39,10 @@ rule figure1:
 
 
 rule likelihood_figure:
+    # Likelihoods and skip sets alone: where only this figure is wanted, nothing is decoded.
     input:
-        cells=result(paths.CELLS),
+        likelihoods=LIKELIHOOD_FILES["likelihoods"],
+        skip_sets=LIKELIHOOD_FILES["skip_sets"],
     output:
         figure_outputs("likelihood", ["pdf", "png", "csv", "md"]),
     log:
@@ -40,8 +53,10 @@ rule likelihood_figure:
         **script(
             "likelihood_figure",
             models=descriptions.paper_columns(CONFIGURATION, RUN.models),
-            policy=CONFIGURATION.table_policy,
+            layers={model: CONFIGURATION.models[model].layers for model in RUN.models},
+            cells=TABLE_CELLS.cells,
             labels=descriptions.labels(CONFIGURATION, RUN.benchmarks),
+            **INTERVALS,
         ),
     message:
         "Figure: likelihood of the reference solutions against FLOPs"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from goodpart import paths
-from goodpart.evaluation.cells import SCHEMA, cell, generation_facts, item_nats, likelihood, skipped, tables
+from goodpart.evaluation.cells import SCHEMA, cell, generation_facts, skipped, tables
+from goodpart.evaluation.nats import item_nats, likelihood
 from goodpart.jobs.job import Job
 from goodpart.jobs.parquet import provenance, write_rows
 from goodpart.policies.skip_sets import read_skip_set

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from goodpart import paths
 from goodpart.errors import GoodpartError
-from goodpart.evaluation.cells import ItemNats, item_nats
 from goodpart.evaluation.comparability import why_not_comparable
 from goodpart.evaluation.contrasts import Study, Values
 from goodpart.evaluation.intervals import resampling
 from goodpart.evaluation.item_verdicts import NotScoredError, item_verdicts
+from goodpart.evaluation.nats import ItemNats, item_nats
 from goodpart.jobs.files import read_json
 from goodpart.jobs.job import Job
 from goodpart.jobs.parquet import prompt_tables, provenance, write_rows

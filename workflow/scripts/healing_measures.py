@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from goodpart import paths
 from goodpart.errors import GoodpartError
-from goodpart.evaluation.cells import generation_facts, item_nats, tables
+from goodpart.evaluation.cells import generation_facts, tables
 from goodpart.evaluation.intervals import percentile_interval, resampling
 from goodpart.evaluation.item_verdicts import item_verdicts
+from goodpart.evaluation.nats import item_nats
 from goodpart.jobs.files import read_json
 from goodpart.jobs.job import Job
 from goodpart.jobs.parquet import provenance, read_table, write_rows

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from goodpart import paths
 from goodpart.errors import GoodpartError
-from goodpart.evaluation.intervals import mcnemar, mean_interval, retention_interval
+from goodpart.evaluation.intervals import mcnemar, retention_interval
 from goodpart.evaluation.pass_at_k import pass_at_k
 from goodpart.jobs.parquet import read_metadata, read_table, read_tables
 from goodpart.models.families import family_module
@@ -144,52 +143,12 @@ def cell(
     }
 
 
-ItemNats = Mapping[tuple[str, int], NDArray[np.float64]]  # (policy, k) -> nats a token of each item
-
-
-def item_nats(file: Path) -> ItemNats:
-    """Nats a token of each reference solution, by cell, from the likelihoods of one model and benchmark.
-
-    Raises GoodpartError for a file that is damaged, or whose cells do not hold the same items, each measured.
-    """
-    rows = read_table(file, ["item_id", "policy", "asked_k", "tokens", "nll"]).to_pandas()
-    rows["nats"] = rows["nll"] / rows["tokens"]
-    items = None
-    found: dict[tuple[str, int], NDArray[np.float64]] = {}
-    for (policy, k), part in rows.groupby(["policy", "asked_k"]):
-        here = part["item_id"].tolist()
-        items = items or here
-        if here != items or not np.isfinite(part["nats"]).all():
-            raise GoodpartError(
-                f"{file}: lacks likelihoods of {policy}, k = {k}, that others have; delete it and rerun"
-            )
-        found[policy, k] = part["nats"].to_numpy()
-    return found
-
-
-def likelihood(nats: ItemNats, policy: str, k: int, level: float, resamples: int) -> dict[str, float | int]:
-    """Mean negative log-likelihood of the reference solutions of one cell, and its increase over full depth.
-
-    Nothing where it was not measured. Items are resampled in pairs, with the draws of all cells of as many.
-    """
-    here, full = nats.get((policy, k)), nats.get((paths.FULL_DEPTH, 0))
-    if here is None or full is None:
-        return {}
-    found: dict[str, float | int] = {"nll": float(here.mean()), "nll_items": len(here)}
-    if k:
-        increase = here - full
-        low, high = mean_interval(increase, level, resamples)
-        found |= {"nll_increase": float(increase.mean()), "nll_low": low, "nll_high": high}
-    return found
-
-
 def skipped(
     skip_set: SkipSet, benchmark: str, made: pa.Table, facts: dict[str, Any], layers: int
 ) -> dict[str, Any]:
     """How many layers a cell's completions went without, and what that saves.
 
-    `facts`: the metadata of its generations. `got_k` is the mean number where sets differ by prompt or phase,
-    rounded down, so that any shortage shows; the paper's k/L takes the exact mean.
+    `facts`: the metadata of its generations.
     """
     family, arguments = facts["family"], facts["decode"]
     steps = family_module(family).Settings(**arguments).total_steps
@@ -207,12 +166,8 @@ def skipped(
             for row in rows
         ),
     )
-    mean = skip_set.mean(benchmark, [row["item_id"] for row in rows])
-    return {
-        "got_k": math.floor(mean + 1e-9),
-        "flops_reduction_layers": 100 * mean / layers,
-        "flops_reduction_true": finite(true),
-    }
+    items = [row["item_id"] for row in rows]
+    return {**skip_set.reached(benchmark, items, layers), "flops_reduction_true": finite(true)}
 
 
 def tables(results: Path, where: dict[str, Any], shards: list[list[int]]) -> tuple[pa.Table, pa.Table]:

@@ -8,6 +8,7 @@ row each. Layers are numbered from 0.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -82,6 +83,15 @@ class SkipSet:
         else:
             sizes = [len(self.of_item(benchmark, item)) for item in items]
         return sum(sizes) / len(sizes)
+
+    def reached(self, benchmark: str, items: Sequence[str], layers: int) -> dict[str, float | int]:
+        """How many of a model's `layers` are skipped, and the paper's k/L in percent.
+
+        `got_k` is the mean number where sets differ by prompt or phase, rounded down, so that any shortage
+        shows; k/L takes the exact mean.
+        """
+        mean = self.mean(benchmark, items)
+        return {"got_k": math.floor(mean + 1e-9), "flops_reduction_layers": 100 * mean / layers}
 
     def state(self, benchmark: str, item_id: str) -> list[Any]:
         """All that an item's completion depends on, as JSON."""
