@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -71,6 +72,8 @@ def reference(row: dict[str, Any]) -> dict[str, Any]:
     answer = row["answer"]
     if isinstance(answer, bool) or not isinstance(answer, (str, int, float, Decimal)):
         raise ValueError(f"the answer {answer} is no LaTeX")
+    if isinstance(answer, (float, Decimal)) and not math.isfinite(answer):
+        raise ValueError(f"the answer {answer} is no number, as of a missing value")
     return {"answer": str(answer)}
 
 

@@ -49,13 +49,18 @@ def prompt(row: dict[str, Any], style: str, examples: tuple[str, ...] = ()) -> s
 
 def reference(row: dict[str, Any]) -> dict[str, Any]:
     """Imports, set-up, assertions, and the name of the function that they call."""
+    imports = row.get("test_imports")
+    if imports is None:
+        imports = []
+    if not isinstance(imports, (list, tuple)):
+        raise ValueError(f"test_imports {imports!r} is no list of statements")
     called = re.search(
         r"(\w+)\s*\(", re.sub(r"^\s*assert\s*\(?(?:not\s+|set\(|sorted\()*", "", row["test_list"][0])
     )
     defined = re.findall(r"^def\s+(\w+)", row["code"], re.MULTILINE)
     name = called.group(1) if called else None
     return {
-        "imports": list(row.get("test_imports") or []),
+        "imports": list(imports),
         "setup": row.get("test_setup_code") or "",
         "tests": list(row["test_list"]),
         "entry_point": name if name in defined else (defined[-1] if defined else name),

@@ -45,9 +45,22 @@ def read_rows(path: Path) -> list[Row]:
     for number, row in enumerate(rows):
         if not isinstance(row, dict):
             raise _unreadable(path, f"row {number} is no JSON object")
+        if not _is_text(row):
+            raise _unreadable(path, f"row {number} holds half of a character (a lone surrogate)")
     if not rows:
         raise _unreadable(path, "it holds no rows")
     return rows
+
+
+def _is_text(value: Any) -> bool:
+    """Whether every text within a value can be written as UTF-8."""
+    if isinstance(value, dict):
+        return all(_is_text(part) for pair in value.items() for part in pair)
+    if isinstance(value, list):
+        return all(map(_is_text, value))
+    if isinstance(value, str) and not value.isascii():
+        return not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return True
 
 
 def _parquet_rows(path: Path, content: bytes) -> list[Row]:
@@ -70,13 +83,13 @@ def _json_rows(path: Path, content: bytes) -> list[Row]:
     if text.lstrip().startswith("["):
         try:
             return json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise _unreadable(path, f"not JSON: {error}") from error
     rows = []
     for number, line in enumerate(text.split("\n"), 1):
         try:
             rows += [json.loads(line)] if line.strip() else []
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise _unreadable(path, f"line {number} is not JSON: {error}") from error
     return rows
 

@@ -21,6 +21,30 @@ def settings_for(model: Model, **arguments: Any) -> Any:
     return family_module(model.family).Settings(**arguments)
 
 
+def refuse_beyond(model: Model, length: int) -> None:
+    """GoodpartError for rows of so many tokens that the rotation of all rows of a batch would depend on them.
+
+    transformers takes `dynamic` and `longrope` rotations of the longest row for all rows: a completion would
+    depend on its neighbours.
+    """
+    config = model.module.config
+    rotation = getattr(config, "rope_parameters", None) or {}
+    for one in rotation.values() if all(isinstance(v, dict) for v in rotation.values()) else [rotation]:
+        kind = one.get("rope_type", "default")
+        limit = {
+            "dynamic": config.max_position_embeddings,
+            "longrope": one.get("original_max_position_embeddings")
+            or getattr(config, "original_max_position_embeddings", None)
+            or config.max_position_embeddings,
+        }.get(kind)
+        if limit is not None and length > limit:
+            raise GoodpartError(
+                f"{model.name}: {length} tokens of prompt and completion; its rotation ({kind}) changes with "
+                f"the longest row of a batch behind {limit} tokens, which is not implemented: lower "
+                "max_new_tokens, or take shorter prompts"
+            )
+
+
 def decode(
     model: Model,
     prompts: Sequence[Sequence[int]],
@@ -55,5 +79,6 @@ def decode(
         raise GoodpartError(f"{len(own)} seeds for {len(prompts)} prompts; give one a prompt")
     if not prompts:
         return []
+    refuse_beyond(model, max(map(len, prompts)) + settings.max_new_tokens)
     sampler = sampler_module(model.family)
     return sampler.decode(model, prompts, settings, None if official else own, observe, skip_at)

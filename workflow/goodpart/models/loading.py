@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from goodpart.errors import GoodpartError
 from goodpart.jobs.downloads import PATTERNS, downloaded
 from goodpart.models import devices, weights
+from goodpart.models.checkpoints.files import parse_object, read_text
 from goodpart.models.checkpoints.reading import Checkpoint, read_checkpoint
 from goodpart.models.families import SpecialTokens
 
@@ -113,11 +115,11 @@ def keep_freed_memory() -> None:
 
 
 def load(
-    name_or_path: str,
+    name_or_path: str | Path,
     *,
     revision: str | None = None,
     dtype: str | None = None,
-    device: str | None = None,
+    device: str | torch.device | None = None,
 ) -> Model:
     """Load a checkpoint of LLaDA, Dream, or an architecture of transformers' own, for evaluation.
 
@@ -126,6 +128,7 @@ def load(
     model over all GPUs and the host. No remote code is executed and no pickle opened. Raises GoodpartError
     for a checkpoint that is not understood in every key and tensor, or whose weights are not finite.
     """
+    name_or_path, device = str(name_or_path), None if device is None else str(device)
     if dtype not in (None, *DTYPES):
         raise GoodpartError(f"dtype {dtype!r} is unknown: one of {', '.join(DTYPES)}")
     checkpoint = read_checkpoint(checkpoint_folder(name_or_path, revision))
@@ -160,9 +163,14 @@ def refuse_other_logits(model: Model) -> None:
     import torch
 
     ids = torch.arange(4, device=model.device)[None]
-    with torch.inference_mode():
-        own = model.module(input_ids=ids, use_cache=False).logits.float()
-        states = model.module.model(input_ids=ids, use_cache=False).last_hidden_state
+    try:
+        with torch.inference_mode():
+            own = model.module(input_ids=ids, use_cache=False).logits.float()
+            states = model.module.model(input_ids=ids, use_cache=False).last_hidden_state
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # of values that do not fit together
+        said = " ".join(str(error).split())[:300]
+        said = f"transformers cannot run it ({said}); correct config.json"
+        raise GoodpartError(f"{model.name}: {said}") from None
     here = model.logits(states.to(model.device)).float().to(own.device)
     if not torch.allclose(here, own, rtol=1e-2, atol=1e-2 * float(own.abs().max())):
         kind = type(model.module).__name__
@@ -201,6 +209,17 @@ def load_tokenizer(folder: Path) -> Any:
     return loaded_tokenizer(read_checkpoint(folder))
 
 
+def _splitter(checkpoint: Checkpoint) -> Any:
+    """The splitting of a tokenizer.json, without added tokens that the embedding has no row for."""
+    from tokenizers import Tokenizer
+
+    path = checkpoint.folder / "tokenizer.json"
+    file = parse_object(read_text(path), str(path))
+    last = checkpoint.architecture.vocabulary
+    file["added_tokens"] = [one for one in file.get("added_tokens") or [] if one["id"] < last]
+    return Tokenizer.from_str(json.dumps(file))
+
+
 def loaded_tokenizer(checkpoint: Checkpoint) -> Any:
     """The tokenizer as its files say: tokenizer.json, else Qwen2's from vocab.json and merges.txt.
 
@@ -217,9 +236,13 @@ def loaded_tokenizer(checkpoint: Checkpoint) -> Any:
     named = {"clean_up_tokenization_spaces": bool(files.cleans_up), **markers}
     try:
         if files.fast:
-            made = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"), **named)
-            added = [AddedToken(token, special=True, normalized=False) for token in files.declared]
-            made.add_tokens([token for token in added if token.content not in made.get_vocab()])
+            made = PreTrainedTokenizerFast(tokenizer_object=_splitter(checkpoint), **named)
+            for token, flags in files.declared.items():
+                if token not in made.get_vocab():
+                    special = bool(flags.get("special", False))
+                    strips = {key: bool(flags.get(key, False)) for key in ("lstrip", "rstrip", "single_word")}
+                    plain = bool(flags.get("normalized", not special))
+                    made.add_tokens([AddedToken(token, special=special, normalized=plain, **strips)])
         else:
             made = Qwen2Tokenizer.from_pretrained(folder)
     except Exception as error:  # transformers and tokenizers raise nothing more precise

@@ -104,6 +104,8 @@ def read_state(
             + "fetch the checkpoint again, or take another"
         )
     if checkpoint.architecture.tied:
+        if EMBEDDING not in state:
+            state[EMBEDDING] = state[HEAD].to(placed(EMBEDDING, places))
         embedding = state[EMBEDDING]
         if HEAD in state and not torch.equal(state[HEAD].to(embedding.device), embedding):
             raise GoodpartError(

@@ -66,6 +66,9 @@ TEMPERATURE = re.compile(
     r"(?<=[0-9])\s*(?:\^\s*\{?\s*\\circ\s*\}?|\u00b0|\\degree)\s*(?:\\(?:text|mathrm)\s*\{\s*)?[CF]\s*\}?$"
 )
 MIXED = re.compile(r"([-+]?)\s*([0-9]{1,400})\s+(?:and\s+)?([0-9]{1,400})\s*/\s*([0-9]{1,400})\.?")
+ORDINAL = re.compile(r"(?<=[0-9])\s*\^\s*\{?\s*\\(?:text|mathrm)\s*\{\s*(?:st|nd|rd|th)\s*\}\s*\}?$")
+NEGATIVE = re.compile(r"^\\(?:text|mathrm)\s*\{\s*(?:negative|minus)\s*\}\s*(?=[0-9.\\])")
+REPEATING = re.compile(r"([-+]?)([0-9]{0,400})\.([0-9]{0,400})\\overline\{?([0-9]{1,400})\}?")
 SLASH = re.compile(rf"([-+]?{DECIMAL})/({DECIMAL})")
 
 
@@ -167,6 +170,7 @@ def value(answer: str) -> Fraction | None:
     currency, degrees, percent sign and a unit in `\text{}`.
     """
     text = TEMPERATURE.sub("", _undelimited(answer).rstrip(". "))
+    text = NEGATIVE.sub("-", ORDINAL.sub("", text))
     text = DEGREES.sub("", text)
     text = re.sub(r"^\\?\$|\\?[%$]$", "", text.strip()).strip()
     factor = Fraction(1)
@@ -174,9 +178,10 @@ def value(answer: str) -> Fraction | None:
         words = " ".join(filter(None, found.groups()))
         if found.start() == 0:
             break
-        if hedged(words):
+        times, rest = scaled(words)
+        if hedged(rest):
             return None
-        factor *= scaled(words)[0]
+        factor *= times
         text = JOINED.sub("", text[: found.start()].strip()).strip()
     number = _number(text)
     return None if number is None else factor * number
@@ -203,6 +208,10 @@ def _number(text: str) -> Fraction | None:
         text = text.replace(",", "")
     if re.fullmatch(rf"[-+]?{DECIMAL}", text):
         return Fraction(text)
+    if found := REPEATING.fullmatch(text):
+        sign, whole, once, again = found.groups()
+        every = Fraction(int(again), 10 ** len(again) - 1) + int(once or 0)
+        return (-1 if sign == "-" else 1) * (int(whole or 0) + every / 10 ** len(once))
     if found := POWER.fullmatch(text):
         return Fraction(found[1]) * Fraction(10) ** int(found[2] or found[3])
     if found := SLASH.fullmatch(text):

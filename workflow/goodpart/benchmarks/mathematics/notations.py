@@ -13,7 +13,7 @@ SIGNS = {
     "\u2026": r"\ldots ", "\u211d": r"\mathbb{R}", "\u03b8": r"\theta ", "\u2216": r"\setminus ",
     "\u2228": r"\lor ", "\u2227": r"\land ", "\u27e8": r"\langle ", "\u27e9": r"\rangle ", "\u2044": "/",
     "\u2248": r"\approx ", "\u2261": r"\equiv ", "\u2205": r"\emptyset ", "\u2a7d": r"\le ",
-    "\u2a7e": r"\ge ",
+    "\u2a7e": r"\ge ", "\u00ba": r"^\circ ", "\u02da": r"^\circ ", "\u2030": r"\text{ per mille}",
 }  # fmt: skip
 RAISED = str.maketrans(
     "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207a\u207b", "0123456789+-"
@@ -22,12 +22,18 @@ RAISED_RUN = re.compile("[\u2070\u00b9\u00b2\u00b3\u2074-\u207b]+")
 LOWERED = re.compile("[\u2080-\u2089]+")
 ROOT = re.compile(r"\u221a\s*(\([^()]*\)|[0-9A-Za-z]+)")
 E_NOTATION = re.compile(r"(?<![A-Za-z0-9.\\])([-+]?[0-9]+(?:\.[0-9]+)?)[eE]([-+]?[0-9]{1,3})(?![A-Za-z0-9.])")
+FULL_WIDTH = re.compile("[\uff05\uff0b-\uff1a]")
+# A dash that stands where a sign can, and not between two numbers.
+DASH = re.compile(r"(?:^\s*|(?<=[({\[,=$])\s*)[\u2010-\u2015\ufe63\uff0d](?=\s?\.?[0-9\\(a-zA-Z])")
 LONGEST = 500  # characters of an answer that is taken apart
 ELLIPSIS = re.compile(r"\\(?:ldots|dots[a-z]?|cdots|textellipsis)(?![a-zA-Z])|(?<!\.)\.\.\.+")
 
 
 def plain_latex(answer: str) -> str:
     """An answer with LaTeX commands in place of Unicode's signs, vulgar fractions and raised digits."""
+    if FULL_WIDTH.search(answer):
+        answer = unicodedata.normalize("NFKC", answer)
+    answer = DASH.sub("-", answer)
     for sign, command in SIGNS.items():
         answer = answer.replace(sign, command)
     answer = ROOT.sub(lambda found: rf"\sqrt{{{found[1].strip('()')}}}", answer)
@@ -47,6 +53,7 @@ def plain_latex(answer: str) -> str:
     answer = re.sub(r"\\leqslant|\\leq(?![a-zA-Z])|<=", r"\\le ", answer)
     answer = re.sub(r"\\geqslant|\\geq(?![a-zA-Z])|>=", r"\\ge ", answer)
     answer = re.sub(r"\\neq(?![a-zA-Z])|!=", r"\\ne ", answer)
+    answer = re.sub(r"(?<=[\w)}])\s*\*\*\s*", "^", answer)
     answer = E_NOTATION.sub(r"\1\\times 10^{\2}", answer)
     return ELLIPSIS.sub(lambda _: r"\ldots ", answer)
 

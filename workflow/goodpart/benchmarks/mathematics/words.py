@@ -12,6 +12,7 @@ ONES = (
 TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 SMALL = dict(zip(ONES, range(20), strict=True)) | {word: 10 * i for i, word in enumerate(TENS, 2)}
 SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+SCALES |= {"lakh": 10**5, "crore": 10**7}
 LETTERS = {"k": 10**3, "K": 10**3, "M": 10**6, "mn": 10**6, "B": 10**9, "bn": 10**9}
 PARTS = {"tenth": 10, "hundredth": 100, "thousandth": 1000, "millionth": 10**6}
 SHARES = {"half": 2, "halves": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8}
@@ -26,8 +27,8 @@ NO_UNITS = frozenset(
     "or and nor not no none to than more less least most fewer about approximately around nearly almost over "
     "under above below between plus minus times divided root squared cubed mod modulo choose factorial "
     "negative infinity undefined unknown pi theta alpha beta sqrt sin cos tan cot csc log exp sinh cosh tanh "
-    "arcsin arccos arctan frac half halves third thirds quarter quarters if when where unless except "
-    "otherwise".split()
+    "arcsin arccos arctan frac half halves third thirds quarter quarters mil mille if when where unless "
+    "except otherwise".split()
 )
 
 
@@ -80,13 +81,14 @@ def hedged(words: str) -> bool:
 def scaled(words: str) -> tuple[Fraction, str]:
     """The factor that the first words behind a number are, and the words that remain: `million dollars`."""
     factor = Fraction(1)
-    found = words.split()
+    found = words.lstrip("- ").split()
     if found and found[0] in LETTERS:
         factor *= LETTERS[found.pop(0)]
     while found and (word := found[0].casefold().strip(".,")) in SCALES:
         factor *= SCALES[word]
         found.pop(0)
-    if found and (part := PARTS.get(found[0].casefold().removesuffix("s"))):
+    first = found[0].casefold().strip(".,") if found else ""
+    if part := SHARES.get(first, PARTS.get(first.removesuffix("s"), SHARES.get(first.removesuffix("s")))):
         factor /= part
         found.pop(0)
     return factor, " ".join(found)

@@ -10,6 +10,7 @@ number of the text where nothing is anchored.
 from __future__ import annotations
 
 import re
+import unicodedata
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -26,7 +27,8 @@ from goodpart.benchmarks.scoring import (
 SANDBOX = False
 
 ANCHOR = re.compile(
-    r"(?P<head>^(?:[^\w\n]|[0-9]{1,2}[.)]){0,12})?(?P<label>final[ \t_]+answer)(?:[ \t]*\([^()\n]{0,80}\))?"
+    r"(?P<head>^(?:[^\w\n]|[0-9]{1,2}[.)]){0,12})?(?P<label>final[ \t\u00a0_]+answer)"
+    r"(?:[ \t]*\([^()\n]{0,80}\))?"
     r"(?:[\s*_]*(?:(?P<colon>(?:is\b[\s*_]*)?[:：=])|(?P<verb>is\b)))?"
     r"|(?<!#)####+",
     re.IGNORECASE | re.MULTILINE,
@@ -53,14 +55,32 @@ RESTATED = re.compile(  # 160 minutes (2 hours 40 minutes)
 )
 NEGATIVE = re.compile(r"\b(?:minus|negative)\s+(?=\.?[0-9])", re.IGNORECASE)
 SCALES = {"hundred": 100, "k": 10**3, "thousand": 10**3, "million": 10**6, "billion": 10**9}
-SCALES |= {"trillion": 10**12, "m": 10**6, "b": 10**9, "mn": 10**6, "bn": 10**9, "mil": 10**6}
+SCALES |= {
+    "lakh": 10**5,
+    "crore": 10**7,
+    "mm": 10**6,
+    "trillion": 10**12,
+    "m": 10**6,
+    "b": 10**9,
+    "mn": 10**6,
+    "bn": 10**9,
+    "mil": 10**6,
+}
 SCALE = re.compile(
-    r"[\s-]?(k|hundred|thousand|million|billion|trillion|mil|mn|bn|(?-i:(?<=[0-9])[MB]))(?![a-z0-9])",
+    r"[\s-]?(k|hundred|thousand|lakh|million|crore|billion|trillion|mil|mn|bn|(?-i:(?<=[0-9])[MB]))(?![a-z0-9])",
     re.IGNORECASE,
 )
+# A dash that stands where a sign can: at the start, behind a currency sign or an opening bracket.
+DASH = re.compile(r"(?:^|(?<=[$€£¥(\s]))[\u2010-\u2015\ufe63\uff0d](?=[$€£¥]?\.?[0-9])")
+PRICED = re.compile(r"([$€£¥₹]\s?[0-9][0-9.,]*)\s?(MM|M|B|K)(?![A-Za-z0-9])")  # $2 M
 DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|(?<![A-Za-z])\.[0-9]+"
 POWER = r"[eE][-+]?[0-9]"
 NUMBER = re.compile(rf"(?<![A-Za-z0-9.])[-+\u2212]?(?:{DIGITS})(?:{POWER}{{1,3}})?(?!\.?[0-9]|{POWER})")
+PRICES = {"MM": "million", "M": "million", "B": "billion", "K": "thousand"}
+FULL_WIDTH = re.compile("[\uff05\uff0b-\uff1a\uff04]")
+CUT_OFF = re.compile(r"[0-9]\s?\u2026")  # 2… may be the start of any number
+MIXED = re.compile(r"\s*(-?)([0-9]{1,9})\s+([0-9]{1,9})\s*/\s*([0-9]{1,9})\s*\.?\s*")
+SPACED = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?: [0-9]{3})+(?![0-9])")
 RATIO = re.compile(r"\s*([-+\u2212]?[0-9]{1,400})\s*/\s*([0-9]{1,400})\s*\.?\s*")
 
 
@@ -157,7 +177,11 @@ def number(text: str) -> Decimal | Fraction | None:
     powers of ten. None when there is no number or more than one, when an operator, a function or a variable
     makes another of it, and for digits of other scripts, superscripts and fractions of one character.
     """
-    text = EXPONENT_OF_UNIT.sub(r"\1", RESTATED.sub("", text.rsplit("=", 1)[-1]))
+    text = unicodedata.normalize("NFKC", text) if FULL_WIDTH.search(text) else text
+    text = DASH.sub("-", EXPONENT_OF_UNIT.sub(r"\1", RESTATED.sub("", text.rsplit("=", 1)[-1])))
+    if CUT_OFF.search(text):
+        return None
+    text = PRICED.sub(lambda found: f"{found[1]} {PRICES[found[2]]}", text)
     if any(c.isnumeric() and not c.isascii() for c in text):
         return None  # 18\u00b2 and 18\u00bd are not 18
     text = FRACTION.sub(r" \1/\2 ", THOUSANDS.sub("", text))
@@ -168,6 +192,10 @@ def number(text: str) -> Decimal | Fraction | None:
     text = re.sub(r"\\[a-zA-Z]+|\\[!,;: ]|[{}*_~`%\\\0\ufeff]", " ", text)
     text = NEGATIVE.sub("-", " ".join(text.split()))
     text = re.sub(r"(?<![\w.)])(?<![\w.)] )([-\u2212]) (?=[.0-9])", r" \1", text)
+    if mixed := MIXED.fullmatch(text):
+        whole, above, below = (int(part) for part in mixed.groups()[1:])
+        return (-1 if mixed[1] else 1) * (whole + Fraction(above, below)) if below else None
+    text = SPACED.sub(lambda found: found[0].replace(" ", ""), text)
     if ratio := RATIO.fullmatch(text):
         return Fraction(int(_ascii(ratio[1])), int(ratio[2])) if int(ratio[2]) else None
     found = list(NUMBER.finditer(text))

@@ -34,6 +34,7 @@ from goodpart.benchmarks.scoring import (
 
 SANDBOX = False
 HEDGE = r"[0-9}]\s*(?:\\text[a-z]*\s*\{\s*)?(?:or|to|and)\s+(?:more|less|fewer)\b|\bat (?:least|most)\b"
+CHANGED = r"[0-9}]\s*\\(?:text[a-z]*|mbox|mathrm)\s*\{[\s~-]*(?:squared|cubed|factorial|per\s*mille|mil)\b"
 GLUE = 60  # characters between boxes of one answer
 TIGHT = re.compile(r"[\s$.()\[\]\\]*(?:,|;|and|or|,\s*and|,\s*or)[\s$()\[\]\\]*")
 RETRACTION = re.compile(
@@ -50,7 +51,9 @@ NO_NUMBER = (  # where one number is asked for
     ),
     ("primed", re.compile(r"^[^'\\]*(?:'|\\prime)")),
     ("another number", re.compile(HEDGE, re.IGNORECASE)),
+    ("another number", re.compile(CHANGED, re.IGNORECASE)),
 )
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f]|[\t\n](?=[a-z])")  # \frac, \text, \neq as JSON reads them
 SECONDS = 5.0  # of processor time, for one comparison by math-verify
 
 
@@ -102,6 +105,8 @@ def gold_fault(reference: dict[str, Any]) -> str | None:
     answer = reference["answer"]
     if not answer.strip():
         return "its answer is empty"
+    if CONTROL.search(answer):
+        return f"its answer {answer!r} holds control characters: backslashes must be doubled in JSON"
     boxed = f"\\boxed{{{answer}}}"
     found = boxes(boxed)
     whole = len(found) == 1 and found[0][1] == len(boxed) - 1

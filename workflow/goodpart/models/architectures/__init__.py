@@ -74,8 +74,8 @@ def kind_of(raw: Mapping[str, Any], where: str) -> Kind:
     if isinstance(name, str):
         if name in KINDS:
             return KINDS[name]
-        if found := architecture_module(STANDARD).causal_class(name):
-            return Kind(STANDARD, CAUSAL, (found,), name)
+        if found := architecture_module(STANDARD).classes(name):
+            return Kind(STANDARD, CAUSAL, found, name)
         if own := own_kinds().get(name):
             return own
     raise GoodpartError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,9 @@ FIXED: dict[str, tuple[Any, ...]] = {
     "interpolate_factor": (1,),
     "lm_head_bias": (False,),
     "rope_interleaved": (False,),
+    "use_bidirectional_attention": (False, None),
 }
+NO_FIELDS = ("model_type", "auto_map", "architectures", "return_dict")
 # Lists with one value a layer, which follow their layers when others leave.
 PER_LAYER = ("layer_types", "no_rope_layers")
 GATED = ({"gate_proj", "up_proj", "down_proj"}, {"gate_up_proj", "down_proj"})  # parts of a gated MLP
@@ -43,6 +46,16 @@ def causal_class(model_type: str) -> str | None:
 
     found = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(model_type)
     return found[0] if isinstance(found, (tuple, list)) else found
+
+
+@cache
+def classes(model_type: str) -> tuple[str, ...]:
+    """Names of transformers' causal class and its base class, which has no head; empty for unknown types."""
+    from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES
+
+    causal, found = causal_class(model_type), MODEL_MAPPING_NAMES.get(model_type, ())
+    bare = (found,) if isinstance(found, str) else tuple(found)
+    return (causal, *bare) if causal else ()
 
 
 def config_class(base: str) -> Any:
@@ -60,9 +73,7 @@ def known_keys(base: str) -> frozenset[str]:
 
 def read_config(raw: Mapping[str, Any], base: str, where: str) -> Any:
     """The transformers config of a config.json (`raw`, found at `where`); GoodpartError if it refuses it."""
-    given = {
-        key: value for key, value in raw.items() if key not in ("model_type", "auto_map", "architectures")
-    }
+    given = {key: value for key, value in raw.items() if key not in NO_FIELDS}
     try:
         return config_class(base).from_dict(given)
     except Exception as error:  # transformers raises what it likes, of a value of a wrong type above all
@@ -73,7 +84,9 @@ def read_config(raw: Mapping[str, Any], base: str, where: str) -> Any:
 def transformers_config(shape: Architecture) -> Any:
     """The transformers config of an architecture, bidirectional where its family is."""
     config = read_config(shape.standard, shape.base, "config.json")
-    config.bos_token_id = config.eos_token_id = config.pad_token_id = None
+    for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
+        with suppress(Exception):  # of classes that want a number: theirs does no harm
+            setattr(config, name, None)
     if not shape.causal:
         config.is_causal = False
         config.use_cache = False

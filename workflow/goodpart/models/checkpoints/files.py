@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ READ = (
 WHOLE = 64 << 20  # bytes up to which a file counts with all of its content
 SAMPLES, SAMPLE = 256, 64 << 10  # larger ones count with so many pieces, of so many bytes
 POINTER = "version https://git-lfs"  # how a Git LFS pointer begins, in place of a file's content
-ADAPTERS = ("adapter_config.json", "adapter_model.*", "pytorch_lora_weights.*", "*lora*.safetensors")
+ADAPTERS = ("adapter_config.json", "adapter_model.*", "adapters.safetensors", "pytorch_lora_weights.*")
+LORA = re.compile(r"(?:^|[-_.])lora(?:[-_.].*)?\.safetensors$", re.IGNORECASE)
 
 
 def read_text(path: Path) -> str:
@@ -70,7 +72,8 @@ def weight_files(folder: Path) -> dict[str, list[str] | None]:
 
     Raises GoodpartError where there are no safetensors, a shard is missing, or an adapter lies beside them.
     """
-    if adapters := sorted({file.name for pattern in ADAPTERS for file in folder.glob(pattern)}):
+    adapters = {file.name for pattern in ADAPTERS for file in folder.glob(pattern)}
+    if adapters := sorted(adapters | {file.name for file in folder.iterdir() if LORA.search(file.name)}):
         raise GoodpartError(
             f"{folder}/{adapters[0]}: an adapter (LoRA) is not applied here; merge it into the weights first "
             "(peft: merge_and_unload, then save_pretrained), or remove its files to use the weights alone"

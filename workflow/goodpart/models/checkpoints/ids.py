@@ -122,7 +122,9 @@ class _Found:
     ) -> None:
         self.vocabulary, self.files, self.tokenizer, self.folder = vocabulary, files, tokenizer, folder
         if tokenizer is not None:
-            beyond = sorted(t for t, number in tokenizer.vocabulary.items() if number >= vocabulary)
+            # Added tokens may lie beyond the embedding (Gemma 3's of images): no prompt is given them.
+            ordinary = {t: n for t, n in tokenizer.vocabulary.items() if n not in tokenizer.added}
+            beyond = sorted(t for t, number in ordinary.items() if number >= vocabulary)
             if beyond:
                 raise GoodpartError(
                     f"{folder}: the tokenizer's {beyond[0]!r} has the id {tokenizer.vocabulary[beyond[0]]}, "
@@ -136,6 +138,11 @@ class _Found:
         ids = [one for file in (CONFIG, GENERATION) for one in self._of_file(file, key)]
         if self.tokenizer is not None and name in self.tokenizer.special:
             number = self.tokenizer.vocabulary[self.tokenizer.special[name]]
+            if number >= self.vocabulary:
+                raise GoodpartError(
+                    f"{self.folder}/{self.tokenizer.origins[name]}: {name} has the id {number}, outside the "
+                    f"vocabulary of {self.vocabulary} tokens; correct it"
+                )
             ids.append(Named(number, f"{self.tokenizer.origins[name]}: {name}"))
         return ids
 

@@ -28,7 +28,7 @@ IRRELEVANT = frozenset(
     remove_invalid_values repetition_penalty return_dict return_dict_in_generate sep_token_id
     sliding_window suppress_tokens task_specific_params temperature tf_legacy_loss tokenizer_class top_k
     top_p torchscript transformers_version typical_p unsloth_fixed unsloth_version use_bfloat16
-    use_cache use_reentrant
+    transformers.js_config use_cache use_reentrant
     """.split()
 )
 COMMON_FIXED: dict[str, tuple[Any, ...]] = {

@@ -61,8 +61,10 @@ def read_tensors(folder: Path, wanted: Architecture) -> list[Tensor]:
     for file, listed_names in weight_files(folder).items():
         tensors, size = read_header(folder / file)
         parts.append((folder / file, tensors, size))
-        if listed_names is not None and set(listed_names) != {tensor.name for tensor in tensors}:
-            odd = sorted(set(listed_names) ^ {tensor.name for tensor in tensors})
+        odd = sorted(set(listed_names or ()) ^ {t.name for t in tensors}) if listed_names is not None else []
+        # A head that is the embedding is named and not stored; rotations are stored and not read.
+        spare = ("lm_head.weight",) if wanted.tied else ()
+        if any(name not in spare and not name.endswith(RECOMPUTED) for name in odd):
             raise GoodpartError(
                 f"{folder}: the index and {file} do not agree on the tensors {listed(odd)}; fetch both again"
             )
@@ -183,9 +185,10 @@ def _mistakes(found: list[Tensor], expected: Mapping[str, Expected], wanted: Arc
             f"{quantized[0]} ({unexpected[0].file}) belongs to quantized weights, which are not supported"
         ]
     names = {tensor.name for tensor in found}
-    missing = [
-        name for name in expected if name not in names and not (wanted.tied and _is_head(expected[name]))
-    ]
+    missing = [name for name in expected if name not in names]
+    if wanted.tied:  # one matrix, stored under either name or both
+        twins = [name for name, one in expected.items() if one.target in TWINS]
+        missing = [name for name in missing if name not in twins or not names & set(twins)]
     if missing:
         sizes = f"expected {list(expected[missing[0]].shape)}"
         files = listed(dict.fromkeys(tensor.file for tensor in found))
@@ -205,6 +208,9 @@ def _mistakes(found: list[Tensor], expected: Mapping[str, Expected], wanted: Arc
             sizes = ", ".join(f"{n}{key}" for n, key in zip(one.shape, known, strict=True))
             lines.append(f"{tensor.name} is {list(tensor.shape)} in {tensor.file}, expected [{sizes}]")
     return lines[:4] + ([f"and {len(lines) - 4} more"] if len(lines) > 4 else [])
+
+
+TWINS = ("lm_head.weight", "model.embed_tokens.weight")
 
 
 def _is_head(one: Expected) -> bool:

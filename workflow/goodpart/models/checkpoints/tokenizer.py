@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,8 +14,13 @@ from goodpart.models.checkpoints.files import parse_object, read_object, read_te
 
 NAMED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 # Values of tokenizer_config.json that change how text is split, and are not implemented.
-FIXED = {"add_prefix_space": False, "do_lower_case": False, "split_special_tokens": False}
+FIXED = {"do_lower_case": False, "split_special_tokens": False}
+PREFIX = "add_prefix_space"
+# Classes whose vocab.json and merges.txt are split as Qwen2's are; those of others have other rules.
+SLOW = ("Qwen2Tokenizer", "Qwen2TokenizerFast", "DreamTokenizer")
+UNUSED = ("unk_token", "sep_token", "cls_token")  # named in files, and never asked for here
 CONFIG, SPECIAL, ADDED = "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"
+DECODER = "added_tokens_decoder"
 TRIED = "How many apples are there?"
 
 
@@ -26,7 +32,8 @@ class TokenizerFiles:
     special: Mapping[str, str]  # `eos_token`, ... -> token
     origins: Mapping[str, str]  # `eos_token`, ... -> the file that names it
     added: frozenset[int]  # ids of tokens that no merge makes: markers of the model's own
-    declared: tuple[str, ...]  # tokens that only tokenizer_config.json adds, in the order of their ids
+    # Tokens that only files beside the vocabulary add, by id, with what tokenizer_config.json says of each.
+    declared: Mapping[str, Mapping[str, Any]]
     cleans_up: bool | None
     fast: bool  # whether there is a tokenizer.json
     template: str | None
@@ -52,10 +59,15 @@ def read_tokenizer(folder: Path) -> TokenizerFiles | None:
         return None
     config = read_object(folder / CONFIG) if (folder / CONFIG).exists() else {}
     vocabulary, added = _fast_vocabulary(folder / "tokenizer.json") if fast else _slow_vocabulary(folder)
-    _check_config(config, folder / CONFIG)
+    _check_config(config, folder / CONFIG, fast)
     declared = _declared(config, vocabulary, folder / CONFIG)
+    if fast and (folder / ADDED).exists():
+        older = {str(number): token for token, number in read_object(folder / ADDED).items()}
+        declared |= _declared({DECODER: older}, {**vocabulary, **declared}, folder / ADDED)
     vocabulary = {**vocabulary, **declared}
     added |= set(declared.values())
+    entries = (config.get(DECODER) or {}).items()
+    flags = {_content(entry): entry for _, entry in entries if isinstance(entry, dict)}
     special, origins = _special(folder, config, vocabulary)
     template, template_file = _template(folder, config)
     if template is not None:
@@ -65,7 +77,7 @@ def read_tokenizer(folder: Path) -> TokenizerFiles | None:
         special,
         origins,
         frozenset(added),
-        tuple(declared),
+        {token: flags.get(token, {}) for token in declared},
         config.get("clean_up_tokenization_spaces"),
         fast,
         template,
@@ -103,7 +115,17 @@ def _slow_vocabulary(folder: Path) -> tuple[dict[str, int], set[int]]:
     return vocabulary, set(added.values())
 
 
-def _check_config(config: Mapping[str, Any], path: Path) -> None:
+def _check_config(config: Mapping[str, Any], path: Path, fast: bool) -> None:
+    kind = config.get("tokenizer_class")
+    if not fast and kind not in (None, *SLOW):
+        raise GoodpartError(
+            f"{path}: vocab.json and merges.txt of tokenizer_class {kind!r} are split by other rules than "
+            "Qwen2's; save a tokenizer.json beside them (transformers: AutoTokenizer.from_pretrained, then "
+            "save_pretrained)"
+        )
+    prefix = config.get(PREFIX)
+    if prefix not in (None, False) and not (fast and _prefixes(path.with_name("tokenizer.json"))):
+        raise GoodpartError(f"{path}: {PREFIX} = {prefix!r}, which tokenizer.json does not have; correct one")
     for key, value in FIXED.items():
         given = config.get(key)
         if given is not None and given is not value:
@@ -115,19 +137,31 @@ def _check_config(config: Mapping[str, Any], path: Path) -> None:
         )
 
 
+def _prefixes(path: Path) -> bool:
+    """Whether a tokenizer.json puts a space before the first word."""
+    file = parse_object(read_text(path), str(path))
+    parts = [file.get("normalizer"), file.get("pre_tokenizer")]
+    while parts:
+        part = parts.pop() or {}
+        if part.get(PREFIX) or part.get("prepend") or part.get("prepend_scheme") in ("always", "first"):
+            return True
+        parts += [*part.get("normalizers", []), *part.get("pretokenizers", [])]
+    return False
+
+
 def _declared(config: Mapping[str, Any], known: Mapping[str, int], path: Path) -> dict[str, int]:
     """Tokens that `added_tokens_decoder` declares; none may contradict the vocabulary."""
-    declared = config.get("added_tokens_decoder") or {}
+    declared = config.get(DECODER) or {}
     if not isinstance(declared, dict):
-        raise GoodpartError(f"{path}: added_tokens_decoder is no object; correct it")
+        raise GoodpartError(f"{path}: {DECODER} is no object; correct it")
     found: dict[str, int] = {}
     for number, entry in declared.items():
         token = _content(entry)
         if token is None or not number.isdecimal():
-            raise GoodpartError(f"{path}: added_tokens_decoder: {number!r} is no token; correct it")
+            raise GoodpartError(f"{path}: {DECODER}: {number!r} is no token; correct it")
         if known.get(token, int(number)) != int(number):
             raise GoodpartError(
-                f"{path}: added_tokens_decoder: {token!r} has the id {number}, and {known[token]} in the "
+                f"{path}: {DECODER}: {token!r} has the id {number}, and {known[token]} in the "
                 "vocabulary; keep the one that the model was trained with"
             )
         if token not in known:
@@ -137,7 +171,7 @@ def _declared(config: Mapping[str, Any], known: Mapping[str, int], path: Path) -
     for place, token in enumerate(ordered, last + 1):
         if found[token] != place:
             raise GoodpartError(
-                f"{path}: added_tokens_decoder: {token!r} has the id {found[token]}, and the next free one "
+                f"{path}: {DECODER}: {token!r} has the id {found[token]}, and the next free one "
                 f"is {place}; take the tokenizer.json that belongs to it"
             )
     return {token: found[token] for token in ordered}
@@ -162,11 +196,21 @@ def _special(
             if given is None:
                 continue
             token = _content(given)
+            if name in UNUSED and token is not None and token not in vocabulary:
+                continue
             if token is None or token not in vocabulary:
                 raise GoodpartError(
                     f"{folder}/{file}: {name} = {given!r} is not in the tokenizer's vocabulary; correct it"
                 )
             special[name], origins[name] = token, file
+        more = values.get("additional_special_tokens")
+        named = map(_content, more) if isinstance(more, list) else []
+        unknown = [token for token in named if token not in vocabulary]
+        if unknown:
+            raise GoodpartError(
+                f"{folder}/{file}: additional_special_tokens: {unknown[0]!r} has no id; declare it in "
+                f"{DECODER} of {CONFIG}, with the id that the model was trained with, or remove it"
+            )
     return special, origins
 
 
@@ -182,6 +226,8 @@ def _template(folder: Path, config: Mapping[str, Any]) -> tuple[str | None, str 
         if isinstance(given, list):  # several, by name
             by_name = {one.get("name"): one.get("template") for one in given if isinstance(one, dict)}
             given = by_name.get("default")
+        elif isinstance(given, dict):
+            given = given.get("default")
         if given is not None and not isinstance(given, str):
             raise GoodpartError(f"{folder}/{file}: chat_template is no text; correct it")
         if given is not None:
@@ -190,11 +236,27 @@ def _template(folder: Path, config: Mapping[str, Any]) -> tuple[str | None, str 
 
 
 def _environment() -> Any:
-    """Jinja as transformers sets it up for chat templates."""
-    from jinja2.ext import loopcontrols
+    """Jinja as transformers sets it up for chat templates, with its tag that marks the assistant's text."""
+    from jinja2 import nodes
+    from jinja2.ext import Extension, loopcontrols
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    made = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    class Generation(Extension):
+        tags = frozenset({"generation"})
+
+        def parse(self, parser: Any) -> Any:
+            line = next(parser.stream).lineno
+            body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+            return nodes.Scope(body, lineno=line)
+
+    made = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols]
+    )
+
+    def as_json(value: Any, ensure_ascii: bool = False, **options: Any) -> str:
+        return json.dumps(value, ensure_ascii=ensure_ascii, **options)
+
+    made.filters["tojson"] = as_json
 
     def refuse(message: str) -> None:
         raise GoodpartError(message)
