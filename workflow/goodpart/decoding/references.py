@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from goodpart.decoding.decode import refuse_beyond
 from goodpart.decoding.likelihoods import answer_masks, final_hidden, picked_log_probabilities
 from goodpart.errors import GoodpartError
 from goodpart.models import gpu
@@ -66,6 +67,8 @@ def negative_log_likelihoods(
         for canvas in _canvases(number, reference, draws, model.tokens.mask):
             share = len(canvas.targets) / len(reference.solution)
             groups[tuple(layers_at(number, share))].append(canvas)
+    for canvases in groups.values():
+        refuse_beyond(model, max(len(canvas.ids) for canvas in canvases))
     totals = [0.0] * len(references)
     sizes = gpu.Batches(batch_size)
 
