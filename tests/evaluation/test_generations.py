@@ -11,6 +11,7 @@ import torch
 from conftest import ROOT, job_text, run_script
 from goodpart.decoding.decode import decode, settings_for
 from goodpart.decoding.prompts import batches, render
+from goodpart.decoding.samplers import dream
 from goodpart.decoding.samplers import llada as sampler
 from goodpart.evaluation import completions as completing
 from goodpart.evaluation.completions import Asked, Journal, generate
@@ -179,6 +180,20 @@ def twelve_items(tmp_path):
 
 def completions(path):
     return [{k: v for k, v in row.items() if k != "seconds"} for row in read_table(path).to_pylist()]
+
+
+def test_what_skips_the_same_layers_is_not_decoded_again(twelve_items, monkeypatch):
+    """Another k whose skip set falls short, or a policy that finds the same set."""
+    places = [twelve_items / "b" / place / "0-11.parquet" for place in ("p/k4", "p/k6", "q/k2")]
+    job = shard_job(twelve_items)
+    run_script("generations", **{**job, "outputs": places[0]})
+    monkeypatch.setattr(dream, "decode", None)  # a call would fail
+    for place in places[1:]:
+        run_script("generations", **{**job, "outputs": place})
+        assert completions(place) == completions(places[0])
+    other = shard_job(twelve_items, tokens=16)
+    with pytest.raises(TypeError):  # of other settings
+        run_script("generations", **{**other, "outputs": twelve_items / "b" / "p" / "k8" / "0-11.parquet"})
 
 
 def test_ten_kills_lose_and_repeat_no_finished_completion(twelve_items):

@@ -57,7 +57,7 @@ def main(job: Job) -> None:
         remove_overlapping(job.output)
         return
     model = load_entry(entry, checkpoint)  # only now: a shard that is complete needs no weights
-    journal = Journal(job.output, neighbours(job.output))
+    journal = Journal(job.output, neighbours(job.output), facts["keys"])
     skip_at = skip_set.skip_at(settings.total_steps)
     longest = max(len(one.prompt) for one in asked)
     batch_size = batch_that_fits(model, settings, longest, params.batch_size)

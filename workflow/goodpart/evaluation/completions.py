@@ -43,8 +43,14 @@ SCHEMA = pa.schema(
 
 
 def neighbours(shard: Path) -> list[Path]:
-    """Finished shards of the same folder, whose range was another, and their kept copies."""
-    return [*sorted(shard.parent.glob(".*-*.kept")), *sorted(shard.parent.glob("[!.]*-*.parquet"))]
+    """Finished shards whose completions may be this one's too, and their kept copies.
+
+    Those of the same folder, of another range of items; and those of the benchmark's other policies and k,
+    which may skip the same layers.
+    """
+    own = [*sorted(shard.parent.glob(".*-*.kept")), *sorted(shard.parent.glob("[!.]*-*.parquet"))]
+    others = shard.parents[2].glob("*/k*/.*-*.kept")
+    return [*sorted(other for other in others if other.parent != shard.parent), *own]
 
 
 def remove_overlapping(shard: Path) -> list[Path]:

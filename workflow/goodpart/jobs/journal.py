@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,19 @@ class Journal:
 
     Lines are keyed by everything that a row depends on, and have a checksum; one that is cut or damaged is
     ignored. Rows of `others` are known too: finished files with the keys of their rows in their metadata.
+    `wanted`: the keys that count (default: all); a file with none of them is not read.
     """
 
-    def __init__(self, file: Path, others: Iterable[Path] = ()) -> None:
+    def __init__(
+        self, file: Path, others: Iterable[Path] = (), wanted: Collection[str] | None = None
+    ) -> None:
         self.path = file.with_name(f".{file.stem}.journal.jsonl")
         self.rows: dict[str, dict[str, Any]] = {}
         for other in others:
             with contextlib.suppress(GoodpartError, ValueError):  # damaged: none of this one's business
                 keys = read_metadata(other).get("keys", [])
-                self.rows.update(zip(keys, read_table(other).to_pylist(), strict=True))
+                if wanted is None or not set(wanted).isdisjoint(keys):
+                    self.rows.update(zip(keys, read_table(other).to_pylist(), strict=True))
         if self.path.exists():
             for line in self.path.read_bytes().splitlines():
                 with contextlib.suppress(ValueError, TypeError, KeyError):
