@@ -358,7 +358,7 @@ def test_a_killed_capture_leaves_no_half_file_and_resumes(prompts, tmp_path, rul
 
 @pytest.mark.parametrize("rule", ["hidden_states", "streamed_statistics"])
 def test_what_was_captured_is_not_captured_again(prompts, tmp_path, rule, monkeypatch):
-    """Snakemake deletes the output of a job that runs again: no weights are loaded for what is the same."""
+    """A capture that runs again loads no weights for prompts that it would capture in the same way."""
     (tmp_path / "items.parquet").write_bytes((prompts / "items.parquet").read_bytes())
     subprocess.run(**command(rule, tmp_path, 0, 4), check=True)
     made = contents(tmp_path / rule)

@@ -213,10 +213,12 @@ def _splitter(checkpoint: Checkpoint) -> Any:
     """The splitting of a tokenizer.json, without added tokens that the embedding has no row for."""
     from tokenizers import Tokenizer
 
-    path = checkpoint.folder / "tokenizer.json"
+    path, rows = checkpoint.folder / "tokenizer.json", checkpoint.architecture.vocabulary
+    assert checkpoint.tokenizer is not None
+    if max(checkpoint.tokenizer.added, default=0) < rows:
+        return Tokenizer.from_file(str(path))
     file = parse_object(read_text(path), str(path))
-    last = checkpoint.architecture.vocabulary
-    file["added_tokens"] = [one for one in file.get("added_tokens") or [] if one["id"] < last]
+    file["added_tokens"] = [one for one in file.get("added_tokens") or [] if one["id"] < rows]
     return Tokenizer.from_str(json.dumps(file))
 
 
