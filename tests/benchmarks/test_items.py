@@ -15,6 +15,7 @@ from datasets import Dataset
 from conftest import ROOT, run_script
 from goodpart.benchmarks import benchmark_module, items
 from goodpart.benchmarks.items import checked_rows, content_hash, subset
+from goodpart.benchmarks.rows import read_rows
 from goodpart.errors import GoodpartError
 from goodpart.jobs.parquet import read_table, write_rows
 
@@ -205,3 +206,10 @@ def test_a_damaged_page_of_a_parquet_file_is_named(tmp_path, place):
         GoodpartError, match=r"items\.parquet: not a whole Parquet file .*delete it and rerun"
     ):
         read_table(path)
+
+
+@pytest.mark.parametrize("text", ['{"question": "a", "question": "b"}\n', '[{"question": {"a": 1, "a": 2}}]'])
+def test_a_row_with_a_key_twice_is_refused(text, tmp_path):
+    (tmp_path / "a.jsonl").write_text(text)
+    with pytest.raises(GoodpartError, match=r"the key .(question|a). occurs twice"):
+        read_rows(tmp_path / "a.jsonl")

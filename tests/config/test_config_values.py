@@ -13,7 +13,7 @@ import yaml
 from test_config import CONFIG, message
 
 from conftest import ROOT
-from goodpart.config import Configuration, check, load, mark_texts, refuse_duplicates
+from goodpart.config import Configuration, check, load, mark_texts, refuse_misleading
 from goodpart.config.catalogue import Model, Policy
 from goodpart.config.schema import FILE, as_yaml, schema
 from goodpart.errors import GoodpartError
@@ -234,7 +234,7 @@ def test_a_key_given_twice_is_refused_with_both_lines(text, said, tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text(text)
     with pytest.raises(GoodpartError, match=re.escape(said)) as error:
-        refuse_duplicates([ROOT / "config.yaml", file])
+        refuse_misleading([ROOT / "config.yaml", file])
     assert f"{file}: " in str(error.value)
     assert "merge them, or remove one" in str(error.value)
     with pytest.raises(GoodpartError, match=re.escape(said)):
@@ -244,9 +244,46 @@ def test_a_key_given_twice_is_refused_with_both_lines(text, said, tmp_path):
 def test_json_and_aliases_are_read_too(tmp_path):
     (tmp_path / "a.json").write_text('{\n\t"seed": 1,\n\t"seed": 2\n}\n')
     with pytest.raises(GoodpartError, match="seed: in lines 2 and 3"):
-        refuse_duplicates([tmp_path / "a.json"])
+        refuse_misleading([tmp_path / "a.json"])
     (tmp_path / "b.yaml").write_text("a: &x {b: 1}\nc: *x\nd: {<<: *x, b: 2}\n")
-    refuse_duplicates([tmp_path / "b.yaml", *(ROOT / "workflow" / "configs").glob("*.yaml")])
+    refuse_misleading([tmp_path / "b.yaml", *(ROOT / "workflow" / "configs").glob("*.yaml")])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("benchmarks:\n  tiny-mbpp: {n: 010}\n", "line 2: 010 is 8; write that, or '010' for text"),
+        ("models: {m: {runtime: 1:30}}\n", "line 1: 1:30 is 90;"),
+        ("seed: -017", "line 1: -017 is -15;"),
+    ],
+)
+def test_numbers_that_yaml_reads_otherwise_are_refused(text, said, tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(GoodpartError, match=re.escape(f"{file}: {said}")):
+        load([file], ROOT)
+
+
+def test_numbers_that_yaml_reads_as_people_do_are_taken(tmp_path):
+    (tmp_path / "a.yaml").write_text("a: '010'\nb: 0\nc: 0.5\nd: 1_000\ne: 12:00 noon\nf: 089\ng: 1e5\n")
+    refuse_misleading([tmp_path / "a.yaml"])
+
+
+@pytest.mark.parametrize("name", ["..", "-x", ".hidden", "a/b", "a b"])
+def test_names_that_make_no_folder_are_refused(name, tmp_path):
+    entry = yaml.safe_load((ROOT / "config.yaml").read_text())["models"]["qwen2.5-tiny"]
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"models": {name: entry}}))
+    with pytest.raises(GoodpartError, match="a name of letters, digits, dots, dashes and underscores"):
+        load([ROOT / "config.yaml", tmp_path / "mine.yaml"], ROOT)
+
+
+def test_a_path_that_names_a_file_says_which_folder_is_meant(tmp_path):
+    path = "workflow/resources/models/qwen2.5-tiny"
+    (tmp_path / "mine.yaml").write_text(f"models: {{qwen2.5-tiny: {{path: {path}/config.json}}}}\n")
+    with pytest.raises(
+        GoodpartError, match=f"config.json is a file; give the folder that holds it: {path}$"
+    ):
+        load([ROOT / "config.yaml", tmp_path / "mine.yaml"], ROOT)
 
 
 def test_snakemake_refuses_a_key_given_twice_wherever_it_reads_it(workflow):

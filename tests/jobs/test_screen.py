@@ -8,7 +8,9 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
+from conftest import LATENCY
 from goodpart.jobs.run_summary import FailedJob, duration, of_failure, of_success
 from snakemake_logger_plugin_goodpart import LOG_LINES, failure
 
@@ -80,19 +82,18 @@ def test_a_failed_job_shows_the_end_of_its_log_and_how_to_run_it_alone(workflow,
 
 def test_every_failure_of_a_large_run_has_its_line_at_the_end(workflow):
     """Jobs of three rules fail among many that do not; each is named once, with its log and its command."""
-    (workflow.folder / "my.yaml").write_text(
-        """
-        benchmarks:
-          tiny-mbpp: {n: 2}
-          tiny-math500: {n: 2}
-          tiny-humaneval: {n: 2, evaluation: {sha256: '%s'}}
-        models: {qwen2.5-tiny: {layers_skipped: [0, 2]}, dream-tiny-base: {layers_skipped: [0, 2]}}
-        run: {models: [qwen2.5-tiny, dream-tiny-base], benchmarks: [tiny-mbpp, tiny-math500, tiny-humaneval]}
-        capture: {benchmarks: [tiny-mbpp], prompts: 1, stored: 1}
-        generation: {kl_items: 1, likelihood_items: 1}
-        """
-        % ("0" * 64)
-    )
+    models = ["qwen2.5-tiny", "dream-tiny-base"]
+    benchmarks = ["tiny-mbpp", "tiny-math500", "tiny-humaneval"]
+    config = {
+        "run": {"models": models, "benchmarks": benchmarks},
+        "models": {model: {"layers_skipped": [0, 2]} for model in models},
+        "benchmarks": {benchmark: {"n": 2} for benchmark in benchmarks},
+        "capture": {"benchmarks": ["tiny-mbpp"], "prompts": 1, "stored": 1},
+        "generation": {"kl_items": 1, "likelihood_items": 1},
+        "latency": {**LATENCY, "models": ["dream-tiny-base"]},
+    }
+    config["benchmarks"]["tiny-humaneval"]["evaluation"] = {"sha256": "0" * 64}
+    (workflow.folder / "my.yaml").write_text(yaml.safe_dump(config))
     for script in ("figure5", "figure7"):
         file = workflow.folder / "workflow" / "scripts" / f"{script}.py"
         file.write_text(

@@ -81,6 +81,9 @@ def test_what_a_scheduler_chose_is_kept(driver):
         assert job.communicate("\n")[0] == "none\n"
     assert [g.index for g in gpu.allowed(gpu.installed(), "1,0")] == ["1", "0"]
     assert [g.index for g in gpu.allowed(gpu.installed(), "GPU-bbbb")] == ["1"]
+    # CUDA ends the list at a name that fits no GPU.
+    assert [g.index for g in gpu.allowed(gpu.installed(), "1,-1,0")] == ["1"]
+    assert gpu.allowed(gpu.installed(), "9,0") == gpu.allowed(gpu.installed(), "") == []
 
 
 def test_a_machine_without_a_driver(monkeypatch, tmp_path):

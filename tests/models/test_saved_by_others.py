@@ -16,6 +16,7 @@ from goodpart.errors import GoodpartError
 from goodpart.models.checkpoints.architecture import architecture
 from goodpart.models.checkpoints.reading import read_checkpoint
 from goodpart.models.loading import load, load_tokenizer
+from goodpart.states.first_pass import first_pass
 
 QWEN = ROOT / "workflow" / "resources" / "models" / "qwen2.5-tiny"
 SMALL = {
@@ -246,3 +247,61 @@ def test_ids_that_are_no_numbers_are_named(tmp_path):
     source = {"path": str(tmp_path / "rows.jsonl"), "ids": [1, 10]}
     with pytest.raises(GoodpartError, match="task_id 'Mbpp/2' is no number"):
         items.checked_rows(source, benchmark_module("mbpp"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("", "_orig_mod.", "a compiled model was saved .*`model._orig_mod`, or remove '_orig_mod.'"),
+        ("layers.1.", "layers.1._orig_mod.", "a compiled model was saved"),
+        ("", "module.", "DataParallel.*save `model.module`"),
+        ("", "base_model.model.", "merge it first"),
+    ],
+)
+def test_names_of_a_wrapper_are_explained(qwen, old, new, said):
+    weights = load_file(qwen / "model.safetensors")
+    renamed = {name.replace(old, new, 1): tensor for name, tensor in weights.items()}
+    save_file(renamed, qwen / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(GoodpartError, match=said):
+        read_checkpoint(qwen)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"rope_scaling": {"type": "linear", "factor": 1.0}},
+        {"rope_scaling": {"rope_type": "linear", "factor": 1, "rope_theta": 1000000.0}},
+        {"rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "partial_rotary_factor": 1.0}},
+        {"partial_rotary_factor": 1.0, "attn_implementation": "sdpa", "use_return_dict": True},
+    ],
+)
+def test_keys_that_change_nothing_are_taken(qwen, keys):
+    before = read_checkpoint(qwen).architecture
+    edit(qwen, "config.json", **keys)
+    assert read_checkpoint(qwen).architecture == before
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"rope_scaling": {"type": "linear", "factor": 2.0}},
+        {"rope_scaling": {"type": "linear", "factor": True}},
+        {"rope_scaling": {"type": "yarn", "factor": 1.0}},
+        {"rope_scaling": {"type": "default", "factor": 1.0}},
+        {"rope_parameters": {"rope_theta": 1e6, "partial_rotary_factor": 0.5}},
+        {"partial_rotary_factor": 0.5},
+    ],
+)
+def test_keys_that_change_the_rotation_are_refused(qwen, keys):
+    edit(qwen, "config.json", **keys)
+    with pytest.raises(GoodpartError, match="is not implemented"):
+        read_checkpoint(qwen)
+
+
+def test_the_first_pass_has_the_limit_of_decoding(tmp_path):
+    rotation = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e4}
+    saved(tmp_path, LlamaConfig(**SMALL, rope_parameters=rotation))
+    model = load(str(tmp_path))
+    first_pass(model, [[5] * 64], canvas=8)
+    with pytest.raises(GoodpartError, match="65 tokens"):
+        first_pass(model, [[5], [5] * 65], canvas=8)

@@ -30,7 +30,7 @@ from goodpart.jobs.runtime import processors
 
 try:
     if workflow.is_main_process:  # its jobs get files that were checked here
-        settings.refuse_duplicates(workflow.configfiles)
+        settings.refuse_misleading(workflow.configfiles)
     settings.mark_texts(config, workflow.config_settings.config)
     settings.find_in_clone(config, CLONE)
     # Mistakes of `latency` stop only what asks for that study.

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from goodpart.errors import GoodpartError
+from goodpart.jobs.files import unique
 
 Row = dict[str, Any]
 PARQUET = b"PAR1"
@@ -82,13 +83,13 @@ def _json_rows(path: Path, content: bytes) -> list[Row]:
         raise _unreadable(path, f"neither Parquet nor UTF-8 text: {error}") from error
     if text.lstrip().startswith("["):
         try:
-            return json.loads(text)
+            return json.loads(text, object_pairs_hook=unique)
         except (ValueError, RecursionError) as error:
             raise _unreadable(path, f"not JSON: {error}") from error
     rows = []
     for number, line in enumerate(text.split("\n"), 1):
         try:
-            rows += [json.loads(line)] if line.strip() else []
+            rows += [json.loads(line, object_pairs_hook=unique)] if line.strip() else []
         except (ValueError, RecursionError) as error:
             raise _unreadable(path, f"line {number} is not JSON: {error}") from error
     return rows

@@ -18,7 +18,7 @@ from goodpart.config.cells import (
 from goodpart.config.checks import check, load
 from goodpart.config.configuration import Configuration
 from goodpart.config.decodes import decode_arguments, decode_settings, sampler_settings
-from goodpart.config.loading import find_in_clone, mark_texts, read_files, refuse_duplicates
+from goodpart.config.loading import find_in_clone, mark_texts, read_files, refuse_misleading
 from goodpart.config.studies import latency_mistakes
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
     "policy_study_cells",
     "quality_cells",
     "read_files",
-    "refuse_duplicates",
+    "refuse_misleading",
     "run_cells",
     "sampler_settings",
     "searched_ks",

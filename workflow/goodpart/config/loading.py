@@ -1,7 +1,8 @@
-"""Files of a configuration: read as `--configfile` reads them, and refused where a key is given twice."""
+"""Files of a configuration: read as `--configfile` reads them, and refused where YAML would mislead."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from goodpart.config.types import CommandLineText, stop_on
 from goodpart.errors import GoodpartError
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# Octal and sexagesimal numbers of YAML 1.1.
+ODD = re.compile(r"[-+]?(0[0-7_]+|[1-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
 
 
 def read_files(files: Iterable[Path]) -> dict[str, Any]:
@@ -33,32 +36,49 @@ def read_files(files: Iterable[Path]) -> dict[str, Any]:
         if not isinstance(read, dict):
             raise GoodpartError(f"{file}: holds no keys with values; write them as config.yaml does")
         update_config(config, read)
-    refuse_duplicates(files)
+    refuse_misleading(files)
     return config
 
 
-def refuse_duplicates(files: Iterable[str | Path]) -> None:
-    """GoodpartError that names every key that a local file gives twice in one mapping, with both lines."""
-    local = [Path(file) for file in dict.fromkeys(map(str, files)) if Path(file).is_file()]
-    mistakes = [line for file in local for line in duplicates(file)]
-    stop_on("a key is given twice, and YAML keeps only the last:", mistakes)
+def refuse_misleading(files: Iterable[str | Path]) -> None:
+    """GoodpartError for what YAML reads in another way than people do, with the lines of a local file.
+
+    These are a key given twice in one mapping, of which the last one counts, and numbers like 010 and 1:30.
+    """
+    texts = {Path(file): _text(Path(file)) for file in map(str, files) if Path(file).is_file()}
+    twice = [line for file, text in texts.items() for line in _duplicates(_composed(file, text), file)]
+    stop_on("a key is given twice, and YAML keeps only the last:", twice)
+    numbers = [line for file, text in texts.items() for line in _odd_numbers(file, text)]
+    stop_on("YAML takes these for other numbers than they look like:", numbers)
 
 
-def duplicates(file: Path) -> Iterable[str]:
-    """One line for each key of a YAML or JSON file that its mapping has twice."""
+def _text(file: Path) -> str:
     text = file.read_text(encoding="utf-8")
-    if file.suffix.lower() == ".json":
-        text = text.replace("\t", " ")  # which JSON may be indented by, and YAML not
+    # JSON may be indented by tabs, and YAML not.
+    return text.replace("\t", " ") if file.suffix.lower() == ".json" else text
+
+
+def _composed(file: Path, text: str) -> yaml.Node | None:
     try:
-        document = yaml.compose(text, Loader=_LOADER)
+        return yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError as error:
         raise GoodpartError(f"{file}: not valid YAML ({error}); correct it") from error
-    if document is not None:
-        yield from _duplicates(document, file, "", set())
 
 
-def _duplicates(node: yaml.Node, file: Path, at: str, seen: set[int]) -> Iterable[str]:
-    if id(node) in seen:  # an alias
+def _odd_numbers(file: Path, text: str) -> Iterable[str]:
+    """One line for each number that a leading 0 makes octal, or a colon sexagesimal."""
+    for token in yaml.scan(text, Loader=_LOADER):
+        if isinstance(token, yaml.ScalarToken) and token.plain and ODD.fullmatch(token.value):
+            line, value = token.start_mark.line + 1, yaml.load(token.value, Loader=_LOADER)  # noqa: S506  safe
+            yield f"  {file}: line {line}: {token.value} is {value}; write that, or '{token.value}' for text"
+
+
+def _duplicates(
+    node: yaml.Node | None, file: Path, at: str = "", seen: set[int] | None = None
+) -> Iterable[str]:
+    """One line for each key that a mapping of the file has twice."""
+    seen = set() if seen is None else seen
+    if node is None or id(node) in seen:  # an empty file, or an alias
         return
     seen.add(id(node))
     if isinstance(node, yaml.SequenceNode):

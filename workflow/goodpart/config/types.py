@@ -103,7 +103,9 @@ Share = number("a number from 0 to 1", ge=0, le=1)
 Text = Annotated[str, *described("text, in quotes where it looks like a number")]
 Word = Annotated[str, Field(pattern=r"^\w+$"), *described("the name of a module, of letters and digits")]
 Name = Annotated[
-    str, Field(pattern=r"^[\w.-]+$"), *described("a name of letters, digits, dots, dashes and underscores")
+    str,
+    Field(pattern=r"^\w[\w.-]*$"),
+    *described("a name of letters, digits, dots, dashes and underscores that begins with a letter or digit"),
 ]
 Names = _unique(Text, "a list of different names, at least one")
 Counts = _unique(CountFromZero, "a list of different numbers of layers, 0 or more each")

@@ -61,6 +61,15 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
 
 
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The `object_pairs_hook` of JSON in which no key occurs twice; ValueError names one that does."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r} occurs twice")
+    return found
+
+
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """Read one JSON object a line; GoodpartError names the file and the line that is damaged."""
     rows = []

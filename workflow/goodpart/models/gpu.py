@@ -52,13 +52,19 @@ def installed() -> list[Gpu]:
 
 
 def allowed(gpus: Sequence[Gpu], visible: str | None) -> list[Gpu]:
-    """Those of the GPUs that CUDA_VISIBLE_DEVICES names, by number or id; all where it is not set."""
+    """Those of the GPUs that CUDA_VISIBLE_DEVICES names, by number or id; all where it is not set.
+
+    As CUDA reads it: a name that fits no GPU ends the list.
+    """
     if visible is None:
         return list(gpus)
-    names = [name.strip() for name in visible.split(",") if name.strip()]
-    return [
-        g for name in names for g in gpus if name == g.index or (len(name) > 4 and g.uuid.startswith(name))
-    ]
+    found: list[Gpu] = []
+    for name in map(str.strip, visible.split(",")):
+        named = [g for g in gpus if name == g.index or (len(name) > 4 and g.uuid.startswith(name))]
+        if not named:
+            break
+        found += named
+    return found
 
 
 def take(poll: float = 2.0) -> Gpu | None:

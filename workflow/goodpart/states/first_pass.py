@@ -38,12 +38,14 @@ class FirstPass:
 
 def first_pass(model: Model, prompts: Sequence[Sequence[int]], canvas: int) -> FirstPass:
     """Run prompts (token ids) in one padded batch; `canvas`: masks behind each prompt (diffusion)."""
+    from goodpart.decoding.decode import refuse_beyond
     from goodpart.decoding.likelihoods import final_hidden
     from goodpart.decoding.samplers.common import canvas_of
     from goodpart.models.hooks import capturing
 
     mask, pad = model.tokens.mask, model.tokens.pad
     length = 0 if mask is None else canvas
+    refuse_beyond(model, max(map(len, prompts)) + length)
     ids, exists, start = canvas_of(prompts, length, pad if mask is None else mask, pad, model.device)
     where = {"prompt": exists.clone(), "masked": exists.clone()}
     where["prompt"][:, start:] = False

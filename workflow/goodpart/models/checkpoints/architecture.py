@@ -224,6 +224,7 @@ def _rope_theta(given: Values) -> float:
         if not isinstance(rotation, dict):
             raise given.wrong(key, rotation, "an object")
         inner = Values(rotation, f"{given.where}: {key}")
+        rotation = _without_identities(rotation)
         for name in ("rope_type", "type"):
             if rotation.get(name, "default") != "default":
                 raise GoodpartError(
@@ -247,6 +248,15 @@ def _rope_theta(given: Values) -> float:
             "each other; keep the one that the model was trained with"
         )
     return next(iter(found.values()))
+
+
+def _without_identities(rotation: dict[str, Any]) -> dict[str, Any]:
+    """A rotation without what changes no angle: the whole width rotated, positions divided by 1."""
+    whole = {name: value for name, value in rotation.items() if (name, value) != ("partial_rotary_factor", 1)}
+    linear = {rotation.get(name) for name in ("rope_type", "type")} - {None} == {"linear"}
+    if linear and not isinstance(rotation.get("factor"), bool) and rotation.get("factor") == 1:
+        return {name: value for name, value in whole.items() if name not in ("rope_type", "type", "factor")}
+    return whole
 
 
 def _check_layer_types(given: Values, layers: int) -> None:

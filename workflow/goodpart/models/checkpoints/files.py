@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from goodpart.errors import GoodpartError
+from goodpart.jobs.files import unique
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -42,7 +43,7 @@ def read_text(path: Path) -> str:
 def parse_object(text: str, where: str) -> dict[str, Any]:
     """A JSON object whose keys occur once; GoodpartError names the file `where` and what is wrong."""
     try:
-        value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique)
+        value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         raise GoodpartError(f"{where}: not valid JSON ({error}); fetch it again, or correct it") from error
     if not isinstance(value, dict):
@@ -57,14 +58,6 @@ def read_object(path: Path) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r} occurs twice")
-    return found
 
 
 def weight_files(folder: Path) -> dict[str, list[str] | None]:

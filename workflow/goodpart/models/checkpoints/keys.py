@@ -19,16 +19,17 @@ MISSING = "a key that must be given"
 # Bookkeeping, training, and settings of `generate`, whose arguments come from the run's configuration.
 IRRELEVANT = frozenset(
     """
-    attention_dropout auto_map bad_words_ids begin_suppress_tokens bos_token_id cls_token_id
-    decoder_start_token_id diversity_penalty do_sample early_stopping encoder_no_repeat_ngram_size
-    exponential_decay_length_penalty finetuning_task forced_bos_token_id forced_eos_token_id
+    attention_dropout attn_implementation auto_map bad_words_ids begin_suppress_tokens bos_token_id
+    cls_token_id decoder_start_token_id diversity_penalty do_sample early_stopping
+    encoder_no_repeat_ngram_size exponential_decay_length_penalty finetuning_task forced_bos_token_id
+    forced_eos_token_id
     gradient_checkpointing id2label initializer_range label2id length_penalty max_length max_new_tokens
     max_window_layers min_length model_name name_or_path no_repeat_ngram_size num_beam_groups num_beams
     num_return_sequences output_attentions output_hidden_states output_scores prefix problem_type
     remove_invalid_values repetition_penalty return_dict return_dict_in_generate sep_token_id
     sliding_window suppress_tokens task_specific_params temperature tf_legacy_loss tokenizer_class top_k
     top_p torchscript transformers_version typical_p unsloth_fixed unsloth_version use_bfloat16
-    transformers.js_config use_cache use_reentrant
+    transformers.js_config use_cache use_reentrant use_return_dict
     """.split()
 )
 COMMON_FIXED: dict[str, tuple[Any, ...]] = {
@@ -66,6 +67,7 @@ _QWEN2_FIXED: dict[str, tuple[Any, ...]] = {
     "attention_bias": (True,),
     "hidden_act": ("silu",),
     "mlp_bias": (False,),
+    "partial_rotary_factor": (1.0, 1),
     "use_mrope": (False,),
     "use_sliding_window": (False,),
 }

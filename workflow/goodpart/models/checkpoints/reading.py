@@ -61,6 +61,9 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 def entry_mistakes(entry: Mapping[str, Any], root: Path) -> Iterator[str]:
     """What is wrong with a model's entry of the configuration and its local folder, as `.key: mistake`."""
     folder = root / entry["path"]
+    if folder.is_file():
+        yield f".path: {entry['path']} is a file; give the folder that holds it: {Path(entry['path']).parent}"
+        return
     if not (folder / CONFIG).is_file():
         yield (
             f".path: {entry['path']} is not a checkpoint (config.json and model.safetensors); correct the "

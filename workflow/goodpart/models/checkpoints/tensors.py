@@ -189,6 +189,8 @@ def _mistakes(found: list[Tensor], expected: Mapping[str, Expected], wanted: Arc
     if wanted.tied:  # one matrix, stored under either name or both
         twins = [name for name, one in expected.items() if one.target in TWINS]
         missing = [name for name in missing if name not in twins or not names & set(twins)]
+    if wrapped := _wrapper(names):
+        return [wrapped]
     if missing:
         sizes = f"expected {list(expected[missing[0]].shape)}"
         files = listed(dict.fromkeys(tensor.file for tensor in found))
@@ -215,6 +217,24 @@ TWINS = ("lm_head.weight", "model.embed_tokens.weight")
 
 def _is_head(one: Expected) -> bool:
     return one.target == "lm_head.weight"
+
+
+# What a wrapper puts before the names of its model's tensors -> what to save instead.
+WRAPPERS = {
+    "_orig_mod.": "a compiled model was saved (torch.compile); save `model._orig_mod`",
+    "_fsdp_wrapped_module.": "a sharded model was saved (FSDP); gather its whole state and save that",
+    "module.": "a model in a wrapper was saved (DataParallel, DeepSpeed); save `model.module`",
+    "base_model.model.": "a model with an adapter was saved (peft); merge it first (merge_and_unload)",
+}
+
+
+def _wrapper(names: set[str]) -> str | None:
+    """What to say of tensors whose names have a wrapper's prefix, at the front or before a layer's parts."""
+    for prefix, cause in WRAPPERS.items():
+        wrapped = sorted(name for name in names if f".{prefix}" in f".{name}")
+        if wrapped:
+            return f"{listed(wrapped, 2)}: {cause}, or remove {prefix!r} from the names"
+    return None
 
 
 def _why(missing: list[str], expected: Mapping[str, Expected]) -> str:
