@@ -280,9 +280,7 @@ def test_names_that_make_no_folder_are_refused(name, tmp_path):
 def test_a_path_that_names_a_file_says_which_folder_is_meant(tmp_path):
     path = "workflow/resources/models/qwen2.5-tiny"
     (tmp_path / "mine.yaml").write_text(f"models: {{qwen2.5-tiny: {{path: {path}/config.json}}}}\n")
-    with pytest.raises(
-        GoodpartError, match=f"config.json is a file; give the folder that holds it: {path}$"
-    ):
+    with pytest.raises(GoodpartError, match=f"config.json is a file; give the folder that holds it: {path}$"):
         load([ROOT / "config.yaml", tmp_path / "mine.yaml"], ROOT)
 
 

@@ -15,8 +15,10 @@ from goodpart.decoding.samplers import dream
 from goodpart.decoding.samplers import llada as sampler
 from goodpart.evaluation import completions as completing
 from goodpart.evaluation.completions import Asked, Journal, generate
-from goodpart.jobs.parquet import read_table, write_rows
+from goodpart.jobs.kept_copies import kept_copy
+from goodpart.jobs.parquet import read_metadata, read_table, write_rows
 from goodpart.models.loading import load
+from scripts import generations
 
 MODELS = ROOT / "workflow" / "resources" / "models"
 ITEMS = [
@@ -183,14 +185,18 @@ def completions(path):
 
 
 def test_what_skips_the_same_layers_is_not_decoded_again(twelve_items, monkeypatch):
-    """Another k whose skip set falls short, or a policy that finds the same set."""
+    """Another k whose skip set falls short, or a policy that finds the same set: no weights are loaded."""
     places = [twelve_items / "b" / place / "0-11.parquet" for place in ("p/k4", "p/k6", "q/k2")]
     job = shard_job(twelve_items)
     run_script("generations", **{**job, "outputs": places[0]})
     monkeypatch.setattr(dream, "decode", None)  # a call would fail
-    for place in places[1:]:
-        run_script("generations", **{**job, "outputs": place})
-        assert completions(place) == completions(places[0])
+    with monkeypatch.context() as without:
+        without.setattr(generations, "load_entry", None)
+        for place in places[1:]:
+            run_script("generations", **{**job, "outputs": place})
+            assert completions(place) == completions(places[0])
+            assert read_metadata(place)["shape"] == read_metadata(places[0])["shape"]
+            assert kept_copy(place).exists()
     other = shard_job(twelve_items, tokens=16)
     with pytest.raises(TypeError):  # of other settings
         run_script("generations", **{**other, "outputs": twelve_items / "b" / "p" / "k8" / "0-11.parquet"})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from goodpart.decoding.prompts import render
@@ -15,6 +16,7 @@ from goodpart.evaluation.completions import (
     generate,
     neighbours,
     remove_overlapping,
+    twin,
     with_kl,
 )
 from goodpart.jobs import sources
@@ -28,7 +30,7 @@ from goodpart.models.checkpoints.files import content_state
 from goodpart.models.checkpoints.reading import Checkpoint
 from goodpart.models.families import family_module
 from goodpart.models.flops import Shape
-from goodpart.models.loading import Model, load_entry, loaded_tokenizer, read_entry
+from goodpart.models.loading import load_entry, loaded_tokenizer, read_entry
 from goodpart.models.memory import batch_that_fits
 from goodpart.policies.skip_sets import SkipSet, read_skip_set
 
@@ -56,8 +58,15 @@ def main(job: Job) -> None:
         logger.info("%s: complete, kept", job.output)
         remove_overlapping(job.output)
         return
+    others = neighbours(job.output)
+    journal = Journal(job.output, others, facts["keys"])
+    if same := twin(others, facts):
+        rows, loaded = same
+        write_rows(job.output, rows, SCHEMA, provenance(**facts, **_made_by(loaded, skip_set, params)))
+        _finish(job.output, journal)
+        logger.info("%s: completions of another cell with the same layers", job.output)
+        return
     model = load_entry(entry, checkpoint)  # only now: a shard that is complete needs no weights
-    journal = Journal(job.output, neighbours(job.output), facts["keys"])
     skip_at = skip_set.skip_at(settings.total_steps)
     longest = max(len(one.prompt) for one in asked)
     batch_size = batch_that_fits(model, settings, longest, params.batch_size)
@@ -73,11 +82,20 @@ def main(job: Job) -> None:
         rows = with_kl(
             model, rows, asked, first, layers_at, settings, params.kl_states, batch_size, reference=reference
         )
-    write_rows(job.output, rows, SCHEMA, provenance(**facts, **_made_by(model, skip_set, params)))
-    keep(job.output)
-    journal.remove()
-    remove_overlapping(job.output)
+    loaded = {
+        "family": model.family,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "shape": asdict(Shape.of_module(model.module.config)),
+    }
+    write_rows(job.output, rows, SCHEMA, provenance(**facts, **_made_by(loaded, skip_set, params)))
+    _finish(job.output, journal)
     logger.info("%s: %d completions, %.1f s", job.output, len(rows), sum(row["seconds"] for row in rows))
+
+
+def _finish(shard: Path, journal: Journal) -> None:
+    keep(shard)
+    journal.remove()
+    remove_overlapping(shard)
 
 
 def _asked(job: Job, checkpoint: Checkpoint, skip_set: SkipSet, new_tokens: int) -> list[Asked]:
@@ -110,15 +128,13 @@ def _asked(job: Job, checkpoint: Checkpoint, skip_set: SkipSet, new_tokens: int)
     return asked
 
 
-def _made_by(model: Model, skip_set: SkipSet, params: Any) -> dict[str, Any]:
-    """What the shard's metadata say of the model and its decoding."""
+def _made_by(loaded: Mapping[str, Any], skip_set: SkipSet, params: Any) -> dict[str, Any]:
+    """What the shard's metadata say of the model (`loaded`: what loading shows) and its decoding."""
     return {
         "model": params.model["name"],
         "revision": params.model["revision"],
-        "family": model.family,
-        "dtype": str(model.dtype).removeprefix("torch."),
+        **{name: loaded[name] for name in ("family", "dtype", "shape")},
         "decode": params.settings,
-        "shape": asdict(Shape.of_module(model.module.config)),
         "layers_skipped": skip_set.layers if skip_set.layers is not None else f"by {skip_set.by}",
         "seed": params.seed,
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -14,8 +16,10 @@ from goodpart.decoding.decode import decode
 from goodpart.decoding.kl import Completion, LayersAt, kl_of_items, states
 from goodpart.decoding.prompts import batches
 from goodpart.decoding.samplers.common import Decoded
+from goodpart.errors import GoodpartError
 from goodpart.jobs.journal import Journal
 from goodpart.jobs.kept_copies import keep, kept_copy
+from goodpart.jobs.parquet import read_metadata, read_table
 from goodpart.jobs.runtime import logger, progress
 from goodpart.models import gpu
 from goodpart.models.loading import Model
@@ -51,6 +55,18 @@ def neighbours(shard: Path) -> list[Path]:
     own = [*sorted(shard.parent.glob(".*-*.kept")), *sorted(shard.parent.glob("[!.]*-*.parquet"))]
     others = shard.parents[2].glob("*/k*/.*-*.kept")
     return [*sorted(other for other in others if other.parent != shard.parent), *own]
+
+
+def twin(
+    shards: Iterable[Path], facts: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], dict[str, Any]] | None:
+    """Rows and metadata of a finished shard that has the same `facts` (keys, and how KL was measured)."""
+    for shard in shards:
+        with contextlib.suppress(GoodpartError):  # damaged: none of this one's business
+            metadata = read_metadata(shard)
+            if all(metadata.get(name) == value for name, value in facts.items()):
+                return read_table(shard).to_pylist(), metadata
+    return None
 
 
 def remove_overlapping(shard: Path) -> list[Path]:
