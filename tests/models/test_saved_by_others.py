@@ -227,6 +227,16 @@ def test_devices_and_paths_of_other_types(tmp_path):
             ),
             "test_imports 'import math' is no list",
         ),
+        (
+            "humaneval",
+            json.dumps(
+                {
+                    **{"task_id": "a/0", "prompt": "def half(x):\n", "entry_point": "hal"},
+                    "test": "def check(f):\n    assert f(2) == 1",
+                }
+            ),
+            "row 0.*its prompt does not name its entry_point 'hal'",
+        ),
     ],
 )
 def test_data_that_would_judge_every_completion_wrong(tmp_path, kind, text, said):

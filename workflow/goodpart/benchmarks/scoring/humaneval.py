@@ -76,9 +76,12 @@ def _program(reference: dict[str, Any], code: str, fenced: bool) -> str:
 
 
 def gold_fault(reference: dict[str, Any]) -> str | None:
-    """Why no completion could pass: tests that do not parse or that check nothing."""
+    """Why no completion could pass: tests that do not parse or check nothing, a function without a name."""
     if parsed(reference["test"]) is None:
         return "its tests are no Python"
     if "check" not in {name for s in statements(reference["test"]) for name in s.binds}:
         return "its tests define no function `check`"
+    entry = reference["entry_point"]
+    if not re.search(rf"\b{re.escape(entry)}\b", reference["prompt"]):
+        return f"its prompt does not name its entry_point {entry!r}"
     return None
