@@ -76,7 +76,7 @@ def test_the_solver_finds_a_wrong_item(name, field, old, new):
 
 
 def test_items_are_of_many_kinds():
-    """Two and three steps; eight forms of equation; loops, conditions, strings and lists."""
+    """Two and three steps; eight forms of equation; loops, conditions, strings, lists, computed constants."""
     stories = [task.row["answer"].count("\n") for task in tasks("gsm8k", 500)]
     assert set(stories) == {2, 3}
     assert min(stories.count(steps) for steps in (2, 3)) > 20
@@ -85,6 +85,9 @@ def test_items_are_of_many_kinds():
     }
     assert len(forms) >= 8
     bodies = "\n".join(task.response for task in tasks("humaneval"))
+    said = [re.findall(r"\d+|\(\d.\d\)", task.prompt) for task in tasks("mbpp")]
+    computed = sum(constant[0] == "(" for constants in said for constant in constants)
+    assert 0.4 < computed / sum(map(len, said)) < 0.6
     for piece in ("for i in", "if ", 'n = ""', "[::-1]", "max(", "[i for i in"):
         assert piece in bodies
 
@@ -130,33 +133,31 @@ def test_shipped_checkpoints_are_those_of_their_cards(folder):
     assert recipe == CONFIG["tiny_models"]["recipes"][folder.name]
 
 
-def test_every_checkpoint_reaches_what_the_suite_requires_and_none_is_perfect():
+def test_every_checkpoint_is_between_the_floor_and_the_ceiling_of_the_suite():
     checked = CONFIG["tiny_models"]["checked"]
     for folder in sorted((RESOURCES / "models").iterdir()):
         measured = read_json(folder / "evaluation.json")
         assert measured["items"] == checked["items"] == 128
         assert set(measured["accuracy"]) == set(GENERATORS)
         assert min(measured["accuracy"].values()) >= checked["required"] == 0.5
-        assert min(measured["accuracy"].values()) < 1
+        assert max(measured["accuracy"].values()) <= checked["most"] == 0.95
+        assert folder.name in checked["matched"]
         card = (folder / "README.md").read_text()
         assert all(f"| {name} | {value:.3f} |" in card for name, value in measured["accuracy"].items())
 
 
 def test_the_models_of_the_main_contrast_are_equally_skilled():
-    """Means over the benchmarks and over seeds within 0.10 of each other, and none at a ceiling."""
-    study, checked = CONFIG["controlled_study"], CONFIG["tiny_models"]["checked"]
+    """Means over the benchmarks and over seeds within 0.10 of each other."""
+    study = CONFIG["controlled_study"]
     main = study["contrasts"][0]
-    means, names = {}, set()
+    means = {}
     for model in (main["first"], main["second"]):
         seeds = [model, *study["seeds"].get(model, [])]
-        names |= set(seeds)
         every = [read_json(RESOURCES / "models" / n / "evaluation.json") for n in seeds]
         skills = [sum(one["accuracy"].values()) / len(one["accuracy"]) for one in every]
-        assert max(skills) <= checked["most"] == 0.9
         means[model] = sum(skills) / len(skills)
     assert set(means) == {"qwen2.5-tiny", "llada-tiny-instruct"}
     assert abs(means["qwen2.5-tiny"] - means["llada-tiny-instruct"]) <= 0.10
-    assert names == set(checked["matched"])
     assert len(study["seeds"]["qwen2.5-tiny"]) == 2
 
 
@@ -170,8 +171,9 @@ def test_seeds_of_a_recipe_differ_in_nothing_else():
 
 
 def test_a_too_skilled_checkpoint_is_refused():
-    with pytest.raises(GoodpartError, match=r"some: 0.95 on average at full depth, and 0.90 is the most"):
-        refuse_too_skilled("some", {"gsm8k": 0.9, "mbpp": 1.0}, 0.9)
+    with pytest.raises(GoodpartError, match=r"some: mbpp 0.96 at full depth, and 0.95 is the most"):
+        refuse_too_skilled("some", {"gsm8k": 0.95, "mbpp": 0.96}, 0.95)
+    refuse_too_skilled("some", {"gsm8k": 0.95}, 0.95)
 
 
 def test_a_weak_checkpoint_is_refused():
@@ -200,10 +202,15 @@ def test_diffusion_models_see_the_same_number_of_diffused_tokens():
         if recipe["objective"] == "diffusion" and recipe["seed"] == 2:  # another seed has other examples
             with (folder / "curve.csv").open(newline="") as file:
                 totals[folder.name] = sum(int(row["response_tokens"]) for row in csv.DictReader(file))
-    assert len(totals) == 4
+    assert set(totals) == {"dream-tiny-base", "dream-tiny-scratch", "llada-tiny-instruct"}
     assert totals["dream-tiny-base"] == totals["dream-tiny-scratch"]
     # The same examples; how much eos fills a batch depends on which rows meet in it, by prompt length.
     assert max(totals.values()) / min(totals.values()) < 1.01, totals
+
+
+def test_instruct_is_base_trained_on_in_the_chat_template():
+    instruct = CONFIG["tiny_models"]["recipes"]["dream-tiny-instruct"]
+    assert (instruct["initial"], instruct["chat_fraction"]) == ("dream-tiny-base", 1.0)
 
 
 def test_base_and_scratch_differ_in_their_first_weights_only():

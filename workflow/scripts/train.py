@@ -23,11 +23,11 @@ def refuse_too_weak(name: str, reached: dict[str, float], required: float) -> No
 
 
 def refuse_too_skilled(name: str, reached: dict[str, float], most: float) -> None:
-    """Raise GoodpartError when the mean accuracy is above what a contrast can use."""
-    mean = sum(reached.values()) / len(reached)
-    if mean > most:
+    """Raise GoodpartError when an accuracy is at a ceiling, where skipping layers shows no loss."""
+    skilled = [f"{benchmark} {value:.2f}" for benchmark, value in reached.items() if value > most]
+    if skilled:
         raise GoodpartError(
-            f"{name}: {mean:.2f} on average at full depth, and {most:.2f} is the most for a model that is "
+            f"{name}: {', '.join(skilled)} at full depth, and {most:.2f} is the most for a model that is "
             "compared; train it for fewer steps, or take it out of tiny_models.checked.matched"
         )
 

@@ -56,7 +56,7 @@ class Recipe(Section):
 
 
 class Checked(Section):
-    """What a trained checkpoint must reach."""
+    """Bounds of a trained checkpoint's accuracy on each benchmark: `most` holds for those of `matched`."""
 
     items: Count
     required: Share
