@@ -37,7 +37,7 @@ def main(job: Job) -> None:
     from goodpart.models.loading import load
     from goodpart_tools.tiny.architectures import initial_model, public_config, save
     from goodpart_tools.tiny.corpus import held_out_prompts
-    from goodpart_tools.tiny.evaluate import accuracies
+    from goodpart_tools.tiny.evaluate import accuracies, solved
     from goodpart_tools.tiny.tokenizer import family_tokenizer
     from goodpart_tools.tiny.train import train
 
@@ -68,18 +68,20 @@ def main(job: Job) -> None:
     decoding: dict[str, dict[str, Any]] = job.params.decoding
     with written(job.output) as partial:
         save(model, family, config, tokenizer_json, partial)
-        reached = accuracies(
+        found = solved(
             load(str(partial), dtype="float32"),  # as saved: rounded to bfloat16
             {benchmark: rows[f"{benchmark}-test.jsonl"][: job.params.items] for benchmark in decoding},
             recipe["chat_fraction"] == 1,
             decoding,
             sandbox,
         )
+        reached = accuracies(found)
         logger.info("accuracy at full depth: %s", reached)
         refuse_too_weak(job.output.name, reached, job.params.required)
         refuse_too_skilled(job.output.name, reached, job.params.most)
         write_json(partial / "recipe.json", recipe)
-        write_json(partial / "evaluation.json", {"items": job.params.items, "accuracy": reached})
+        evaluation = {"items": job.params.items, "accuracy": reached, "solved": found}
+        write_json(partial / "evaluation.json", evaluation)
         with (partial / "curve.csv").open("w", newline="") as file:
             table = csv.DictWriter(file, list(curve[0]))
             table.writeheader()
