@@ -30,7 +30,7 @@ from goodpart_tools.tiny.tasks import GENERATORS
 from goodpart_tools.tiny.tokenizer import family_tokenizer
 from goodpart_tools.tiny.train import train
 from goodpart_tools.tiny.verify import verify
-from scripts.train import refuse_too_skilled, refuse_too_weak
+from scripts.train import refuse_outside
 
 RESOURCES = ROOT / "workflow" / "resources"
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -172,15 +172,13 @@ def test_seeds_of_a_recipe_differ_in_nothing_else():
             assert first == second
 
 
-def test_a_too_skilled_checkpoint_is_refused():
-    with pytest.raises(GoodpartError, match=r"some: mbpp 0.96 at full depth, and 0.95 is the most"):
-        refuse_too_skilled("some", {"gsm8k": 0.95, "mbpp": 0.96}, 0.95)
-    refuse_too_skilled("some", {"gsm8k": 0.95}, 0.95)
-
-
-def test_a_weak_checkpoint_is_refused():
-    with pytest.raises(GoodpartError, match=r"some: mbpp 0.59 at full depth, and 0.60 is required; train"):
-        refuse_too_weak("some", {"gsm8k": 0.6, "mbpp": 0.59}, 0.6)
+@pytest.mark.parametrize("mbpp", [0.49, 0.96])
+def test_a_checkpoint_outside_of_the_bounds_is_refused(mbpp):
+    with pytest.raises(
+        GoodpartError, match=rf"some: mbpp {mbpp} at full depth, and 0.50 to 0.95 is required"
+    ):
+        refuse_outside("some", {"gsm8k": 0.95, "mbpp": mbpp}, 0.5, 0.95)
+    refuse_outside("some", {"gsm8k": 0.95, "mbpp": 0.5}, 0.5, 0.95)
 
 
 def first_items(n):

@@ -54,9 +54,10 @@ rule train:
                 CONFIGURATION, RECIPES[wildcards.tiny_model].family
             ),
             items=TINY and TINY.checked.items,
-            required=TINY and TINY.checked.required,
-            most=lambda wildcards: (
-                TINY.checked.most if wildcards.tiny_model in (TINY.checked.matched or []) else 1
+            bounds=lambda wildcards: (
+                [TINY.checked.required, TINY.checked.most]
+                if wildcards.tiny_model in (TINY.checked.matched or [])
+                else [0, 1]
             ),
         ),
     message:

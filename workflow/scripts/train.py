@@ -12,23 +12,14 @@ from goodpart.jobs.job import Job
 from goodpart.jobs.runtime import limit_threads, logger
 
 
-def refuse_too_weak(name: str, reached: dict[str, float], required: float) -> None:
-    """Raise GoodpartError when an accuracy is under what the suite requires."""
-    weak = [f"{benchmark} {value:.2f}" for benchmark, value in reached.items() if value < required]
-    if weak:
+def refuse_outside(name: str, reached: dict[str, float], least: float, most: float) -> None:
+    """Raise GoodpartError for an accuracy near a floor or a ceiling, where skipping layers shows no loss."""
+    wrong = [f"{benchmark} {value:.2f}" for benchmark, value in reached.items() if not least <= value <= most]
+    if wrong:
         raise GoodpartError(
-            f"{name}: {', '.join(weak)} at full depth, and {required:.2f} is required; train it for more "
-            "steps (tiny_models.recipes), or lower tiny_models.checked.required"
-        )
-
-
-def refuse_too_skilled(name: str, reached: dict[str, float], most: float) -> None:
-    """Raise GoodpartError when an accuracy is at a ceiling, where skipping layers shows no loss."""
-    skilled = [f"{benchmark} {value:.2f}" for benchmark, value in reached.items() if value > most]
-    if skilled:
-        raise GoodpartError(
-            f"{name}: {', '.join(skilled)} at full depth, and {most:.2f} is the most for a model that is "
-            "compared; train it for fewer steps, or take it out of tiny_models.checked.matched"
+            f"{name}: {', '.join(wrong)} at full depth, and {least:.2f} to {most:.2f} is required of a model "
+            "that is compared; train it for more or fewer steps (tiny_models.recipes), or take it out of "
+            "tiny_models.checked.matched"
         )
 
 
@@ -77,8 +68,7 @@ def main(job: Job) -> None:
         )
         reached = accuracies(found)
         logger.info("accuracy at full depth: %s", reached)
-        refuse_too_weak(job.output.name, reached, job.params.required)
-        refuse_too_skilled(job.output.name, reached, job.params.most)
+        refuse_outside(job.output.name, reached, *job.params.bounds)
         write_json(partial / "recipe.json", recipe)
         evaluation = {"items": job.params.items, "accuracy": reached, "solved": found}
         write_json(partial / "evaluation.json", evaluation)

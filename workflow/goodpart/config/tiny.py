@@ -53,10 +53,11 @@ class Recipe(Section):
         | None
     ) = None
     easy_steps: CountFromZero | None = None
+    computed: Flag | None = None
 
 
 class Checked(Section):
-    """Bounds of a trained checkpoint's accuracy on each benchmark: `most` holds for those of `matched`."""
+    """Bounds of the accuracy on each benchmark, for the checkpoints of `matched`."""
 
     items: Count
     required: Share

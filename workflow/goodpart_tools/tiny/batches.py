@@ -40,6 +40,7 @@ def batches(
     canvas: int | None,
     easy: Sequence[str] = (),
     easy_steps: int = 0,
+    computed: bool = False,
     first: int = 0,
 ) -> Iterator[Batch]:
     """Yield batches forever, from batch number `first` on. Batch i depends only on the seed and i.
@@ -48,7 +49,8 @@ def batches(
     fills it with eos after the answers, as decoding does, up to a random length between its longest answer
     and the whole canvas, so that the model does not mainly learn eos. `easy`, `easy_steps`: the first batches
     have only these benchmarks and do not fill the canvas. They teach a model with random weights to copy from
-    the prompt; without them, its loss stays on a plateau.
+    the prompt; without them, its loss stays on a plateau. `computed`: whether functions have constants to
+    compute.
     """
     ends = list(SPECIAL)
     eos, turn = ends.index("eos"), ends.index(END_OF_TURN[family])
@@ -56,7 +58,7 @@ def batches(
         rng = random.Random(f"{seed}-{pool}")
         easing = pool * POOL < easy_steps
         kinds = easy if easing else tuple(GENERATORS)
-        tasks = list(islice(training_tasks(rng.getrandbits(64), excluded, kinds), size * POOL))
+        tasks = list(islice(training_tasks(rng.getrandbits(64), excluded, kinds, computed), size * POOL))
         chat = [rng.random() < chat_fraction for _ in tasks]
         prompts = _prompts(tokenizer, tasks, chat)
         answers = tokenizer([t.response for t in tasks], add_special_tokens=False)["input_ids"]

@@ -8,28 +8,52 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from goodpart_tools.tiny.tasks import GENERATORS, Task
+from goodpart_tools.tiny.tasks import COMPUTED, GENERATORS, Task
+
+STEP = re.compile(r"\(\d\D\d\)")
 
 
 def held_out(benchmark: str, seed: int, n: int, n_calibration: int, largest: int) -> dict[str, list[Task]]:
     """Draw `n` items for evaluation and `n_calibration` for calibration (`train`).
 
-    Of the n items, those with numbers above `largest` form the split `hard`, the others `test`. No prompt
-    occurs twice, in one split or in two. Raises ValueError if the templates have too few different prompts.
+    Of the n items, those with numbers above `largest` form the split `hard`, the others `test`. Of the
+    functions, every second one has a constant to compute; as many without one are left over (`spare`) and
+    held out too. No prompt occurs twice, in one split or in two. Raises ValueError if the templates have too
+    few different prompts.
     """
-    rng = random.Random(f"{benchmark}-{seed}")
+    total = n + n_calibration
+    drawn = _different(benchmark, GENERATORS[benchmark], random.Random(f"{benchmark}-{seed}"), total)
+    spare: list[Task] = []
+    if benchmark in COMPUTED:
+        rng, half = random.Random(f"{benchmark}-computed-{seed}"), total // 2
+        computed = _different(
+            benchmark, COMPUTED[benchmark], rng, half, lambda task: STEP.search(task.prompt)
+        )
+        spare = drawn[half:]
+        drawn = [task for pair in zip(drawn, computed, strict=False) for task in pair]
+    test = [task for task in drawn[:n] if _largest(task) <= largest]
+    hard = [task for task in drawn[:n] if _largest(task) > largest]
+    return {"test": test, "hard": hard, "train": drawn[n:], "spare": spare}
+
+
+def _different(
+    benchmark: str,
+    generator: Callable[[random.Random], Task],
+    rng: random.Random,
+    n: int,
+    wanted: Callable[[Task], object] = bool,
+) -> list[Task]:
+    """`n` tasks with different prompts."""
     tasks: dict[str, Task] = {}
-    for _ in range(100 * (n + n_calibration)):
-        task = GENERATORS[benchmark](rng)
-        tasks.setdefault(task.prompt, task)
-        if len(tasks) == n + n_calibration:
-            drawn = list(tasks.values())
-            test = [task for task in drawn[:n] if _largest(task) <= largest]
-            hard = [task for task in drawn[:n] if _largest(task) > largest]
-            return {"test": test, "hard": hard, "train": drawn[n:]}
-    raise ValueError(f"{benchmark}: the templates give fewer than {n + n_calibration} items")
+    for _ in range(100 * n):
+        task = generator(rng)
+        if wanted(task):
+            tasks.setdefault(task.prompt, task)
+        if len(tasks) == n:
+            return list(tasks.values())
+    raise ValueError(f"{benchmark}: the templates give fewer than {n} items")
 
 
 def _largest(task: Task) -> int:
@@ -37,11 +61,18 @@ def _largest(task: Task) -> int:
 
 
 def training_tasks(
-    seed: int, excluded: set[str], benchmarks: Sequence[str] = tuple(GENERATORS)
+    seed: int,
+    excluded: set[str],
+    benchmarks: Sequence[str] = tuple(GENERATORS),
+    computed: bool = False,
 ) -> Iterator[Task]:
-    """Yield training tasks forever: the benchmarks in equal shares, without the excluded prompts."""
+    """Yield training tasks forever: the benchmarks in equal shares, without the excluded prompts.
+
+    computed: whether functions have constants to compute.
+    """
     rng = random.Random(f"training-{seed}")
-    kinds = [GENERATORS[benchmark] for benchmark in benchmarks]
+    generators = {**GENERATORS, **(COMPUTED if computed else {})}
+    kinds = [generators[benchmark] for benchmark in benchmarks]
     while True:
         task = rng.choice(kinds)(rng)
         if task.prompt not in excluded:
@@ -58,7 +89,9 @@ def rows(benchmark: str, split: str, tasks: list[Task]) -> list[dict]:
         elif benchmark == "humaneval":
             row = {"task_id": f"TinyEval/{split}-{i}"} | row
         elif benchmark == "mbpp":
-            row = {"task_id": i + {"test": 0, "train": 100_000, "hard": 200_000}[split]} | row
+            row = {
+                "task_id": i + {"test": 0, "train": 100_000, "hard": 200_000, "spare": 300_000}[split]
+            } | row
         out.append(row)
     return out
 

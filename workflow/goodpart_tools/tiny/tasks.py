@@ -6,7 +6,9 @@ Each generator draws one task from a `random.Random` and returns a `Task`: the r
 training. `verify` solves the items again without these templates.
 
 Numbers are small on purpose: most items have one digit, some have two. A native diffusion model of this size
-can solve the first kind, and no model solves all of the second.
+can solve the first kind, and no model solves all of the second. The constants of a function are given as
+they are, or as a step to compute: copying alone is soon learned without a mistake, and where all models are
+right, no loss shows.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from operator import add, floordiv, mul, sub
 from typing import Any
 
@@ -53,6 +57,17 @@ def _limit(rng: random.Random) -> int:
 
 def _line(step: Step) -> str:
     return f"{step[0]}{step[1]}{step[2]}={_apply(step)}"
+
+
+# The steps with numbers of one digit that give each of these numbers.
+STEPS = {
+    value: [
+        (a, op, b)
+        for a, op, b in product(range(1, 10), "+-*/", range(1, 10))
+        if _apply((a, op, b)) == value and (op != "/" or a % b == 0)
+    ]
+    for value in range(1, 10)
+}
 
 
 def word_problem(rng: random.Random) -> Task:
@@ -159,6 +174,20 @@ class Function:
     meaning: Callable[[Any], Any]
 
 
+class Constant(int):
+    """A number of a function; `said` is what its sentence has: the number, or a step such as `(9-4)`."""
+
+    said: str
+
+
+def _constant(rng: random.Random, value: int, computed: float) -> Constant:
+    constant = Constant(value)
+    constant.said = str(value)
+    if computed and rng.random() < computed:
+        constant.said = "({}{}{})".format(*rng.choice(STEPS[value]))
+    return constant
+
+
 def _one(sentence: str, x: str, expression: str, samples: tuple[Any, ...], meaning: Callable) -> Function:
     return Function(sentence, x, f"    return {expression}", samples, meaning)
 
@@ -170,19 +199,25 @@ def _loop(
     return Function(sentence, x, body, samples, meaning)
 
 
-def _of_numbers(x: str, a: int, b: int, c: int, numbers: tuple[int, ...]) -> list[Function]:
+def _of_numbers(x: str, a: Constant, b: Constant, c: Constant, numbers: tuple[int, ...]) -> list[Function]:
     return [
-        _one(f"{x} times {a} plus {b}", x, f"{x} * {a} + {b}", numbers, lambda v: b + v * a),
-        _one(f"{x} plus {b}, all times {a}", x, f"({x} + {b}) * {a}", numbers, lambda v: a * v + a * b),
+        _one(f"{x} times {a.said} plus {b.said}", x, f"{x} * {a} + {b}", numbers, lambda v: b + v * a),
+        _one(
+            f"{x} plus {b.said}, all times {a.said}",
+            x,
+            f"({x} + {b}) * {a}",
+            numbers,
+            lambda v: a * v + a * b,
+        ),
         Function(
-            f"{a} if {x} is more than {c} and {b} if not",
+            f"{a.said} if {x} is more than {c.said} and {b.said} if not",
             x,
             f"    if {x} > {c}:\n        return {a}\n    return {b}",
             (*numbers, c, c + 1),
             lambda v: (b, a)[v - c > 0],
         ),
         Function(
-            f"{x} plus {a} if {x} is less than {c} and {x} if not",
+            f"{x} plus {a.said} if {x} is less than {c.said} and {x} if not",
             x,
             f"    if {x} < {c}:\n        return {x} + {a}\n    return {x}",
             (*numbers, c, c - 1),
@@ -191,31 +226,33 @@ def _of_numbers(x: str, a: int, b: int, c: int, numbers: tuple[int, ...]) -> lis
     ]
 
 
-def _of_lists(x: str, a: int, b: int, c: int, lists: tuple[list[int], ...]) -> list[Function]:
+def _of_lists(x: str, a: Constant, b: Constant, c: Constant, lists: tuple[list[int], ...]) -> list[Function]:
     more, less = (*lists, [c, c + 1]), (*lists, [c, c - 1])
     each = f"the sum of the items of {x}"
     return [
-        _loop(f"{each} times {a}", x, "0", f"i * {a}", lists, lambda v: a * sum(v)),
-        _loop(f"{each} plus {b} each", x, "0", f"i + {b}", lists, lambda v: sum(v) + b * len(v)),
-        _one(f"the largest of {x} minus {b}", x, f"max({x}) - {b}", lists, lambda v: sorted(v)[-1] - b),
-        _one(f"the smallest of {x} times {a}", x, f"min({x}) * {a}", lists, lambda v: sorted(v)[0] * a),
-        _one(f"the length of {x} plus {b}", x, f"len({x}) + {b}", lists, lambda v: b + sum(1 for _ in v)),
+        _loop(f"{each} times {a.said}", x, "0", f"i * {a}", lists, lambda v: a * sum(v)),
+        _loop(f"{each} plus {b.said} each", x, "0", f"i + {b}", lists, lambda v: sum(v) + b * len(v)),
+        _one(f"the largest of {x} minus {b.said}", x, f"max({x}) - {b}", lists, lambda v: sorted(v)[-1] - b),
+        _one(f"the smallest of {x} times {a.said}", x, f"min({x}) * {a}", lists, lambda v: sorted(v)[0] * a),
         _one(
-            f"a list of the items of {x} times {a}",
+            f"the length of {x} plus {b.said}", x, f"len({x}) + {b}", lists, lambda v: b + sum(1 for _ in v)
+        ),
+        _one(
+            f"a list of the items of {x} times {a.said}",
             x,
             f"[i * {a} for i in {x}]",
             lists,
             lambda v: list(map(a.__mul__, v)),
         ),
         _one(
-            f"a list of the items of {x} more than {c}",
+            f"a list of the items of {x} more than {c.said}",
             x,
             f"[i for i in {x} if i > {c}]",
             more,
             lambda v: list(filter(c.__lt__, v)),
         ),
         _one(
-            f"a list of the items of {x} less than {c}",
+            f"a list of the items of {x} less than {c.said}",
             x,
             f"[i for i in {x} if i < {c}]",
             less,
@@ -224,21 +261,22 @@ def _of_lists(x: str, a: int, b: int, c: int, lists: tuple[list[int], ...]) -> l
     ]
 
 
-def _of_words(x: str, a: int, word: str, words: tuple[str, ...]) -> list[Function]:
+def _of_words(x: str, a: Constant, word: str, words: tuple[str, ...]) -> list[Function]:
     def repeated(v: str) -> str:
         return "".join(letter for letter in v for _ in range(a))
 
     return [
-        _loop(f"each letter of {x} {a} times", x, '""', f"i * {a}", words, repeated),
-        _one(f"{x} {a} times", x, f"{x} * {a}", words, lambda v: "".join([v] * a)),
+        _loop(f"each letter of {x} {a.said} times", x, '""', f"i * {a}", words, repeated),
+        _one(f"{x} {a.said} times", x, f"{x} * {a}", words, lambda v: "".join([v] * a)),
         _one(f"{word} after {x}", x, f'{x} + "{word}"', words, lambda v: "".join([v, word])),
         _one(f"{word} before {x}", x, f'"{word}" + {x}', words, lambda v: "".join([word, v])),
         _one(f"{x} backwards", x, f"{x}[::-1]", words, lambda v: "".join(reversed(v))),
     ]
 
 
-def _function(rng: random.Random) -> Function:
-    a, b, c = rng.randint(2, 9), rng.randint(1, 9), rng.randint(1, 9)
+def _function(rng: random.Random, computed: float) -> Function:
+    values = rng.randint(2, 9), rng.randint(1, 9), rng.randint(1, 9)
+    a, b, c = (_constant(rng, value, computed) for value in values)
     x = rng.choice([v for v in LETTERS if v != "n"])
     numbers = _of_numbers(x, a, b, c, tuple(rng.sample(range(0, 12), 4)))
     lists = _of_lists(x, a, b, c, tuple(rng.sample(range(1, 12), rng.randint(3, 5)) for _ in range(3)))
@@ -248,9 +286,12 @@ def _function(rng: random.Random) -> Function:
     return rng.choice([*numbers, *lists[:2], *words[:1], *lists[2:], *words[1:]])
 
 
-def completion(rng: random.Random) -> Task:
-    """A function to complete from its signature and docstring: a HumanEval row."""
-    name, f = rng.choice(FUNCTIONS), _function(rng)
+def completion(rng: random.Random, computed: float = 0.0) -> Task:
+    """A function to complete from its signature and docstring: a HumanEval row.
+
+    computed: the share of its constants that are given as a step.
+    """
+    name, f = rng.choice(FUNCTIONS), _function(rng, computed)
     prompt = f'def {name}({f.argument}):\n    """Return {f.sentence}."""\n'
     checks = "".join(f"    assert candidate({s!r}) == {f.meaning(s)!r}\n" for s in f.samples)
     row = {
@@ -262,9 +303,9 @@ def completion(rng: random.Random) -> Task:
     return Task(row, prompt, f.body)
 
 
-def function(rng: random.Random) -> Task:
-    """A function to write from a sentence, with assertions as tests: an MBPP row."""
-    name, f = rng.choice(FUNCTIONS), _function(rng)
+def function(rng: random.Random, computed: float = 0.0) -> Task:
+    """A function to write from a sentence, with assertions as tests: an MBPP row; `computed` as above."""
+    name, f = rng.choice(FUNCTIONS), _function(rng, computed)
     text = f"Write {name}({f.argument}) to return {f.sentence}."
     code = f"def {name}({f.argument}):\n{f.body}"
     tests = [f"assert {name}({s!r}) == {f.meaning(s)!r}" for s in f.samples]
@@ -283,4 +324,8 @@ GENERATORS: dict[str, Callable[[random.Random], Task]] = {
     "math500": equation,
     "humaneval": completion,
     "mbpp": function,
+}
+COMPUTED: dict[str, Callable[[random.Random], Task]] = {
+    "humaneval": partial(completion, computed=0.5),
+    "mbpp": partial(function, computed=0.5),
 }

@@ -57,8 +57,9 @@ def train(
     (those that diffusion can mask) and tokens_per_second.
 
     `recipe`: objective (`next_token` or `diffusion`), steps, batch, learning_rate, seed, chat_fraction,
-    canvas; optionally easy and easy_steps (see `batches`). `state_file` stores weights, optimizer state and
-    curve every SAVE_EVERY steps, so that a killed training resumes; it is ignored if its recipe differs.
+    canvas; optionally easy, easy_steps and computed (see `batches`). `state_file` stores weights,
+    optimizer state and curve every SAVE_EVERY steps, so that a killed training resumes; it is ignored if its
+    recipe differs.
     `compiled`: fuse the operations of each layer (needs a C++ compiler); this is a fifth faster, with
     different rounding.
     """
@@ -68,6 +69,7 @@ def train(
     first, curve = _resume(model, tools, recipe, state_file)
     chosen = {"seed": seed, "size": recipe["batch"], "chat_fraction": recipe["chat_fraction"]}
     chosen |= {"easy": recipe.get("easy", ()), "easy_steps": recipe.get("easy_steps", 0)}
+    chosen |= {"computed": recipe.get("computed", False)}
     canvas = recipe["canvas"] if diffusion else None
     stream = batches(tokenizer, family, excluded, canvas=canvas, first=first, **chosen)
     shift = family_module(family).COLUMN_SHIFT
