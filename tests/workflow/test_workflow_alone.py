@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 
 import pyarrow.parquet as pq
 import pytest
@@ -147,22 +148,25 @@ def test_without_a_sandbox_the_mathematics_finishes(tmp_path):
 
 @pytest.mark.skipif(not has_sandbox(), reason="no sandbox works here")
 def test_the_tiny_models_are_trained_by_rules_and_promoted(tmp_path):
-    """Two steps of each recipe: every checkpoint in its public format, started from the right one."""
+    """Two steps of recipes of each family: checkpoints in their public format, started from the right one."""
     workflow = Small(tmp_path)
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     recipes = {name: {"steps": 2, "batch": 4} for name in config["tiny_models"]["recipes"]}
     checked = {"items": 2, "required": 0}
     workflow.configure({"tiny_models": {"recipes": recipes, "compiled": False, "checked": checked}})
-    run = workflow.run("tiny_models")
-    assert run.returncode == 0, run.stdout[-5000:]
+    assert workflow.jobs("tiny_models", "--configfile", "small.yaml")["train"] == len(recipes)
     training = tmp_path / "results" / "training"
+    names = ("dream-tiny-base", "llada-tiny-instruct", "qwen2.5-tiny")
+    run = workflow.run(*(f"results/training/{name}" for name in names))
+    assert run.returncode == 0, run.stdout[-5000:]
     for file in (ROOT / "workflow" / "resources" / "benchmarks").iterdir():
         assert (training / "corpus" / file.name).read_bytes() == file.read_bytes()
-    first, second = (load_file(training / name / "model.safetensors") for name in
-                     ("qwen2.5-tiny", "dream-tiny-base"))  # fmt: skip
-    assert first.keys() == second.keys()
-    moved = max(float((first[name].float() - second[name].float()).abs().max()) for name in first)
-    assert 0 < moved < 0.1  # two steps away from where it started, not a model of its own
+    chain = ("qwen2.5-tiny-long", "dream-tiny-base-plain", "dream-tiny-base")
+    weights = [load_file(training / name / "model.safetensors") for name in chain]
+    for first, second in pairwise(weights):
+        assert first.keys() == second.keys()
+        moved = max(float((first[name].float() - second[name].float()).abs().max()) for name in first)
+        assert 0 < moved < 0.1  # two steps away from where it started, not a model of its own
     command = [sys.executable, "-m", "goodpart_tools", "promote", "dream-tiny-base"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     card = tmp_path / "workflow" / "resources" / "models" / "dream-tiny-base" / "README.md"

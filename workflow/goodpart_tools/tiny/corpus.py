@@ -27,12 +27,12 @@ def held_out(benchmark: str, seed: int, n: int, n_calibration: int, largest: int
     drawn = _different(benchmark, GENERATORS[benchmark], random.Random(f"{benchmark}-{seed}"), total)
     spare: list[Task] = []
     if benchmark in COMPUTED:
-        rng, half = random.Random(f"{benchmark}-computed-{seed}"), total // 2
+        rng, half = random.Random(f"{benchmark}-computed-{seed}"), (total + 1) // 2
         computed = _different(
             benchmark, COMPUTED[benchmark], rng, half, lambda task: STEP.search(task.prompt)
         )
         spare = drawn[half:]
-        drawn = [task for pair in zip(drawn, computed, strict=False) for task in pair]
+        drawn = [task for pair in zip(drawn, computed, strict=False) for task in pair][:total]
     test = [task for task in drawn[:n] if _largest(task) <= largest]
     hard = [task for task in drawn[:n] if _largest(task) > largest]
     return {"test": test, "hard": hard, "train": drawn[n:], "spare": spare}
