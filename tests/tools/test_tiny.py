@@ -26,7 +26,8 @@ from goodpart_tools.tiny.architectures import initial_model, public_config
 from goodpart_tools.tiny.batches import batches
 from goodpart_tools.tiny.corpus import PROMPT_FIELD, STEP, held_out, held_out_prompts, rows, training_tasks
 from goodpart_tools.tiny.evaluate import accuracies, solved
-from goodpart_tools.tiny.tasks import COMPUTED, GENERATORS, STEPS
+from goodpart_tools.tiny.functions import STEPS
+from goodpart_tools.tiny.tasks import COMPUTED, GENERATORS
 from goodpart_tools.tiny.tokenizer import family_tokenizer
 from goodpart_tools.tiny.train import train
 from goodpart_tools.tiny.verify import verify
