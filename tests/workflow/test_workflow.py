@@ -183,7 +183,7 @@ def test_the_controlled_study_shows_its_models_side_by_side(small):
     text = (small.folder / "paper_figs" / "controlled_study_table.md").read_text()
     assert "both: dream-tiny-base - qwen2.5-tiny" in text
     curves = (small.folder / "paper_figs" / "training_curves.csv").read_text()
-    assert "dream-tiny-base,4200," in curves
+    assert "dream-tiny-base,1000," in curves
 
 
 def test_provenance_leads_from_the_table_to_models_and_data(edited, tmp_path):
