@@ -59,14 +59,14 @@ def main(job: Job) -> None:
         remove_overlapping(job.output)
         return
     others = neighbours(job.output)
-    journal = Journal(job.output, others, facts["keys"])
     if same := twin(others, facts):
         rows, loaded = same
         write_rows(job.output, rows, SCHEMA, provenance(**facts, **_made_by(loaded, skip_set, params)))
-        _finish(job.output, journal)
+        _finish(job.output, Journal(job.output))
         logger.info("%s: completions of another cell with the same layers", job.output)
         return
     model = load_entry(entry, checkpoint)  # only now: a shard that is complete needs no weights
+    journal = Journal(job.output, others, facts["keys"])
     skip_at = skip_set.skip_at(settings.total_steps)
     longest = max(len(one.prompt) for one in asked)
     batch_size = batch_that_fits(model, settings, longest, params.batch_size)
@@ -129,7 +129,7 @@ def _asked(job: Job, checkpoint: Checkpoint, skip_set: SkipSet, new_tokens: int)
 
 
 def _made_by(loaded: Mapping[str, Any], skip_set: SkipSet, params: Any) -> dict[str, Any]:
-    """What the shard's metadata say of the model (`loaded`: what loading shows) and its decoding."""
+    """Metadata of the shard: the model, its `loaded` family, dtype and shape, and its decoding."""
     return {
         "model": params.model["name"],
         "revision": params.model["revision"],

@@ -89,9 +89,8 @@ def rows(benchmark: str, split: str, tasks: list[Task]) -> list[dict]:
         elif benchmark == "humaneval":
             row = {"task_id": f"TinyEval/{split}-{i}"} | row
         elif benchmark == "mbpp":
-            row = {
-                "task_id": i + {"test": 0, "train": 100_000, "hard": 200_000, "spare": 300_000}[split]
-            } | row
+            first = {"test": 0, "train": 100_000, "hard": 200_000, "spare": 300_000}[split]
+            row = {"task_id": first + i} | row
         out.append(row)
     return out
 

@@ -47,7 +47,7 @@ class Function:
 
 
 class Constant(int):
-    """A number of a function; `said` is what its sentence has: the number, or a step such as `(9-4)`."""
+    """A constant of a function. `said`: how the sentence gives it, as a number or as a step like `(9-4)`."""
 
     said: str
 
@@ -155,5 +155,5 @@ def draw_function(rng: random.Random, computed: float) -> Function:
     lists = _of_lists(x, a, b, c, tuple(rng.sample(range(1, 12), rng.randint(3, 5)) for _ in range(3)))
     some = tuple(rng.sample(WORDS, 3))
     words = _of_words(x, a, rng.choice(WORDS), some)
-    # Their order decides what a seed draws.
+    # Another order would give another corpus for the same seed.
     return rng.choice([*numbers, *lists[:2], *words[:1], *lists[2:], *words[1:]])

@@ -219,7 +219,7 @@ def _is_head(one: Expected) -> bool:
     return one.target == "lm_head.weight"
 
 
-# What a wrapper puts before the names of its model's tensors -> what to save instead.
+# The prefix that a wrapper adds to the names of tensors -> the cause, and what to save instead.
 WRAPPERS = {
     "_orig_mod.": "a compiled model was saved (torch.compile); save `model._orig_mod`",
     "_fsdp_wrapped_module.": "a sharded model was saved (FSDP); gather its whole state and save that",
