@@ -35,6 +35,11 @@ LATENCY = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that run whole workflows first: at the end, one process would wait for the other's."""
+    items.sort(key=lambda item: item.path.parent.name != "workflow")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Folder with the real benchmark data and scoring oracles, which are not part of this repository."""

@@ -17,22 +17,24 @@ from goodpart_tools import provenance
 from small_run import SMALL, Small
 from synthetic import FIGURES, SUFFIXES
 
-# Records the package's modules that each job has imported when it ends.
+# Records the package's modules that each job has imported when it ends. A forked one ends with os._exit.
 RECORDER = """
 import atexit, json, os, sys
 
-os.environ.pop("GOODPART_FORKS", None)  # each job in a process of its own, which has this hook
-
 def record():
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
-    if spec and spec.name == "goodpart.jobs.start" and "--log" in sys.argv:
+    if "--log" in sys.argv:
         own = ("goodpart", "goodpart_tools", "scripts")
         names = sorted(name for name in sys.modules if name.split(".")[0] in own)
         entry = {"log": sys.argv[sys.argv.index("--log") + 1], "modules": names}
         with open(os.path.join(os.environ["RECORDS"], f"{os.getpid()}.json"), "w") as file:
             json.dump(entry, file)
 
+def leave(status, leave=os._exit):
+    record()
+    leave(status)
+
 atexit.register(record)
+os._exit = leave
 """
 
 
@@ -334,7 +336,7 @@ def imported_by_code(folder):
     imported = {}
     for file in (folder / "records").iterdir():
         record = json.loads(file.read_text())
-        imported[record["log"]] = set(record["modules"])
+        imported.setdefault(record["log"], set()).update(record["modules"])
     union = {}
     for record in records.recorded_by_snakemake(folder).values():
         log = (record.log or [None])[0]

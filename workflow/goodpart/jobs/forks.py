@@ -107,6 +107,7 @@ def _work(connection: socket.socket) -> NoReturn:
     try:
         descriptors, text = _receive(connection)
         words, description, environment, folder = json.loads(text)
+        sys.argv[1:] = words
         for stream, descriptor in zip((1, 2), descriptors, strict=True):
             os.dup2(descriptor, stream)
             os.close(descriptor)
