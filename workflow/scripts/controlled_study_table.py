@@ -29,7 +29,7 @@ of the two models at full depth differ by more than 0.10, or one is within 0.05 
 decide nothing.
 """
 TRAINED = """
-Chance of a training run: checkpoints that differ in their training seed alone ({seeds} of each). Between
+Chance of a training run: checkpoints of a recipe from other training seeds ({seeds} of each). Between
 seeds: standard deviation of their values. By items: standard error of the mean by the items alone. Contrasts
 of these models are of the means over seeds, and their intervals cover both chances (Student's t over seeds).
 Other intervals do not cover the chance of a training run: there is one checkpoint.
