@@ -107,7 +107,7 @@ def _work(connection: socket.socket) -> NoReturn:
     try:
         descriptors, text = _receive(connection)
         words, description, environment, folder = json.loads(text)
-        sys.argv[1:] = words
+        sys.argv[1:] = words  # in place of the server's
         for stream, descriptor in zip((1, 2), descriptors, strict=True):
             os.dup2(descriptor, stream)
             os.close(descriptor)
