@@ -38,8 +38,9 @@ def drawn(tmp_path):
         writer.writeheader()
         for name in PREDICATES:
             verdict = "partly" if name == "C20" else "false"
+            resolved = "no" if name == "C19" else "yes"
             writer.writerow({"kind": "claim", "id": name, "what": f"claim {name}", "here_verdict": verdict,
-                             "note": f"{name}: 0.91 > 0.95"})  # fmt: skip
+                             "here_resolved": resolved, "note": f"{name}: 0.91 > 0.95"})  # fmt: skip
 
 
 def test_the_gallery_shows_what_was_drawn_and_what_became_of_the_claims(tmp_path):
@@ -50,6 +51,7 @@ def test_the_gallery_shows_what_was_drawn_and_what_became_of_the_claims(tmp_path
     assert "(gallery/figure3.png)" in text
     assert "“claim C16” (C16) **does not hold here**: C16: 0.91 > 0.95." in text
     assert "(C20) **holds here in part**" in text
+    assert "(C19) **does not hold here, but unresolved**" in text
     with Image.open(tmp_path / "docs" / "gallery" / "figure7.png") as picture:
         assert picture.size == (300, 67)
 

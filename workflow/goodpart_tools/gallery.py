@@ -39,8 +39,10 @@ INTRODUCTION = """# Gallery
 All figures of the default run (`snakemake --cores 8`), with the claims of the paper that they bear on, and
 whether these claims hold in this run. `paper_figs/comparison.md` has all numbers behind the verdicts.
 `goodpart gallery` writes this page after a run. **The tiny checkpoints are other models than the paper's**:
-their numbers are no evidence for or against the paper's results.
+their numbers are no evidence for or against the paper's results. A verdict is *unresolved* where an interval
+includes its limit: another run may give the other one.
 """
+UNRESOLVED = ", but unresolved"
 SHOWN = 4  # comparisons of a claim that the page quotes
 VERDICTS = {
     "true": "holds here",
@@ -64,9 +66,8 @@ def sentence(ids: tuple[str, ...], claims: dict[str, dict[str, str]]) -> str:
         numbers = re.sub(r"(?<=\d)\.(?=;|$)", "", row["note"]).split("; ")
         more = len(numbers) - SHOWN
         numbers = [*numbers[:SHOWN], f"and {more} more in `comparison.md`"] if more > 1 else numbers
-        lines.append(
-            f"* “{row['what']}” ({name}) **{VERDICTS[row['here_verdict']]}**: {'; '.join(numbers)}.\n"
-        )
+        verdict = VERDICTS[row["here_verdict"]] + (UNRESOLVED if row["here_resolved"] == "no" else "")
+        lines.append(f"* “{row['what']}” ({name}) **{verdict}**: {'; '.join(numbers)}.\n")
     return "".join(lines)
 
 
