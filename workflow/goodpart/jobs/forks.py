@@ -19,6 +19,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -134,10 +136,15 @@ def _end_with(connection: socket.socket) -> None:
 
 
 def serve(listener: socket.socket) -> None:
-    """Import the libraries and fork for each connection, until standard input ends."""
+    """Import the libraries, parse the sources, and fork for each connection, until standard input ends."""
+    from goodpart.jobs import sources  # late: every job's process imports this module
+
     # An interrupt ends the children; this process ends with the run.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    waiting = list(reversed(LIBRARIES))
+    waiting: list[Callable[[], object]] = [
+        *(partial(sources.read_ahead, path) for path in sources.all_files()),
+        *(partial(importlib.import_module, name) for name in reversed(LIBRARIES)),
+    ]
     children: dict[int, socket.socket] = {}
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
@@ -169,8 +176,8 @@ def serve(listener: socket.socket) -> None:
                 _work(connection)
             children[pid] = connection
         elif waiting:
-            with contextlib.suppress(ImportError):  # a job that needs it says so
-                importlib.import_module(waiting.pop())
+            with contextlib.suppress(ImportError, OSError, SyntaxError):  # a job that needs it says so
+                waiting.pop()()
 
 
 if __name__ == "__main__":

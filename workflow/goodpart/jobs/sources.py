@@ -35,8 +35,15 @@ def _imports(module: str) -> frozenset[str]:
     """Modules of this project that one module imports at any level, but for type checking alone."""
     file = _file(module)
     assert file is not None
+    found = _imported(file.read_text(encoding="utf-8"))
+    return frozenset(m for m in found if m.split(".")[0] in PACKAGES and _file(m))
+
+
+@cache
+def _imported(text: str) -> frozenset[str]:
+    """What a source text imports; of `from a import b` both a and a.b, of which one may be no module."""
     found: set[str] = set()
-    pending: list[ast.AST] = [ast.parse(file.read_text(encoding="utf-8"))]
+    pending: list[ast.AST] = [ast.parse(text)]
     while pending:
         node = pending.pop()
         if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
@@ -47,7 +54,7 @@ def _imports(module: str) -> frozenset[str]:
         elif isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         pending.extend(ast.iter_child_nodes(node))
-    return frozenset(m for m in found if m.split(".")[0] in PACKAGES and _file(m))
+    return frozenset(found)
 
 
 @cache
@@ -101,17 +108,34 @@ def digest(entries: Iterable[str]) -> str:
     Comments and docstrings do not count, nor does how a job starts, logs and writes its files.
     """
     known = (name for name in files(*entries) if not name.startswith(UNCOUNTED))
-    return hashlib.sha256("\n".join(f"{name} {_meaning(name)}" for name in known).encode()).hexdigest()
+    meanings = {name: _meaning((ROOT.parent / name).read_text(encoding="utf-8")) for name in known}
+    lines = "\n".join(f"{name} {meaning}" for name, meaning in meanings.items())
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def all_files() -> list[Path]:
+    """Every source file that a job may run."""
+    return [path for package in PACKAGES for path in sorted(ROOT.joinpath(package).rglob("*.py"))]
+
+
+def read_ahead(path: Path) -> None:
+    """Parse a source file now, for the processes that are forked from this one.
+
+    They find what it means by its text, so that a file that has changed meanwhile is parsed again.
+    """
+    text = path.read_text(encoding="utf-8")
+    _imported(text)
+    _meaning(text)
 
 
 @cache
-def _meaning(name: str) -> str:
-    """SHA-256 of a source file's code, without comments and docstrings."""
-    tree = ast.parse((ROOT.parent / name).read_text(encoding="utf-8"))
+def _meaning(text: str) -> str:
+    """SHA-256 of a source text's code, without comments and docstrings."""
+    tree = ast.parse(text)
     for node in ast.walk(tree):
-        first = getattr(node, "body", [None])
-        if isinstance(first, list) and first and _is_text(first[0]):
-            first[0] = ast.Pass()
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and _is_text(body[0]):
+            body[:] = body[1:] or [ast.Pass()]
     return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
 
 
