@@ -2,7 +2,8 @@
 
 Products are the matrix multiplications and attentions of a run. Each kind is timed by itself, with its
 operands in the processor's cache. If reading the operands from memory takes longer, that time counts instead.
-The time that a run needs beyond this goes into norms, rotations, activations and Python.
+The products are timed in the run as well, where their operands come from memory. What a run needs beyond that
+goes into norms, rotations, activations and Python.
 """
 
 import time
@@ -22,32 +23,35 @@ PRODUCTS = (
     "aten::bmm",
     "aten::scaled_dot_product_attention",
     "aten::_scaled_dot_product_flash_attention_for_cpu",
+    "mkldnn::_linear_pointwise",  # of the head
 )
 
 
-class _Counting(TorchDispatchMode):
-    """Counts products by operator, shapes and other arguments."""
+class Products(TorchDispatchMode):
+    """Counts the products of what runs inside by operator, shapes and other arguments, and times them."""
 
     def __init__(self) -> None:
         super().__init__()
         self.found: Counter[tuple[Any, ...]] = Counter()
+        self.seconds = 0.0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func.name().split(".")[0] in PRODUCTS:
-            operands = tuple((tuple(a.shape), a.dtype) if torch.is_tensor(a) else a for a in args)
-            named = tuple(
-                (k, (tuple(v.shape), v.dtype) if torch.is_tensor(v) else v) for k, v in (kwargs or {}).items()
-            )
-            self.found[func, operands, named] += 1
-        return func(*args, **(kwargs or {}))
+        named = kwargs or {}
+        if func.name().split(".")[0] not in PRODUCTS:
+            return func(*args, **named)
+        kind = (func, tuple(map(_described, args)), tuple((k, _described(v)) for k, v in named.items()))
+        self.found[kind] += 1
+        began = time.perf_counter()
+        made = func(*args, **named)
+        self.seconds += time.perf_counter() - began
+        return made
 
 
-def products(run: Callable[[], object]) -> Counter[tuple[Any, ...]]:
-    """How often `run` makes each kind of product."""
-    counting = _Counting()
-    with counting:
-        run()
-    return counting.found
+def _described(value: Any) -> Any:
+    """Shape and dtype of a tensor; a list as a tuple; any other argument as it is."""
+    if isinstance(value, list):
+        return tuple(value)
+    return (tuple(value.shape), value.dtype) if torch.is_tensor(value) else value
 
 
 def _filled(value: Any) -> Any:
