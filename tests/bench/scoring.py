@@ -120,10 +120,11 @@ def labelled(folder: Path, oracles: Path | None) -> dict[str, list[Case]]:
     """Where they are from -> completions with the verdict that a careful person gives."""
     import test_answers
     import test_code_answers as code_cases
+    import test_notations
 
     cases = [
         ("math500", {"answer": gold}, f"\\boxed{{{answer}}}", "dflash", right)
-        for kind in test_answers.KINDS.values()
+        for kind in test_notations.KINDS.values()
         for gold, answer, right in kind
     ]
     cases += [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -44,7 +45,9 @@ class Adapters:
         config = peft.LoraConfig(
             r=rank, lora_alpha=2 * rank, lora_dropout=0.0, bias="none", target_modules=self.targets
         )
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), warnings.catch_warnings():
+            # peft reads a name that transformers has renamed.
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
             torch.manual_seed(seed)
             self.model = peft.get_peft_model(model.module, config)
         self.model.eval()
