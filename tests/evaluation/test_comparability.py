@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from goodpart.evaluation.comparability import why_not_comparable
-from goodpart.evaluation.contrasts import Study, Trained
+from goodpart.evaluation.contrasts import Study, Trained, welch
 from goodpart.evaluation.paper.claims import Claim
 from goodpart.evaluation.paper.evidence import Evidence, Retentions
 from goodpart.evaluation.paper.table_cells import (
@@ -131,6 +131,19 @@ def test_the_chance_of_training_widens_a_contrast():
     assert alone.rows[0]["high"] - alone.rows[0]["value"] < 4
 
 
+def test_degrees_of_freedom_of_unequal_variances_are_welchs():
+    from scipy.stats import ttest_ind
+
+    one, two = [41.0, 58.0, 59.0], [80.0, 81.0, 86.0, 83.0]
+    parts = [Trained([values(x, 1) for x in side]).between for side in (one, two)]
+    variance, freedom = welch(parts)
+    found = ttest_ind(one, two, equal_var=False)
+    assert freedom == pytest.approx(found.df)
+    assert (np.mean(one) - np.mean(two)) / variance**0.5 == pytest.approx(found.statistic)
+    assert welch([]) == welch([(0.0, 2)]) == (0.0, 0.0)
+    assert welch([(0.0, 2), (3.0, 2)]) == (3.0, 2.0)
+
+
 def test_the_interval_over_seeds_and_items_covers_the_truth():
     """Of 400 studies whose seeds vary as much as their items, about 95 % hold the true difference."""
     rng, held = np.random.default_rng(1), 0
@@ -149,4 +162,4 @@ def test_the_interval_over_seeds_and_items_covers_the_truth():
 
 def test_one_seed_has_no_chance():
     assert Trained([values(1, 1)]).sd is None
-    assert Trained([values(1, 1)]).chance == (0.0, 0)
+    assert Trained([values(1, 1)]).between == (0.0, 0)

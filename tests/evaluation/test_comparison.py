@@ -165,6 +165,10 @@ def test_an_interval_without_width_is_given_what_n_items_leave():
     """No verdict of 100 changed: up to 3.6 % of all may, which is 7.2 points where half are right."""
     _, cell = ours(our_row(0), our_row(6, retention=100.0, low=100.0, high=100.0))[1:]
     assert (cell.low, cell.high) == pytest.approx((100 - 7.24, 100 + 7.24), abs=0.01)
+    assert cell.note == "no verdict changed: limits of an exact binomial interval"
+    _, cell = ours(our_row(0), our_row(6, retention=0.0, low=0.0, high=0.0))[1:]
+    assert (cell.low, cell.high) == pytest.approx((0, 7.24), abs=0.01)
+    assert cell.note == "nothing solved: limits of an exact binomial interval"
     _, cell = ours(our_row(0), our_row(6, low=89.0, high=91.0))[1:]
     assert (cell.low, cell.high) == (89, 91)
     printed = next(c for c in PRINTED if c.place == (LLADA, "gsm8k", NOT_ALLOWED, 6))  # 91.8, 88 to 95

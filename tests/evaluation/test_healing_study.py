@@ -20,6 +20,7 @@ from goodpart.jobs.files import write_json
 from goodpart.jobs.parquet import provenance, read_table, write_rows
 from goodpart.models.flops import Shape, decode_flops, passes
 from scripts import likelihoods
+from scripts.healing_table import to_markdown
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 SHAPE = {"layers": 8, "width": 16, "attention": 16, "kv": 8, "mlp": 32, "vocabulary": 64}
@@ -82,11 +83,11 @@ def results(tmp_path):
     return tmp_path
 
 
-def put_cells(results, layers_of_healed=(1, 3, 5)):
+def put_cells(results, layers_of_healed=(1, 3, 5), saved=(30.0, 40.0)):
     cells = [
         {"model": "a", "benchmark": b, "policy": p, "asked_k": 4, "got_k": 3,
          "layers": [1, 3, 5] if p == "similarity" else list(layers_of_healed), "flops_reduction_true": x}
-        for b, x in (("one", 30.0), ("two", 40.0))
+        for b, x in zip(("one", "two"), saved, strict=True)
         for p in ("similarity", "healed")
     ]  # fmt: skip
     write_rows(results / paths.HEALING_CELLS, cells, cells_room.SCHEMA, provenance())
@@ -140,6 +141,16 @@ def test_likelihood_divergence_and_cost(results):
     assert cost["value"] == pytest.approx(1.1e7 / one)
     assert cost["low"] is cost["high"] is None
     assert found["all", "healed", "break_even"]["value"] == pytest.approx(1.1e7 / one / 0.35)
+
+
+def test_what_saves_nothing_never_pays_back(results):
+    """A policy may find no layer at all."""
+    put_cells(results, saved=(0.0, 0.0))
+    measure(results)
+    rows = read_table(results / paths.HEALING_STUDY).to_pylist()
+    assert [r["value"] for r in rows if r["measure"] == "break_even"] == [None]
+    last = to_markdown(rows, {"selection": CHOSEN, "heal": HEAL, "level": 0.95}).splitlines()[2]
+    assert last.endswith("| never |")
 
 
 def test_other_layers_are_no_comparison_at_equal_flops(results):

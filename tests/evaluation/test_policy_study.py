@@ -64,6 +64,17 @@ def test_seeds_become_one_entry_with_their_range():
     assert found["similarity", 4].status == "not run: no sandbox"
 
 
+def test_rules_of_one_kind_have_names_of_their_own():
+    """Two seeds each of random sets without and with neighbours; a policy of another kind."""
+    policies = {**POLICIES, "random-near-2": {**POLICIES["random-near"], "seed": 2}}
+    made = entries([*CELLS, cell("random-near-2", 2, 50.0)], policies)
+    assert {entry.policy: entry.retention for entry in made if entry.asked_k == 2} == {
+        "similarity": 80,
+        "random_layers (adjacent: false)": 50,
+        "random_layers (adjacent: true)": 40,
+    }
+
+
 def test_jaccard():
     sets = indicators([[0, 1], [1, 2], [], [0, 1]], 4)
     index = jaccard(sets, sets)

@@ -7,6 +7,7 @@ from test_policy_study import cell, similarities
 
 from conftest import run_script
 from goodpart.evaluation import cells as cells_rule
+from goodpart.evaluation.drawing import style
 from goodpart.evaluation.intervals import wilson
 from goodpart.evaluation.retention_tables import adjacency_table, to_csv, to_latex, to_markdown
 from goodpart.jobs.parquet import provenance, write_rows
@@ -134,6 +135,11 @@ def test_figure8_counts_prompts(tmp_path):
     apart = [int(row["count"]) for row in rows if row["adjacent_allowed"] == "0"]
     assert allowed == [0, 0, 12, 12, 0, 0, 0, 0]
     assert apart[2] + apart[3] == sum(apart) == 12
+
+
+def test_no_error_bar_is_negative():
+    """A limit on the wrong side by a rounding error has a bar of no length."""
+    assert style.error_bars([1.0, 2.0], [1.0 + 1e-9, 1.5], [3.0, 2.0]) == [[0.0, 0.5], [2.0, 0.0]]
 
 
 def test_wilson_against_its_formula():

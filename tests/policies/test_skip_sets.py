@@ -118,11 +118,11 @@ def test_one_set_a_phase(tmp_path):
     assert found.state("b", "i") == [[0, 2, 4], [1]]
 
 
-def layers_file(path, rows, steps=8):
-    """A layers.parquet of rows (prompt, step, kind, layer, cosine), decoded in `steps` steps."""
+def layers_file(path, rows, tokens=8, **decode):
+    """A layers.parquet of rows (prompt, step, kind, layer, cosine), of `tokens` tokens decoded by Dream."""
     names = ("prompt_id", "step", "kind", "layer", "cosine")
     table = [dict(zip(names, row, strict=True)) | {"position": 0, "update": 0.0} for row in rows]
-    facts = provenance(decode={"max_new_tokens": steps})
+    facts = provenance(family="dream", decode={"max_new_tokens": tokens, **decode})
     write_rows(path, table, statistics.SCHEMAS["layers"], facts)
     return [path]
 
@@ -153,6 +153,13 @@ def test_prompts_of_two_benchmarks_may_be_numbered_alike(tmp_path):
     one = first_passes(tmp_path / "1.parquet", [("a", "calibration/0", "prompt", 0, 1.0, 1)])
     two = first_passes(tmp_path / "2.parquet", [("b", "calibration/0", "prompt", 0, 0.0, 3)])
     assert pooled_similarities(one + two, 1, "prompt") == ([0.5], 2)
+
+
+def test_the_number_of_steps_is_the_samplers(tmp_path):
+    """Half as many steps as tokens: step 4 of 8 begins the second half."""
+    rows = [("a", 0, "prompt", 0, 0.2), ("a", 4, "prompt", 0, 0.6)]
+    file = layers_file(tmp_path / "a.parquet", rows, 16, steps=8)
+    assert np.allclose(phase_similarities(file, 1, "prompt", 2), [[0.2], [0.6]])
 
 
 def test_phases_are_shares_of_the_steps(tmp_path):

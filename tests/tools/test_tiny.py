@@ -321,6 +321,27 @@ def test_a_killed_training_goes_on_where_it_was(tmp_path, monkeypatch):
     assert all(torch.equal(whole[name], rest[name]) for name in whole)
 
 
+def test_a_state_of_other_data_code_or_initial_weights_is_not_taken_up(tmp_path, monkeypatch):
+    """Also where the recipe is the same, and the state is that of a finished training."""
+    from goodpart_tools.tiny import train as module
+
+    monkeypatch.setattr(module, "SAVE_EVERY", 2)
+    monkeypatch.setattr(module, "REPORT_EVERY", 1)
+    steps = []
+
+    def train_again(key):
+        steps.clear()
+        return trained(tmp_path, small_recipe(), key=key, report=lambda row: steps.append(row["step"]))
+
+    first, _ = train_again("one corpus")
+    assert steps == [1, 2, 3, 4, 5, 6]
+    again, _ = train_again("one corpus")
+    assert steps == []
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    train_again("another corpus")
+    assert steps == [1, 2, 3, 4, 5, 6]
+
+
 def test_easy_batches_come_first():
     tokenizer = family_tokenizer(RESOURCES / "models" / "llada-tiny-instruct" / "tokenizer.json", "llada")
     options = {"seed": 0, "size": 2, "chat_fraction": 1.0, "canvas": 24}

@@ -31,7 +31,7 @@ def main(job: Job) -> None:
             if measure == "retention":
                 # Shift the bars of different models at the same k.
                 x = line["got_k"] + 0.12 * (i - (len(columns) - 1) / 2)
-                bars = [line["value"] - line["low"], line["high"] - line["value"]]
+                bars = style.error_bars(line["value"], line["low"], line["high"])
                 axis.errorbar(x, line["value"], bars, color=palette[model], elinewidth=0.7, marker=".")
             else:
                 x = line["at"] / last

@@ -58,7 +58,7 @@ def main(job: Job) -> None:
         for model in columns:
             own = sorted((c for c in scored if c["model"] == model), key=lambda c: c["asked_k"])
             x, y = [c[measure] for c in own], [c["retention"] for c in own]
-            bars = [[c["retention"] - c["low"] for c in own], [c["high"] - c["retention"] for c in own]]
+            bars = style.error_bars(y, [c["low"] for c in own], [c["high"] for c in own])
             colour = palette[model]
             axis.errorbar(
                 x,

@@ -36,7 +36,7 @@ def main(job: Job) -> None:
         share = counts / n
         low, high = np.transpose([wilson(int(count), n, job.params.level) for count in counts])
         axis.bar(range(layers), share, color=colour, width=0.8)
-        bars = np.maximum([share - low, high - share], 0)
+        bars = style.error_bars(share, low, high)
         axis.errorbar(range(layers), share, bars, fmt="none", ecolor="0.25", elinewidth=0.6)
         early = counts[np.arange(layers) < EARLY * layers].sum() / max(counts.sum(), 1)
         axis.axvline(np.ceil(EARLY * layers) - 0.5, color="0.6", lw=0.7, ls=":")

@@ -42,7 +42,7 @@ def main(job: Job) -> None:
             for weights, (label, dashes, face) in LINES.items():
                 chosen = (table["model"] == model) & (table["measure"] == measure)
                 line = table[chosen & (table["weights"] == weights)].sort_values("asked_k")
-                bars = [(line[a] - line[b]).clip(lower=0) for a, b in (("value", "low"), ("high", "value"))]
+                bars = style.error_bars(line["value"], line["low"], line["high"])
                 axis.errorbar(line["flops_reduction_true"], line["value"], bars, color=palette[model],
                               ls=dashes, marker="o", ms=3.5, mfc=face or palette[model], elinewidth=0.7,
                               capsize=2, label=label)  # fmt: skip

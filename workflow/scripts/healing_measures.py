@@ -5,6 +5,7 @@ Items are resampled in pairs, those of each benchmark on their own, with the sam
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +178,7 @@ def training(rows: Rows, facts: dict[str, Any], where: dict[str, Any], one: floa
     cost, nothing = sum(facts["flops"].values()) / one, np.empty(0)
     rows.add(place, "cost", 1, {"healed": (cost, nothing)})
     saved = where["flops_reduction_true"] / 100
-    rows.add(place, "break_even", 1, {"healed": (cost / saved, nothing)})
+    rows.add(place, "break_even", 1, {"healed": (cost / saved if saved else math.nan, nothing)})
 
 
 def main(job: Job) -> None:

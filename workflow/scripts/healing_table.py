@@ -18,8 +18,8 @@ steps. Both need the same FLOPs. Retention: accuracy in percent of that at full 
 of {benchmarks} benchmarks. NLL increase: how much less likely the reference solutions are than at full
 depth, in nats per token. KL to full depth, in nats: on {held_out} calibration prompts that were held out
 of the training. In parentheses: {level:g} % intervals over items (KL: over prompts), in pairs for the
-gain; \\*: the interval excludes 0. They do not cover the chance of the training: there is one seed. Cost:
-operations of the training, with the completions of its prompts, in full-depth completions of the
+gain; \\*: the interval excludes 0. They do not cover the variation between trainings: there is one
+seed. Cost: operations of the training, with the completions of its prompts, in full-depth completions of the
 evaluated items. Pays back after: so many completions with layers skipped save as much as healing cost.
 """
 
@@ -49,7 +49,8 @@ def to_markdown(rows: list[dict[str, Any]], facts: dict[str, Any]) -> str:
         of = {(r["benchmark"], r["measure"], r["weights"]): r for r in own}
         one = of[POOLED, "cost", "healed"]
         short = f" [{one['got_k']} layers]" if one["got_k"] < k else ""
-        cost = [f"{of[POOLED, name, 'healed']['value']:,.0f}" for name in ("cost", "break_even")]
+        costs = [of[POOLED, name, "healed"]["value"] for name in ("cost", "break_even")]
+        cost = ["never" if value is None else f"{value:,.0f}" for value in costs]
         found = [cell_text(of.get(column)) for column in columns]
         lines.append([model, f"{k}{short}", f"{one['flops_reduction_true']:.1f} %", *found, *cost])
     items, held_out = (

@@ -63,12 +63,8 @@ def main(job: Job) -> None:
             )
             x = [c["flops_reduction_layers"] for c in own]
             y, low, high = ([c[name] or 0.0 for c in own] for name in INCREASE)
-            bars = [
-                [b - a for a, b in zip(low, y, strict=True)],
-                [b - a for a, b in zip(y, high, strict=True)],
-            ]
-            axis.errorbar(x, y, bars, color=palette[model], elinewidth=0.7, capsize=2, marker="o", ms=3, lw=1,
-                          label=columns[model] or model)  # fmt: skip
+            axis.errorbar(x, y, style.error_bars(y, low, high), color=palette[model], elinewidth=0.7,
+                          capsize=2, marker="o", ms=3, lw=1, label=columns[model] or model)  # fmt: skip
         axis.set_title(label)
         axis.set_xlabel("FLOPs reduction, k / L (%)")
         if not cells:

@@ -33,7 +33,7 @@ def main(job: Job) -> None:
             y = names.index(entry.policy)
             ours = entry.kind in ("algorithm1", "adaptive")
             colour = RANDOM if entry.seeds > 1 else LEADING if ours else RIVAL
-            bars = [[entry.retention - entry.low], [entry.high - entry.retention]]
+            bars = style.error_bars([entry.retention], [entry.low], [entry.high])
             axis.errorbar(entry.retention, y, xerr=bars, color=colour, marker="o", ms=3.5, elinewidth=0.8)
             if entry.seeds > 1:
                 axis.plot(entry.each, [y] * entry.seeds, ".", color=colour, ms=2.5, alpha=0.6)

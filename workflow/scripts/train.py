@@ -7,7 +7,8 @@ from typing import Any
 
 from goodpart.benchmarks.sandbox import Sandbox
 from goodpart.errors import GoodpartError
-from goodpart.jobs.files import read_jsonl, write_json, written
+from goodpart.jobs import sources
+from goodpart.jobs.files import digest, read_jsonl, remove, sha256, write_json, written
 from goodpart.jobs.job import Job
 from goodpart.jobs.runtime import limit_threads, logger
 
@@ -25,6 +26,7 @@ def refuse_outside(name: str, reached: dict[str, float], least: float, most: flo
 
 def main(job: Job) -> None:
     """Train and check, then write weights, config, tokenizer, recipe, curve and evaluation."""
+    from goodpart.models.checkpoints.files import content_state
     from goodpart.models.loading import load
     from goodpart_tools.tiny.architectures import initial_model, public_config, save
     from goodpart_tools.tiny.corpus import held_out_prompts
@@ -46,14 +48,19 @@ def main(job: Job) -> None:
         model.load_state_dict(start.state_dict())
     tokenizer_json = job.input.corpus / "tokenizer.json"
     rows = {path.name: read_jsonl(path) for path in sorted(job.input.corpus.glob("*.jsonl"))}
+    state = job.output.with_name(f".{job.output.name}.state.safetensors")
+    corpus = {path.name: sha256(path) for path in job.input.corpus.iterdir() if path.is_file()}
+    initial = content_state(job.input.initial) if job.input.initial else None
+    used = [f"goodpart_tools.tiny.{module}" for module in ("architectures", "tokenizer", "train")]
     curve = train(
         model,
         family,
         family_tokenizer(tokenizer_json, family),
         held_out_prompts(rows),
         recipe,
-        job.output.parent / f".{job.output.name}.state.safetensors",
+        state,
         lambda row: logger.info("step %(step)d loss %(loss).4f %(tokens_per_second).0f tokens/s", row),
+        key=digest(corpus, initial, sources.digest(used)),
         compiled=job.params.compiled,
     )
     decoding: dict[str, dict[str, Any]] = job.params.decoding
@@ -76,3 +83,4 @@ def main(job: Job) -> None:
             table = csv.DictWriter(file, list(curve[0]))
             table.writeheader()
             table.writerows(curve)
+    remove(state)

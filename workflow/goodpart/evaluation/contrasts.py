@@ -1,4 +1,4 @@
-"""Values of models and their contrasts, resampled in pairs, with the chance of a training run."""
+"""Values of models and their contrasts, resampled in pairs, with the variation between training seeds."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from goodpart.evaluation.intervals import percentile_interval, student_quantile
 
 Values = tuple[float, NDArray[np.float64]]  # an estimate, and the same of every resample
-Chance = Sequence[tuple[float, int]]  # variances by the chance of training, with their degrees of freedom
+Between = Sequence[tuple[float, int]]  # variances of means between training seeds, and degrees of freedom
 
 
 @dataclass(frozen=True)
 class Trained:
-    """One measure of the checkpoints that one recipe gave, a seed each: their mean, and its chance."""
+    """One measure of the checkpoints that one recipe gave, a seed each: their mean, and how they vary."""
 
     values: Sequence[Values]
 
@@ -35,10 +35,21 @@ class Trained:
         return stdev(value for value, _ in self.values) if len(self.values) > 1 else None
 
     @property
-    def chance(self) -> tuple[float, int]:
-        """Variance of the mean by the chance of training, and its degrees of freedom; 0, 0 of one seed."""
+    def between(self) -> tuple[float, int]:
+        """Variance of the mean between seeds, and its degrees of freedom; 0, 0 of one seed."""
         n = len(self.values)
         return (self.sd**2 / n, n - 1) if self.sd is not None else (0.0, 0)
+
+
+def welch(between: Between) -> tuple[float, float]:
+    """Variance of a sum of independent means, and its degrees of freedom (Welch, 1947); 0, 0 without any.
+
+    `between`: the variance of each mean, and its degrees of freedom. The variances may differ.
+    """
+    variance = sum(part for part, _ in between)
+    if not variance:
+        return 0.0, 0.0
+    return variance, variance**2 / sum(part**2 / freedom for part, freedom in between if part)
 
 
 class Study:
@@ -49,14 +60,22 @@ class Study:
         self.rows: list[dict[str, Any]] = []
 
     def add(
-        self, kind: str, name: str, measure: str, values: Values, n: int, *, chance: Chance = (), **where: Any
+        self,
+        kind: str,
+        name: str,
+        measure: str,
+        values: Values,
+        n: int,
+        *,
+        between: Between = (),
+        **where: Any,
     ) -> None:
-        """Add one value with its interval, which is widened by the `chance` of trained models."""
+        """Add one value with its interval, widened by the variation `between` training seeds."""
         value, drawn = values
         low, high = percentile_interval(drawn, self.level)
-        variance, freedom = (sum(part) for part in zip(*chance, strict=True)) if chance else (0.0, 0)
+        variance, freedom = welch(between)
         if variance:
-            half = student_quantile(self.level, int(freedom)) * math.sqrt(variance)
+            half = student_quantile(self.level, freedom) * math.sqrt(variance)
             low, high = value - math.hypot(value - low, half), value + math.hypot(high - value, half)
         numbers = {"value": value, "low": low, "high": high}
         found = {key: None if math.isnan(x) else x for key, x in numbers.items()}
@@ -75,21 +94,21 @@ class Study:
             first, second = (self.trained(pair[side], of) for side in ("first", "second"))
             if first and second:
                 (a, drawn_a), (b, drawn_b) = first.mean, second.mean
-                chance = [side.chance for side in (first, second) if side.sd is not None]
+                between = [side.between for side in (first, second) if side.sd is not None]
                 self.add(
                     "contrast",
                     pair["differs"],
                     measure,
                     (a - b, drawn_a - drawn_b),
-                    chance=chance,
+                    between=between,
                     seeds=min(len(first.values), len(second.values)),
                     **more,
                 )
 
     def training(self, measure: str, of: dict[str, Values], **more: Any) -> None:
-        """Add the mean over seeds of each recipe that has several, and how large their chance is."""
+        """Add the mean over seeds of each recipe that has several, and how much they vary."""
         for model in self.seeds:
             if (found := self.trained(model, of)) and found.sd is not None:
-                chances = {"seed_sd": found.sd, "item_sd": float(np.nanstd(found.mean[1]))}
-                chances["seeds"] = len(found.values)
-                self.add("training", model, measure, found.mean, chance=[found.chance], **chances, **more)
+                spread = {"seed_sd": found.sd, "item_sd": float(np.nanstd(found.mean[1]))}
+                spread["seeds"] = len(found.values)
+                self.add("training", model, measure, found.mean, between=[found.between], **spread, **more)

@@ -70,7 +70,7 @@ def resampling(sizes: Sequence[int], resamples: int, seed: int = 0) -> NDArray[n
     return np.concatenate([rng.multinomial(n, np.full(n, 1 / n), size=resamples) for n in sizes], axis=1)
 
 
-def student_quantile(level: float, freedom: int) -> float:
+def student_quantile(level: float, freedom: float) -> float:
     """Two-sided quantile of Student's t with `freedom` degrees of freedom, at a confidence `level`."""
     from scipy.special import stdtrit
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,21 +39,37 @@ def entries(cells: Sequence[Mapping[str, Any]], policies: Mapping[str, Mapping[s
     """Entries of the cells of one model and benchmark, in the order of the cells; full depth is left out.
 
     `policies`: the configuration's entries. Policies of one kind whose settings differ by `seed` alone
-    are one entry, named by the kind.
+    are one entry, named by the kind, and by their other settings where several such entries are of one kind.
     """
     groups: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
-    names: dict[str, str] = {}
+    of: dict[str, list[str]] = {}  # rule -> its policies
     for cell in cells:
         if not cell["asked_k"]:
             continue
-        settings = policies[cell["policy"]]
-        rule = cell["policy"]
-        if "seed" in settings:
-            kept = {key: value for key, value in settings.items() if key not in NOT_THE_RULE}
-            rule = json.dumps(kept, sort_keys=True)
-        names.setdefault(rule, settings["kind"] if "seed" in settings else cell["policy"])
+        rule = _rule(cell["policy"], policies)
+        if cell["policy"] not in of.setdefault(rule, []):
+            of[rule].append(cell["policy"])
         groups.setdefault((rule, cell["asked_k"]), []).append(cell)
-    return [_entry(names[rule], policies, group) for (rule, _), group in groups.items()]
+    kinds = {rule: json.loads(rule)["kind"] for rule, names in of.items() if len(names) > 1}
+    shared = Counter(kinds.values())
+    names = {rule: kind if shared[kind] == 1 else _long_name(rule) for rule, kind in kinds.items()}
+    return [_entry(names.get(rule, of[rule][0]), policies, group) for (rule, _), group in groups.items()]
+
+
+def _rule(policy: str, policies: Mapping[str, Mapping[str, Any]]) -> str:
+    """What policies that differ by their seed alone share; of a policy without a seed, its name."""
+    settings = policies[policy]
+    if "seed" not in settings:
+        return policy
+    kept = {key: value for key, value in settings.items() if key not in NOT_THE_RULE}
+    return json.dumps(kept, sort_keys=True)
+
+
+def _long_name(rule: str) -> str:
+    """The kind of a rule, with its other settings."""
+    settings = json.loads(rule)
+    kind = settings.pop("kind")
+    return f"{kind} ({', '.join(f'{key}: {json.dumps(value)}' for key, value in settings.items())})"
 
 
 def _mean(group: Sequence[Mapping[str, Any]], name: str) -> float | None:

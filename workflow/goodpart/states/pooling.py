@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from goodpart.errors import GoodpartError
 from goodpart.jobs.parquet import prompt_tables, read_metadata, read_tables
+from goodpart.models.families import family_module
 from goodpart.states.similarity import pooled
 
 COLUMNS = ["prompt_id", "step", "layer", "kind", "cosine"]  # of layers.parquet
@@ -76,8 +77,8 @@ def phase_similarities(files: list[Path], layers: int, positions: str, phases: i
     """
     parts = []
     for file, table in zip(files, prompt_tables(files, COLUMNS), strict=True):
-        decode = read_metadata(file)["decode"]
-        steps = decode.get("steps") or decode["max_new_tokens"]
+        made = read_metadata(file)
+        steps = family_module(made["family"]).Settings(**made["decode"]).total_steps
         phase = pa.array(table["step"].to_numpy().astype(np.int64) * phases // steps)
         parts.append(_positions(table.append_column("phase", phase), positions))
     table = pa.concat_tables(parts)

@@ -12,6 +12,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from goodpart.jobs.files import digest, written
 from goodpart.models.families import family_module
 from goodpart_tools.tiny.architectures import ID
 from goodpart_tools.tiny.batches import batches
@@ -49,6 +50,7 @@ def train(
     state_file: Path,
     report: Callable[[dict[str, float]], None] = lambda row: None,
     *,
+    key: str = "",
     compiled: bool = False,
 ) -> list[dict[str, float]]:
     """Train `model` in place to the end of its recipe; return the curve.
@@ -58,15 +60,16 @@ def train(
 
     `recipe`: objective (`next_token` or `diffusion`), steps, batch, learning_rate, seed, chat_fraction,
     canvas; optionally easy, easy_steps and computed (see `batches`). `state_file` stores weights,
-    optimizer state and curve every SAVE_EVERY steps, so that a killed training resumes; it is ignored if its
-    recipe differs.
+    optimizer state and curve every SAVE_EVERY steps, so that a killed training resumes. It is ignored if the
+    recipe, `key` (what the training depends on besides: data, code, initial weights) or `compiled` differs.
     `compiled`: fuse the operations of each layer (needs a C++ compiler); this is a fifth faster, with
     different rounding.
     """
     steps, seed = recipe["steps"], recipe["seed"]
     diffusion = recipe["objective"] == "diffusion"
     tools = optimizers(model, recipe)
-    first, curve = _resume(model, tools, recipe, state_file)
+    key = digest(recipe, key, compiled)
+    first, curve = _resume(model, tools, key, state_file)
     chosen = {"seed": seed, "size": recipe["batch"], "chat_fraction": recipe["chat_fraction"]}
     chosen |= {"easy": recipe.get("easy", ()), "easy_steps": recipe.get("easy_steps", 0)}
     chosen |= {"computed": recipe.get("computed", False)}
@@ -96,7 +99,7 @@ def train(
             report(curve[-1])
             tokens, responses, losses, began = 0, 0, [], time.perf_counter()
         if (step + 1) % SAVE_EVERY == 0:
-            _save(model, tools, recipe, state_file, step + 1, curve)
+            _save(model, tools, key, state_file, step + 1, curve)
     model.eval()
     return curve
 
@@ -114,7 +117,7 @@ def _update(model: Any, tools: list[torch.optim.Optimizer], rate: float) -> None
 def _save(
     model: Any,
     tools: list[torch.optim.Optimizer],
-    recipe: dict[str, Any],
+    key: str,
     state_file: Path,
     step: int,
     curve: list[dict[str, float]],
@@ -122,27 +125,21 @@ def _save(
     tensors = {f"model.{k}": v.contiguous() for k, v in model.state_dict().items()}
     for n, tool in enumerate(tools):
         for index, entries in tool.state_dict()["state"].items():
-            for key, value in entries.items():
-                tensors[f"tool.{n}.{index}.{key}"] = torch.as_tensor(value).contiguous()
-    metadata = {
-        "recipe": json.dumps(recipe, sort_keys=True),
-        "step": str(step),
-        "curve": json.dumps(curve),
-    }
-    state_file.parent.mkdir(parents=True, exist_ok=True)
-    partial = state_file.with_suffix(".partial")
-    save_file(tensors, partial, metadata=metadata)
-    partial.replace(state_file)
+            for part, value in entries.items():
+                tensors[f"tool.{n}.{index}.{part}"] = torch.as_tensor(value).contiguous()
+    metadata = {"key": key, "step": str(step), "curve": json.dumps(curve)}
+    with written(state_file) as partial:
+        save_file(tensors, partial, metadata=metadata)
 
 
 def _resume(
-    model: Any, tools: list[torch.optim.Optimizer], recipe: dict[str, Any], state_file: Path
+    model: Any, tools: list[torch.optim.Optimizer], key: str, state_file: Path
 ) -> tuple[int, list[dict[str, float]]]:
     if not state_file.exists():
         return 0, []
     with safe_open(state_file, framework="pt") as saved:
         metadata = saved.metadata()
-        if json.loads(metadata["recipe"]) != recipe:
+        if metadata.get("key") != key:
             return 0, []
         tensors = {name: saved.get_tensor(name) for name in saved.keys()}  # noqa: SIM118
     model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})

@@ -57,6 +57,17 @@ def colours(columns: dict[str, str | None]) -> dict[str, str]:
     return {model: PAPER_COLOURS.get(column or "") or next(rest) for model, column in columns.items()}
 
 
+def error_bars(value: Sequence[float], low: Sequence[float], high: Sequence[float]) -> list[list[float]]:
+    """Lengths of the bars below and above values [N] for matplotlib, which takes no negative ones.
+
+    A limit may lie on the wrong side of its value by a rounding error.
+    """
+    return [
+        [max(0.0, v - a) for v, a in zip(value, low, strict=True)],
+        [max(0.0, b - v) for v, b in zip(value, high, strict=True)],
+    ]
+
+
 def save(
     figure: Figure,
     outputs: Sequence[Path],

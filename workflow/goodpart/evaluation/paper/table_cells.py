@@ -132,8 +132,10 @@ def _against(cell: Cell, accuracy: float | None, level: float) -> Cell:
     if not accuracy or cell.n is None or cell.percent is None or cell.low != cell.high:
         return replace(cell, accuracy=accuracy)
     wide = no_less_than(Value(cell.percent, cell.low, cell.high), cell.n, accuracy, level)
-    note = "no verdict changed: limits of an exact binomial interval"
-    return replace(cell, accuracy=accuracy, low=wide.low, high=wide.high, note=note)
+    note = (
+        f"{'no verdict changed' if cell.percent else 'nothing solved'}: limits of an exact binomial interval"
+    )
+    return replace(cell, accuracy=accuracy, low=max(0.0, wide.low or 0.0), high=wide.high, note=note)
 
 
 def placed(
