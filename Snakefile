@@ -19,6 +19,8 @@
 #   results/{study}.parquet                                        the same for an entry of config.yaml's `studies`
 #   results/overlap.parquet                                        how much skip sets agree
 #   results/generation_order.parquet                               local and global AR-ness, one row a cell and measure
+#   results/skip_sets/{model}/{policy}/search.json                 how a search for layers went
+#   results/logs/{rule}/...                                        a log of each job
 #   results/profiles/{model}/{decode}.parquet                      hidden states by prompt, step and layer
 #   results/latency/{model}.parquet                                seconds, one row a repeat
 #   results/quality_{decode}.parquet                               cells of the quality-latency study
@@ -37,6 +39,7 @@
 #   paper_figs/controlled_study.{pdf,png,csv}   paper_figs/controlled_study_table.{csv,md}
 #   paper_figs/explore.html                                       a page to look at hidden states
 #   paper_figs/healing.{pdf,png,csv}   paper_figs/healing_table.{csv,md}
+#   paper_figs/generation_order.{pdf,png,csv,md}
 #   paper_figs/training_curves.{pdf,png,csv}   paper_figs/report/{page}.html: tables as the report shows them
 #
 # {policy} names an entry of config.yaml; full depth is full/k0, shared by all policies. {decode} names a

@@ -113,7 +113,7 @@ def values(mean, sd, draws=4000, seed=0):
     return mean, np.random.default_rng(seed).normal(mean, sd, draws)
 
 
-def test_the_chance_of_training_widens_a_contrast():
+def test_the_variation_between_trainings_widens_a_contrast():
     """By hand: seeds 90, 80, 70 have the standard deviation 10; t with 2 degrees of freedom is 4.303."""
     study = Study(0.95, {"a": ["a2", "a3"]})
     of = {"a": values(90, 1), "a2": values(80, 1), "a3": values(70, 1), "b": values(60, 1)}
@@ -150,7 +150,7 @@ def test_the_interval_over_seeds_and_items_covers_the_truth():
     for _ in range(400):
         study, of = Study(0.95, {"a": ["a2", "a3"], "b": ["b2", "b3"]}), {}
         for name in ("a", "b"):
-            shared = rng.normal(0, 1)  # the chance of the items, which the seeds share
+            shared = rng.normal(0, 1)  # the variation of the items, which the seeds share
             resampled = rng.normal(0, 1, 500)
             for one in (name, f"{name}2", f"{name}3"):
                 estimate = rng.normal(0, 2) + shared
@@ -160,6 +160,6 @@ def test_the_interval_over_seeds_and_items_covers_the_truth():
     assert 0.92 * 400 <= held <= 0.99 * 400
 
 
-def test_one_seed_has_no_chance():
+def test_one_seed_has_no_variation():
     assert Trained([values(1, 1)]).sd is None
     assert Trained([values(1, 1)]).between == (0.0, 0)

@@ -179,7 +179,7 @@ def test_no_completion_depends_on_the_length_of_its_neighbours(tmp_path, config)
     short, longer = list(range(5, 13)), list(range(5, 21))
     [alone], both = decode(model, [short], settings), decode(model, [short, longer], settings)
     assert both[0].token_ids == alone.token_ids
-    with pytest.raises(GoodpartError, match=r"34 tokens of prompt and completion.*behind 24 tokens"):
+    with pytest.raises(GoodpartError, match=r"34 tokens of prompt and completion.*beyond 24 tokens"):
         decode(model, [short, list(range(5, 31))], settings)
 
 

@@ -13,7 +13,7 @@ from goodpart.config.descriptions import memory_mb
 from goodpart.errors import GoodpartError
 from goodpart.jobs import downloads
 from goodpart.models import flops, gpu, memory
-from goodpart.models.architectures import family_of
+from goodpart.models.architectures import kind_of
 from goodpart_tools import estimate
 from hub import Hub, serving
 
@@ -33,7 +33,7 @@ def test_the_papers_models_have_their_public_sizes():
     sizes = {"llada-8b": 8_015_581_184, "dream-7b": 7_615_616_512, "qwen2.5-7b": 7_615_616_512}
     for name, parameters in sizes.items():
         raw = json.loads((SHAPES / f"{name}.json").read_text())
-        assert memory.parameters(flops.Shape.of(raw), family_of(raw, name)) == parameters
+        assert memory.parameters(flops.Shape.of(raw), kind_of(raw, name).family) == parameters
 
 
 def test_hours_follow_from_operations_and_rate(paper):

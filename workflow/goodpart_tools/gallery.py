@@ -40,9 +40,9 @@ All figures of the default run (`snakemake --cores 8`), with the claims of the p
 whether these claims hold in this run. `paper_figs/comparison.md` has all numbers behind the verdicts.
 `goodpart gallery` writes this page after a run. **The tiny checkpoints are other models than the paper's**:
 their numbers are no evidence for or against the paper's results. A verdict is *unresolved* where an interval
-includes its limit: another run may give the other one.
+includes its limit: another run may give the other one. Where the error of a number is unknown, this is said.
 """
-UNRESOLVED = ", but unresolved"
+CERTAINTY = {"yes": "", "no": ", but unresolved", None: " (error unknown)"}
 SHOWN = 4  # comparisons of a claim that the page quotes
 VERDICTS = {
     "true": "holds here",
@@ -66,7 +66,7 @@ def sentence(ids: tuple[str, ...], claims: dict[str, dict[str, str]]) -> str:
         numbers = re.sub(r"(?<=\d)\.(?=;|$)", "", row["note"]).split("; ")
         more = len(numbers) - SHOWN
         numbers = [*numbers[:SHOWN], f"and {more} more in `comparison.md`"] if more > 1 else numbers
-        verdict = VERDICTS[row["here_verdict"]] + (UNRESOLVED if row["here_resolved"] == "no" else "")
+        verdict = VERDICTS[row["here_verdict"]] + CERTAINTY[row["here_resolved"]]
         lines.append(f"* “{row['what']}” ({name}) **{verdict}**: {'; '.join(numbers)}.\n")
     return "".join(lines)
 

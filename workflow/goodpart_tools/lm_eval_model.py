@@ -52,7 +52,7 @@ def _listed(skip: int | Sequence[int]) -> Sequence[int]:
 
 
 def greedy_match(model: Model, prompt: Sequence[int], answer: Sequence[int]) -> bool:
-    """Whether greedy decoding of an autoregressive model would give `answer` (token ids) behind `prompt`."""
+    """Whether greedy decoding of an autoregressive model would give `answer` (token ids) after `prompt`."""
     import torch
 
     from goodpart.decoding.likelihoods import final_hidden

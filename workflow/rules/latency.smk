@@ -34,6 +34,6 @@ rule latency:
             threads=LATENCY and LATENCY.threads,
         ),
     message:
-        "{wildcards.model}: seconds a completion, with nothing beside it"
+        "{wildcards.model}: seconds per batch, with no other job running"
     shell:
         SCRIPT

@@ -21,7 +21,7 @@ rule figure3:
     params:
         **state_script("figure3", "full"),
     message:
-        "Figure 3: tokens of hidden states"
+        "Figure 3: token-wise similarity by layer"
     shell:
         SCRIPT
 
@@ -36,7 +36,7 @@ use rule figure3 as figure4 with:
     params:
         **state_script("figure4", "limited"),
     message:
-        "Figure 4: layers of hidden states"
+        "Figure 4: layer-wise similarity, first tokens decoded"
 
 
 use rule figure3 as figure5 with:
@@ -49,7 +49,7 @@ use rule figure3 as figure5 with:
     params:
         **state_script("figure5", "full"),
     message:
-        "Figure 5: layers of hidden states"
+        "Figure 5: layer-wise similarity, all tokens decoded"
 
 
 use rule figure3 as figure6 with:
@@ -62,7 +62,7 @@ use rule figure3 as figure6 with:
     params:
         **state_script("figure6", "limited", "full"),
     message:
-        "Figure 6: tokens of hidden states"
+        "Figure 6: token-wise similarity in four layers"
 
 
 use rule figure3 as figure7 with:
@@ -75,4 +75,4 @@ use rule figure3 as figure7 with:
     params:
         **state_script("figure7", "full"),
     message:
-        "Figure 7: norms of hidden states"
+        "Figure 7: norms"

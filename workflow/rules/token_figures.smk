@@ -12,7 +12,7 @@ use rule figure3 as figure9 with:
     params:
         **state_script("figure9", "full"),
     message:
-        "Figure 9: tokens of hidden states"
+        "Figure 9: layers 0 to 7"
 
 
 use rule figure3 as figure10 with:
@@ -25,7 +25,7 @@ use rule figure3 as figure10 with:
     params:
         **state_script("figure10", "full"),
     message:
-        "Figure 10: tokens of hidden states"
+        "Figure 10: layers 8 to 15"
 
 
 use rule figure3 as figure11 with:
@@ -38,7 +38,7 @@ use rule figure3 as figure11 with:
     params:
         **state_script("figure11", "full"),
     message:
-        "Figure 11: tokens of hidden states"
+        "Figure 11: layers 16 to 23"
 
 
 use rule figure3 as figure12 with:
@@ -51,7 +51,7 @@ use rule figure3 as figure12 with:
     params:
         **state_script("figure12", "full"),
     message:
-        "Figure 12: tokens of hidden states"
+        "Figure 12: layers 24 to 31"
 
 
 use rule figure3 as figure13 with:
@@ -64,7 +64,7 @@ use rule figure3 as figure13 with:
     params:
         **state_script("figure13", "full"),
     message:
-        "Figure 13: tokens of hidden states"
+        "Figure 13: all layers of LLaDA"
 
 
 use rule figure3 as figure14 with:
@@ -77,7 +77,7 @@ use rule figure3 as figure14 with:
     params:
         **state_script("figure14", "full"),
     message:
-        "Figure 14: tokens of hidden states"
+        "Figure 14: all layers of Dream"
 
 
 use rule figure3 as block_similarity with:
@@ -90,7 +90,7 @@ use rule figure3 as block_similarity with:
     params:
         **state_script("block_similarity", "full"),
     message:
-        "Block similarity: pairs of hidden states"
+        "Block similarity: all pairs of depths"
 
 
 use rule figure3 as mask_ratio with:
@@ -103,4 +103,4 @@ use rule figure3 as mask_ratio with:
     params:
         **state_script("mask_ratio", "full"),
     message:
-        "Mask ratio: layers of hidden states"
+        "Mask ratio: layer similarity against the share of masks"

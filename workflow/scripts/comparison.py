@@ -36,7 +36,7 @@ A claim is *true* on some numbers if every comparison that it makes holds there,
 several statements do, and *not evaluated* if an input is missing. A contrast between models is *not
 comparable* here if their accuracies at full depth (means over its benchmarks) differ by more than 0.10, or
 if one is within 0.05 of 0 or 1: such models cannot show which of them loses more. *Unresolved* means that
-sampling error alone could turn the verdict round (or that the error of a number behind it is unknown).
+sampling error alone could turn the verdict round; *error unknown*, that the error of a number is not known.
 """
 
 
@@ -125,8 +125,9 @@ def to_markdown(
 
 def _verdict(row: dict[str, Any], side: str) -> str:
     verdict = row[f"{side}_verdict"]
-    unsure = verdict not in (NOT_EVALUATED, NOT_COMPARABLE) and row[f"{side}_resolved"] != "yes"
-    return f"{verdict}, unresolved" if unsure else verdict
+    if verdict in (NOT_EVALUATED, NOT_COMPARABLE):
+        return verdict
+    return verdict + {"yes": "", "no": ", unresolved", None: " (error unknown)"}[row[f"{side}_resolved"]]
 
 
 def _number(row: dict[str, Any], side: str) -> str:

@@ -4,7 +4,7 @@ Layer-wise and token-wise cosines are those of prompt positions at the first den
 family has; their intervals resample prompts. Retention and likelihood pool the benchmarks; their intervals
 resample the items of each benchmark. A contrast is the difference of two models on the same prompts and
 items, resampled together. Where models were trained from several seeds, a contrast is that of their means,
-and its interval covers the chance of a training run too.
+and its interval covers the variation between training runs too.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ POOLED = "all"
 def prompt_means(files: list[Path], index: str) -> tuple[list[str], NDArray[np.float64]]:
     """Prompts, and their mean cosine [prompts, layers] over prompt positions at denoising step 0.
 
-    `index`: `layer` (layers.parquet) or `depth` (tokens.parquet, from depth 1: behind layer `depth` - 1).
+    `index`: `layer` (layers.parquet) or `depth` (tokens.parquet, from depth 1: after layer `depth` - 1).
     """
     table = pa.concat_tables(prompt_tables(files, ["prompt_id", "step", index, "kind", "cosine"]))
     table = table.filter(pc.and_(pc.equal(table["step"], 0), pc.equal(table["kind"], "prompt")))
@@ -159,7 +159,7 @@ def contrast_by_k(
     n: int,
     not_comparable: Mapping[str, str],
 ) -> None:
-    """Add contrasts, and the chance of training, at every k above 0; mark those that give no verdict."""
+    """Add contrasts at every k above 0, and mark those without a verdict; and the variation between trainings."""
     for k, values in by_k.items():
         if k:
             more = {"n": n, "at": k, "benchmark": POOLED}
@@ -211,7 +211,7 @@ def kind_of(model: str, chosen: dict[str, Any]) -> str:
 
 
 def models_and_seeds(chosen: dict[str, Any]) -> list[str]:
-    """All models of the study, and the other seeds of their recipes behind them."""
+    """All models of the study, and the other seeds of their recipes after them."""
     return [*chosen["models"], *(seed for seeds in chosen["seeds"].values() for seed in seeds)]
 
 

@@ -29,10 +29,11 @@ of the two models at full depth differ by more than 0.10, or one is within 0.05 
 decide nothing.
 """
 TRAINED = """
-Chance of a training run: checkpoints of a recipe from other training seeds ({seeds} of each). Between
+Variation between training runs: checkpoints of a recipe from other training seeds ({seeds} of each). Between
 seeds: standard deviation of their values. By items: standard error of the mean by the items alone. Contrasts
-of these models are of the means over seeds, and their intervals cover both chances (Student's t over seeds).
-Other intervals do not cover the chance of a training run: there is one checkpoint.
+of these models are of the means over seeds, and their intervals cover both (Student's t over seeds, with
+Welch's degrees of freedom). Other intervals do not cover the variation between training runs: there is one
+checkpoint.
 """
 
 
@@ -88,7 +89,7 @@ def to_markdown(rows: list[dict[str, Any]], selection: dict[str, Any], level: fl
 
 
 def training_lines(rows: list[dict[str, Any]]) -> list[str]:
-    """How large the chance of a training run is beside that of the items; nothing without several seeds."""
+    """How much results vary between training runs, and by the items; nothing without several seeds."""
     if not rows:
         return []
     header = ["Recipe", "Measure", "Mean over seeds", "Between seeds", "By items"]

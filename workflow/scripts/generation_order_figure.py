@@ -17,7 +17,7 @@ from scripts.figure3 import profiles
 NOTE = """
 Left: cosine of consecutive tokens' states by relative depth, as in Figure 3. Middle and right: local and
 global AR-ness (Gong et al., 2025) by layers skipped, means over the run's benchmarks with the intervals of
-each benchmark's completions (added as independent). Local: the share of tokens that stand right behind the
+each benchmark's completions (added as independent). Local: the share of tokens that stand right after the
 token committed before them. Global: the share that were the leftmost masked position. Only positions up to
 the end of the text count. An autoregressive model is 1 in both. A model that decodes in blocks cannot leave
 its block, which raises both.

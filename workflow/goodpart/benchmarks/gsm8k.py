@@ -21,7 +21,7 @@ def example(row: dict[str, Any], style: str) -> str:
 
 
 def prompt(row: dict[str, Any], style: str, examples: tuple[str, ...] = ()) -> str:
-    """The question, alone, with the request of the style, or behind worked examples."""
+    """The question, alone, with the request of the style, or after worked examples."""
     if style == "paper":
         request = 'Solve the problem step by step. End with a line "Final Answer:" and the number.'
         return few_shot(request, examples, f"Question: {row['question'].strip()}\nAnswer:")
@@ -29,7 +29,7 @@ def prompt(row: dict[str, Any], style: str, examples: tuple[str, ...] = ()) -> s
 
 
 def reference(row: dict[str, Any]) -> dict[str, Any]:
-    """The gold number: the text behind `####`."""
+    """The gold number: the text after `####`."""
     return {"answer": row["answer"].rsplit("####", 1)[1].strip()}
 
 

@@ -16,7 +16,7 @@ def item_id(row: dict[str, Any], split: str, index: int) -> str:
 
 
 def prompt(row: dict[str, Any], style: str, examples: tuple[str, ...] = ()) -> str:
-    """The prompt as it stands (`bare`), or behind a request for a function or, fenced, for a solution."""
+    """The prompt as it stands (`bare`), or after a request for a function or, fenced, for a solution."""
     if examples:
         raise GoodpartError("humaneval has no solved examples; leave examples out")
     if style == "bare":

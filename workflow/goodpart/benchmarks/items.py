@@ -171,7 +171,7 @@ def items_of(
     """Rows of SCHEMA: `n` items (None: all) of a split, in the order of the subset `kind`.
 
     `source`: what an error names. `examples`: the rows of solved problems that prompts show, and their texts.
-    No prompt shows its own solution: calibration goes on behind the examples. Raises GoodpartError where
+    No prompt shows its own solution: calibration goes on after the examples. Raises GoodpartError where
     items are too few or alike.
     """
     shown, texts = examples

@@ -60,7 +60,7 @@ def example(row: dict[str, Any], style: str) -> str:
 
 
 def prompt(row: dict[str, Any], style: str, examples: tuple[str, ...] = ()) -> str:
-    r"""The problem, alone, with the request of the style, or behind worked examples."""
+    r"""The problem, alone, with the request of the style, or after worked examples."""
     if style == "paper":
         request = "Solve the problem step by step. Put the final answer within \\boxed{}."
         return few_shot(request, examples, f"Problem: {row['problem'].strip()}\nSolution:")

@@ -34,7 +34,7 @@ def _code(row: dict[str, Any]) -> str:
 
 
 def prompt(row: dict[str, Any], style: str, examples: tuple[str, ...] = ()) -> str:
-    """The sentence (`bare`, `dflash`), or the sentence and its tests behind a request."""
+    """The sentence (`bare`, `dflash`), or the sentence and its tests after a request."""
     text = row.get("text") or row["prompt"]
     if style == "paper":
         request = "Write one Python function that solves the problem and passes its tests."

@@ -10,8 +10,8 @@ from goodpart.errors import GoodpartError, nearest
 from goodpart.models.families import family_module
 
 HINTS = {
-    "threshold": "decoding in parallel above a confidence is not implemented; Fast-dLLM's caches are, as "
-    "cache: prefix or cache: dual"
+    "threshold": "Fast-dLLM's parallel decoding is called confidence_threshold here, and its caches are "
+    "cache: prefix and cache: dual"
 }
 
 

@@ -70,7 +70,7 @@ class ControlledStudy(Section):
 
     @property
     def every_model(self) -> list[str]:
-        """The models, and those of other training seeds behind them."""
+        """The models, and those of other training seeds after them."""
         return [*self.models, *(seed for seeds in self.other_seeds.values() for seed in seeds)]
 
 

@@ -40,7 +40,7 @@ def refuse_beyond(model: Model, length: int) -> None:
         if limit is not None and length > limit:
             raise GoodpartError(
                 f"{model.name}: {length} tokens of prompt and completion; its rotation ({kind}) changes with "
-                f"the longest row of a batch behind {limit} tokens, which is not implemented: lower "
+                f"the longest row of a batch beyond {limit} tokens, which is not implemented: lower "
                 "max_new_tokens, or take shorter prompts"
             )
 

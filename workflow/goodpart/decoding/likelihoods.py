@@ -70,7 +70,7 @@ def log_likelihood(
     weights the log-probability of the masked tokens by (answer length) / m (Nie et al., 2025, equation 6).
     As there, only whole batches are drawn: `samples` is rounded down to a multiple of `batch_size`.
     `generator` None draws from the global stream, in the official order. `observe` gets the ids [B, T]
-    fed to the model (with guidance, the unconditional rows behind). Raises GoodpartError for a model
+    fed to the model (with guidance, the unconditional rows after them). Raises GoodpartError for a model
     without a mask, an empty answer, or fewer samples than one batch.
     """
     import torch

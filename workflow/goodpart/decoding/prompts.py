@@ -10,7 +10,7 @@ def render(tokenizer: Any, texts: Sequence[str], chat: bool) -> list[list[int]]:
     """Token ids of each prompt in `texts`.
 
     With `chat`, the text is one user turn and the assistant's turn is opened; without, the text is
-    followed by one newline and continued, behind the start marker where the tokenizer writes one by itself
+    followed by one newline and continued, after the start marker where the tokenizer writes one by itself
     (as Llama's and Gemma's do). Templates write their own special tokens, so none are added to them.
     """
     if chat:

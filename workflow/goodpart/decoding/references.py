@@ -29,7 +29,7 @@ LayersAt = Callable[
 
 @dataclass(frozen=True)
 class Reference:
-    """A solution whose likelihood is asked for, behind its prompt (token ids), and the seed of its draws."""
+    """A solution whose likelihood is asked for, after its prompt (token ids), and the seed of its draws."""
 
     prompt: Sequence[int]
     solution: Sequence[int]

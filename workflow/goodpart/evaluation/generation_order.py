@@ -10,9 +10,9 @@ def ar_ness(commit_steps: Sequence[int], length: int) -> tuple[float, float] | N
     """Local and global AR-ness of one completion (0..1); None where it has fewer than two tokens.
 
     commit_steps: the denoising step that committed each generated position (-1: none did); tokens of one step
-    count from left to right. length: positions that count, up to the end of the text: behind it a diffusion
+    count from left to right. length: positions that count, up to the end of the text: after it a diffusion
     model commits nothing but end markers, often first. Local: the share of tokens, but the first, that
-    stand right behind the token that was committed before them. Global: the share of tokens that were the
+    stand right after the token that was committed before them. Global: the share of tokens that were the
     leftmost masked position when they were committed. Both are 1 for an autoregressive model.
     """
     order = sorted((step, at) for at, step in enumerate(commit_steps[:length]) if step >= 0)

@@ -27,7 +27,7 @@ SCHEMA = pa.schema(
         ("extracted", pa.string()),
         ("reason", pa.string()),
         ("status", pa.string()),
-        ("last_number", pa.bool_()),  # a lenient metric of GSM8K: any last number counts as the answer
+        ("last_number", pa.bool_()),  # of GSM8K, lenient: the last number counts where no answer is marked
         ("strict", pa.bool_()),  # the verdict of the benchmark's own harness
     ]
 )

@@ -136,7 +136,7 @@ PLACE = pa.schema(
 
 
 def with_place(table: pa.Table, model: str, benchmark: str) -> pa.Table:
-    """A table with the columns of PLACE behind its own, where it lacks them; `item_id` is its `prompt_id`."""
+    """A table with the columns of PLACE after its own, where it lacks them; `item_id` is its `prompt_id`."""
     zeros = pa.repeat(pa.scalar(0, pa.int32()), len(table))
     for name, value in (("model", model), ("benchmark", benchmark)):
         if name not in table.column_names:

@@ -37,7 +37,7 @@ class FirstPass:
 
 
 def first_pass(model: Model, prompts: Sequence[Sequence[int]], canvas: int) -> FirstPass:
-    """Run prompts (token ids) in one padded batch; `canvas`: masks behind each prompt (diffusion)."""
+    """Run prompts (token ids) in one padded batch; `canvas`: masks after each prompt (diffusion)."""
     from goodpart.decoding.decode import refuse_beyond
     from goodpart.decoding.likelihoods import final_hidden
     from goodpart.decoding.samplers.common import canvas_of

@@ -13,10 +13,7 @@ if TYPE_CHECKING:
     import torch
 
 OWN_NAMES = {"gen_length": "max_new_tokens", "mc_num": "samples"}  # the official arguments' here
-SWITCHED_OFF = (
-    "threshold",
-    "factor",
-)  # Fast-dLLM's parallel decoding, which has no counterpart here: must be null
+SWITCHED_OFF = ("threshold", "factor")  # Fast-dLLM's parallel decoding, which these calls do not use: null
 
 
 def again(model: Model, golden: Golden, call: dict[str, Any], tolerance: float) -> str:

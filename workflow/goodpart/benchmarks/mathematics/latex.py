@@ -54,7 +54,7 @@ NUMERAL = re.compile(
 )
 IN_BRACES = re.compile(r"(?<!\\)\{[0-9]{1,3}(?:,[0-9]{3})+\}")
 WORDED_UNIT = re.compile(r"\\(?:text[a-z]*|mbox)\s*\{\s*([-+]?[0-9][0-9.,]*)(\s[A-Za-z][A-Za-z. ]*)\}")
-PLAIN_UNIT = re.compile(  # behind a value without letters of its own
+PLAIN_UNIT = re.compile(  # after a value without letters of its own
     r"((?:\\[a-z]+(?=\s*[{\d(])|[^A-Za-z\\]|\\[$%,;:! ]|\\pi(?![a-z]))*(?:[0-9})]|i(?![a-z]))(?:\\pi)?\s*)"
     r"([A-Za-z][A-Za-z ./-]*)"
     r"(\^\s*\{?\s*[23]\s*\}?)?\.?"
@@ -135,7 +135,7 @@ def cleaned(answer: str) -> str:
 
 
 def _inside(text: str, before: str) -> str | None:
-    """What is between the one pair of braces that is all of a text behind `before`, or None."""
+    """What is between the one pair of braces that is all of a text after `before`, or None."""
     if not text.startswith(before + "{") or not text.endswith("}"):
         return None
     depth = 0

@@ -22,7 +22,7 @@ SHORT_UNITS = frozenset(
     "pts usd eur gbp deg yds sq cu day days man men cup cups egg eggs box cat cats dog dogs pie pies way "
     "ways per of a an the".split()
 )
-# Words behind a number that make another answer of it.
+# Words after a number that make another answer of it.
 NO_UNITS = frozenset(
     "or and nor not no none to than more less least most fewer about approximately around nearly almost over "
     "under above below between plus minus times divided root squared cubed mod modulo choose factorial "
@@ -62,7 +62,7 @@ def _spoken(words: list[str]) -> Fraction | None:
 
 
 def is_unit(words: str) -> bool:
-    """Whether words behind a number only say what it counts or measures, such as `square inches per day`."""
+    """Whether words after a number only say what it counts or measures, such as `square inches per day`."""
     found = re.findall(r"[A-Za-z]+", words)
     return (
         bool(found)
@@ -72,14 +72,14 @@ def is_unit(words: str) -> bool:
 
 
 def hedged(words: str) -> bool:
-    """Whether words behind a number make another answer of it, such as `or more`."""
+    """Whether words after a number make another answer of it, such as `or more`."""
     return any(
         word.casefold() in NO_UNITS - {"and", "to", "over"} for word in re.findall(r"[A-Za-z]+", words)
     )
 
 
 def scaled(words: str) -> tuple[Fraction, str]:
-    """The factor that the first words behind a number are, and the words that remain: `million dollars`."""
+    """The factor that the first words after a number are, and the words that remain: `million dollars`."""
     factor = Fraction(1)
     found = words.lstrip("- ").split()
     if found and found[0] in LETTERS:

@@ -65,7 +65,7 @@ def final(completion: str, entry: str | None, prompt: str, tests: str) -> Final 
     """The final answer of a completion, or None where no part of it parses as one.
 
     The last part that defines `entry` whole counts; one that is a stub, cut off, or led to as wrong or as an
-    alternative only if there is no other. Without such a part a function's body counts, behind `prompt`.
+    alternative only if there is no other. Without such a part a function's body counts, after `prompt`.
     Names that it lacks come from the other parts.
     """
     if entry is None:
@@ -129,7 +129,7 @@ def _returns(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 def _text(
     kept: list[Statement], pool: list[Statement], known: frozenset[str], whole: str | None
 ) -> tuple[str, str]:
-    """Source of the kept statements, behind those of the pool that they need; and the future imports.
+    """Source of the kept statements, after those of the pool that they need; and the future imports.
 
     `whole`: their source where all statements of a text are kept.
     """
@@ -155,7 +155,7 @@ def _helps(s: Statement) -> bool:
 def _completed(
     parts: list[Part], found: list[tuple[Part, Stretch]], entry: str, prompt: str, tests: str
 ) -> Final | None:
-    """A function's body behind the prompt, without what follows the function."""
+    """A function's body after the prompt, without what follows the function."""
     for part in parts:
         first = next((line for line in part.text.split("\n") if line.strip()), "")
         if not first[:1].isspace() or not prompt:
@@ -167,7 +167,7 @@ def _completed(
         own = [i for i, s in enumerate(every) if entry in s.binds]
         if not own:
             continue
-        # A second definition behind the completed one begins another answer.
+        # A second definition after the completed one begins another answer.
         body = [s for i, s in enumerate(every) if i <= own[0] or entry not in s.binds]
         tail = "\n".join(lines[count:])
         kept = answer(body, {entry, *names_read(tests), *names_bound(prompt)}, tail)

@@ -57,11 +57,11 @@ def longest(lines: list[str], least: int = 1) -> int:
 
 @dataclass(frozen=True)
 class Stretch:
-    """Consecutive lines that parse; `cut` where the line behind them goes on with their last statement."""
+    """Consecutive lines that parse; `cut` where the line after them goes on with their last statement."""
 
     text: str
     cut: bool = False
-    tail: str = ""  # what stands behind, up to the next stretch
+    tail: str = ""  # what follows, up to the next stretch
 
     @cached_property
     def statements(self) -> list[Statement]:
@@ -199,7 +199,7 @@ def answer(body: list[Statement], wanted: Iterable[str], tail: str = "") -> list
     A definition, an import or an assignment stays if something that stays reads it; a statement that changes
     such a value stays too. Of the rest, what shows or tests the answer goes: assertions, whatever reads a
     function of the answer or prints, other calls, and the values made for these. A statement that ends the
-    program, such as `sys.exit()`, or changes the standard library stays and takes effect. `tail`: text behind
+    program, such as `sys.exit()`, or changes the standard library stays and takes effect. `tail`: text after
     the statements that did not parse.
     """
     own = {name for s in body if s.defines for name in s.binds}

@@ -63,14 +63,14 @@ def before_stops(completion: str, stops: Sequence[str]) -> str:
 
 
 def without_thinking(completion: str) -> str:
-    """A completion without what stands between thinking tags; a tag that never closes takes all behind it."""
+    """A completion without what stands between thinking tags; a tag that never closes takes all after it."""
     return THOUGHT.sub("", THINKING.sub("", completion))
 
 
 def before_next(completion: str, label: str, answered: Callable[[str], bool]) -> str:
     """A completion up to where the model opens a next problem, with a label such as `Question:`.
 
-    Where the completion has hardly begun, the label restates the problem; behind other words of its line it
+    Where the completion has hardly begun, the label restates the problem; after other words of its line it
     is a heading; in code or a docstring it is text. None of these ends a completion.
     """
     for found in re.finditer(re.escape(label), completion):

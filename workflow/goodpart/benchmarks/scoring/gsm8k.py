@@ -70,7 +70,7 @@ SCALE = re.compile(
     r"[\s-]?(k|hundred|thousand|lakh|million|crore|billion|trillion|mil|mn|bn|(?-i:(?<=[0-9])[MB]))(?![a-z0-9])",
     re.IGNORECASE,
 )
-# A dash that stands where a sign can: at the start, behind a currency sign or an opening bracket.
+# A dash that stands where a sign can: at the start, after a currency sign or an opening bracket.
 DASH = re.compile(r"(?:^|(?<=[$€£¥(\s]))[\u2010-\u2015\ufe63\uff0d](?=[$€£¥]?\.?[0-9])")
 PRICED = re.compile(r"([$€£¥₹]\s?[0-9][0-9.,]*)\s?(MM|M|B|K)(?![A-Za-z0-9])")  # $2 M
 DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|(?<![A-Za-z])\.[0-9]+"
@@ -85,7 +85,7 @@ RATIO = re.compile(r"\s*([-+\u2212]?[0-9]{1,400})\s*/\s*([0-9]{1,400})\s*\.?\s*"
 
 
 def cut(completion: str, style: str) -> str:
-    """Without the problems that a model adds behind its answer to a few-shot prompt."""
+    """Without the problems that a model adds after its answer to a few-shot prompt."""
     return before_next(completion, "Question:", _answered) if style == "paper" else completion
 
 
@@ -151,7 +151,7 @@ def anchored(completion: str) -> str | None:
 
 
 def _named(anchor: re.Match[str], rest: str) -> str | None:
-    """The line behind an anchor that may hold its answer: the first that is not only markup."""
+    """The line after an anchor that may hold its answer: the first that is not only markup."""
     own, _, after = rest.partition("\n")
     if not anchor["label"]:
         own = NAMED.sub("", own, count=1)
@@ -160,7 +160,7 @@ def _named(anchor: re.Match[str], rest: str) -> str | None:
     if line is None or anchor["colon"] or anchor["verb"]:
         return line
     if any(c.isalnum() for c in own):
-        line = re.sub(r"^[\s*]*[-\u2013\u2014]\s", " ", own)  # a dash behind the label is no sign
+        line = re.sub(r"^[\s*]*[-\u2013\u2014]\s", " ", own)  # a dash after the label is no sign
     elif anchor["head"] is not None:  # a heading
         return next((part for part in after.split("\n") if any(c.isalnum() for c in part)), None)
     return line if _begins_with_number(line) else None

@@ -11,7 +11,7 @@ from goodpart.benchmarks.programs.statements import parsed, statements
 from goodpart.benchmarks.scoring import Verdict, before_stops, without_thinking
 
 SANDBOX = True
-# Where Chen et al. (2021, section 2.1) end a function body that a model goes on behind.
+# Where Chen et al. (2021, section 2.1) end a function body after which a model goes on.
 STOPS = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
 
 
@@ -64,7 +64,7 @@ def score(reference: dict[str, Any], completion: str, sandbox: Any = None) -> Ve
 
 
 def strict(reference: dict[str, Any], completion: str, sandbox: Any = None) -> bool | None:
-    """Chen et al.'s (2021) verdict: the text as it stands, or its first fitting block, behind the prompt."""
+    """Chen et al.'s (2021) verdict: the text as it stands, or its first fitting block, after the prompt."""
     code, fenced = extract(completion, reference["entry_point"])
     return run_programs([(_program(reference, code, fenced), code)], sandbox).correct
 

@@ -58,7 +58,7 @@ SECONDS = 5.0  # of processor time, for one comparison by math-verify
 
 
 def cut(completion: str, style: str) -> str:
-    """Without the problems that a model adds behind its answer to a few-shot prompt."""
+    """Without the problems that a model adds after its answer to a few-shot prompt."""
     return before_next(completion, "Problem:", _answered) if style == "paper" else completion
 
 

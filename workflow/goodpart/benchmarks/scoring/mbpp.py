@@ -14,7 +14,7 @@ SANDBOX = True
 
 
 def cut(completion: str, style: str) -> str:
-    """Without the problems that a model adds behind its answer to a few-shot prompt."""
+    """Without the problems that a model adds after its answer to a few-shot prompt."""
     return before_next(completion, "\nProblem:", _has_code) if style == "paper" else completion
 
 

@@ -164,7 +164,7 @@ class Rows:
     def uniform(self, draws: Draws, width: int, last: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
         """Uniform numbers [B, W, *last] for W = `width` open columns, each row's from its own generator.
 
-        A row draws for its own count of columns; behind them stands 1/2.
+        A row draws for its own count of columns; after them stands 1/2.
         """
         device = self.ids.device
         made = torch.full((len(self.active), width, *last), 0.5, dtype=dtype, device=device)

@@ -63,7 +63,7 @@ def decode(
             for row, prompt in zip(out, chosen, strict=True):
                 ids = row[start - len(prompt) :]
                 made = ids[len(prompt) :].tolist()
-                # What stands behind an end marker is padding of the batch.
+                # What stands after an end marker is padding of the batch.
                 passes = next((i for i, token in enumerate(made, 1) if token in tokens.ends), len(made))
                 ids = ids[: len(prompt) + passes]
                 results.append(finish(ids, len(prompt), model, passes, list(range(passes))))

@@ -132,7 +132,7 @@ def c20(data: Evidence) -> Verdict:
     return each(
         [
             Part(
-                f"{one.column}, log change to {STABLE:g} L minus {SMALL:g} times the log growth behind:",
+                f"{one.column}, log change to {STABLE:g} L minus {SMALL:g} times the log growth after it:",
                 estimate(_steepness, _level(data), (one, "median")),
                 "<",
                 0,

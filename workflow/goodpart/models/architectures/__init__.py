@@ -84,11 +84,6 @@ def kind_of(raw: Mapping[str, Any], where: str) -> Kind:
     )
 
 
-def family_of(raw: Mapping[str, Any], where: str) -> str:
-    """Name the family that decodes with this config.json; GoodpartError as for `kind_of`."""
-    return kind_of(raw, where).family
-
-
 def usual_module(family: str) -> str:
     """The architecture of a family's first model type, where no config.json says which it is."""
     kinds = [*KINDS.values(), *own_kinds().values()]

@@ -139,7 +139,7 @@ def not_uniform(module: Any) -> str:
     """Why layers of a module cannot be skipped and counted here; empty where they can."""
     blocks = getattr(getattr(module, "model", None), "layers", None)
     if blocks is None or not hasattr(module, "lm_head") or not hasattr(module.model, "norm"):
-        return "it has no list of layers at model.layers, with model.norm and lm_head behind them"
+        return "it has no list of layers at model.layers, with model.norm and lm_head after them"
     kinds = {type(block).__name__ for block in blocks}
     if len(kinds) > 1:
         return f"its layers are of several kinds ({', '.join(sorted(kinds))})"

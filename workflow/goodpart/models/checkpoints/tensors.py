@@ -29,7 +29,7 @@ class Tensor:
     file: str
     dtype: str
     shape: tuple[int, ...]
-    span: tuple[int, int]  # of its bytes, behind the header
+    span: tuple[int, int]  # of its bytes, after the header
     expected: Expected | None = None
 
     @property
@@ -81,7 +81,7 @@ def read_tensors(folder: Path, wanted: Architecture) -> list[Tensor]:
 
 
 def read_header(path: Path) -> tuple[list[Tensor], int]:
-    """Tensors that a safetensors file holds, by its header, and the bytes behind it; only the header is read.
+    """Tensors that a safetensors file holds, by its header, and the bytes after it; only the header is read.
 
     Raises GoodpartError for a file that is cut, a Git LFS pointer, or damaged.
     """

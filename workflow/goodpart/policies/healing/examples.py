@@ -21,7 +21,7 @@ HELD_OUT = 8  # one prompt in so many is measured and never trained on
 
 @dataclass(frozen=True)
 class Example:
-    """A prompt and what the full-depth model writes behind it (token ids), and what that took."""
+    """A prompt and what the full-depth model writes after it (token ids), and what that took."""
 
     prompt: list[int]
     answer: list[int]
@@ -92,7 +92,7 @@ def states_of(examples: Sequence[Example], mask: int | None, generator: torch.Ge
 
     An autoregressive model (`mask` None) gets the whole completion. A diffusion model gets it with each
     position masked at the example's own ratio; the ratios of a batch are spread evenly over (0, 1]. Positions
-    that the completion left masked, behind its end, stay masked and are not compared.
+    that the completion left masked, after its end, stay masked and are not compared.
     """
     import torch
 
