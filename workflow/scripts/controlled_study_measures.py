@@ -159,7 +159,7 @@ def contrast_by_k(
     n: int,
     not_comparable: Mapping[str, str],
 ) -> None:
-    """Add contrasts at every k above 0, and mark those without a verdict; and the variation between trainings."""
+    """Add contrasts at every k above 0, marked where they give no verdict, and how much trainings vary."""
     for k, values in by_k.items():
         if k:
             more = {"n": n, "at": k, "benchmark": POOLED}

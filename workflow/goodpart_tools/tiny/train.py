@@ -62,8 +62,7 @@ def train(
     canvas; optionally easy, easy_steps and computed (see `batches`). `state_file` stores weights,
     optimizer state and curve every SAVE_EVERY steps, so that a killed training resumes. It is ignored if the
     recipe, `key` (what the training depends on besides: data, code, initial weights) or `compiled` differs.
-    `compiled`: fuse the operations of each layer (needs a C++ compiler); this is a fifth faster, with
-    different rounding.
+    `compiled`: fuse each layer's operations (needs a C++ compiler): a fifth faster, with other rounding.
     """
     steps, seed = recipe["steps"], recipe["seed"]
     diffusion = recipe["objective"] == "diffusion"
