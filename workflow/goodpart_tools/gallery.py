@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 
 from goodpart.errors import GoodpartError
+from goodpart.evaluation.paper.verdicts import NOT_COMPARABLE, NOT_EVALUATED
 from goodpart.jobs.files import write_text, written
 from goodpart.jobs.runtime import logger
 
@@ -42,7 +43,7 @@ whether these claims hold in this run. `paper_figs/comparison.md` has all number
 their numbers are no evidence for or against the paper's results. A verdict is *unresolved* where an interval
 includes its limit: another run may give the other one. Where the error of a number is unknown, this is said.
 """
-CERTAINTY = {"yes": "", "no": ", but unresolved", None: " (error unknown)"}
+CERTAINTY = {"yes": "", "no": ", but unresolved", "": " (error unknown)"}  # by `here_resolved`
 SHOWN = 4  # comparisons of a claim that the page quotes
 VERDICTS = {
     "true": "holds here",
@@ -66,7 +67,9 @@ def sentence(ids: tuple[str, ...], claims: dict[str, dict[str, str]]) -> str:
         numbers = re.sub(r"(?<=\d)\.(?=;|$)", "", row["note"]).split("; ")
         more = len(numbers) - SHOWN
         numbers = [*numbers[:SHOWN], f"and {more} more in `comparison.md`"] if more > 1 else numbers
-        verdict = VERDICTS[row["here_verdict"]] + CERTAINTY[row["here_resolved"]]
+        verdict = VERDICTS[row["here_verdict"]]
+        if row["here_verdict"] not in (NOT_EVALUATED, NOT_COMPARABLE):
+            verdict += CERTAINTY[row["here_resolved"]]
         lines.append(f"* “{row['what']}” ({name}) **{verdict}**: {'; '.join(numbers)}.\n")
     return "".join(lines)
 
