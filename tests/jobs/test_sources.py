@@ -42,6 +42,16 @@ def test_digest_is_that_of_the_code_of_all_imports(project):
     assert digest() != before
 
 
+def test_a_file_that_cannot_be_read_ahead_is_left_to_its_job(project):
+    """Neither text, nor Python, nor there at all."""
+    (project / "second.py").write_bytes(b"\xff\xfe")
+    (project / "third.py").write_text("def\n")
+    for path in [*sources.all_files(), project / "fourth.py"]:
+        sources.read_ahead(path)
+    with pytest.raises(UnicodeDecodeError):
+        digest()
+
+
 def test_reading_ahead_changes_no_digest(project):
     """A file that changes after it was read ahead, or gains an import, is taken as it is now."""
     before = digest()

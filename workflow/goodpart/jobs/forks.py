@@ -176,7 +176,7 @@ def serve(listener: socket.socket) -> None:
                 _work(connection)
             children[pid] = connection
         elif waiting:
-            with contextlib.suppress(ImportError, OSError, SyntaxError):  # a job that needs it says so
+            with contextlib.suppress(ImportError):  # a job that needs it says so
                 waiting.pop()()
 
 

@@ -10,6 +10,7 @@ import ast
 import hashlib
 import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -121,11 +122,13 @@ def all_files() -> list[Path]:
 def read_ahead(path: Path) -> None:
     """Parse a source file now, for the processes that are forked from this one.
 
-    They find what it means by its text, so that a file that has changed meanwhile is parsed again.
+    They find what it means by its text, so that a file that has changed meanwhile is parsed again. A file that
+    cannot be read or parsed is left to the job that needs it.
     """
-    text = path.read_text(encoding="utf-8")
-    _imported(text)
-    _meaning(text)
+    with suppress(OSError, SyntaxError, ValueError):  # the last: neither UTF-8 nor Python
+        text = path.read_text(encoding="utf-8")
+        _imported(text)
+        _meaning(text)
 
 
 @cache
