@@ -122,8 +122,8 @@ def all_files() -> list[Path]:
 def read_ahead(path: Path) -> None:
     """Parse a source file now, for the processes that are forked from this one.
 
-    They find what it means by its text, so that a file that has changed meanwhile is parsed again. A file that
-    cannot be read or parsed is left to the job that needs it.
+    They find what it means by its text, so that a file that has changed meanwhile is parsed again. A file
+    that cannot be read or parsed is left to the job that needs it.
     """
     with suppress(OSError, SyntaxError, ValueError):  # the last: neither UTF-8 nor Python
         text = path.read_text(encoding="utf-8")
