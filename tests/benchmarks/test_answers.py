@@ -20,6 +20,9 @@ BOXES = [
     ("4", r"\boxed{4}, no: \boxed{5}. Use \boxed{}", False),
     ("4", r"So \boxed{4}. In the form \boxed{...}.", True),
     ("3, 5, 7", r"\boxed{3}, \boxed{5}, and \boxed{7}", True),
+    (r"\frac{1}{2}", r"$\boxed{\frac{1}{2}}$ or $\boxed{0.5}$", True),
+    ("5", r"$\boxed{x=5}$, $\boxed{5}$", True),
+    ("5", r"$\boxed{6}$, $\boxed{5}$", False),
     ("3, 5, 7", r"$\boxed{3}$, $\boxed{5}$, $\boxed{7}$.", True),
     ("3, 5, 7", r"$\boxed{3}$, $\boxed{5}$, $\boxed{8}$.", False),
     ("3, 5, 7", r"$\boxed{3}$, $\boxed{5}$.", False),
@@ -97,6 +100,11 @@ def test_stop_strings_inside_of_an_answer_and_behind_it(module, label, answer, o
         ("160", "160 minutes (or 2)", False),
         ("2", "160 minutes (2 hours 40 minutes)", False),
         ("64", "$64 for 16 glasses", False),
+        ("18", "18 = 9*2", True),
+        ("18", "$18 = (4 + 5) * 2", True),
+        ("18", "9 * 2 = 18", True),
+        ("18", "18 = 20", False),
+        ("20", "18 = 9*2", False),
     ],
 )
 def test_scale_words_and_remarks_of_gsm8k(gold, answer, correct):

@@ -309,6 +309,14 @@ def test_without_bubblewrap_it_says_how_to_go_on(monkeypatch, tmp_path):
     assert not Sandbox("none").run("import sys; sys.exit(0)").passed
 
 
+def test_waiting_is_ended_without_bubblewrap_too():
+    """A program that sleeps uses no processor time."""
+    began = time.monotonic()
+    outcome = Sandbox("none", wall_seconds=1.0).run("import time\ntime.sleep(20)")
+    assert (outcome.passed, outcome.reason) == (False, "killed after 1 s")
+    assert time.monotonic() - began < 15
+
+
 # Run by an interpreter that an ordinary user may execute; the sandbox needs the standard library alone.
 AS_ORDINARY_USER = """
 import json, os, sys

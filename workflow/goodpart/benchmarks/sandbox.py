@@ -147,7 +147,8 @@ class Sandbox:
             stdin=program,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            pass_fds=(verdict, secret, info),
+            # Without bwrap nobody writes to `info`: who reads it would wait for the program's end.
+            pass_fds=(verdict, secret, info) if bwrap else (verdict, secret),
             start_new_session=True,
             cwd=None if bwrap else scratch,
         )

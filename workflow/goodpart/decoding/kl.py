@@ -67,7 +67,9 @@ def reach_of(settings: Any, step: int, commit_steps: Sequence[int]) -> int:
     if getattr(settings, "confidence_threshold", None) is None:
         return reach_at(settings, step)
     length = settings.max_new_tokens // settings.blocks
-    place = next(i for i, at in enumerate(commit_steps) if at == step)
+    # The next step that committed something, where this one committed nothing but the mask token.
+    later = [(at, place) for place, at in enumerate(commit_steps) if at >= step]
+    place = min(later)[1] if later else settings.max_new_tokens - 1
     return (place // length + 1) * length
 
 

@@ -79,6 +79,10 @@ def log_likelihood(
         raise GoodpartError(f"{model.name}: not a diffusion model, it has no mask token")
     if not answer or not 1 <= batch_size <= samples:
         raise GoodpartError("give an answer of at least one token, and samples for at least one batch")
+    if len(prompt) < _shift(model):
+        raise GoodpartError(
+            f"{model.name}: the prompt's end predicts the answer's first token; give a prompt"
+        )
     batches = samples // batch_size
     ids = torch.tensor([*prompt, *answer], device=model.device).repeat(batch_size, 1)
     total = 0.0

@@ -126,15 +126,28 @@ def _passes_of(
     shift = family_module(family).COLUMN_SHIFT
     places = {step: place // length for place, step in enumerate(commits) if step >= 0}
     fed, head = [], []
-    for step in range(number):
-        block = places[step]
+    blocks = _blocks_of(places, number, settings.blocks)
+    for step, block in enumerate(blocks):
         first = prompt + block * length
-        fills = step == 0 or places[step - 1] != block
+        fills = step == 0 or blocks[step - 1] != block
         begin, end = fed_columns(settings.cache, fills, max(first - shift, 0), first + length, canvas)
         fed.append(end - begin)
         head.append(sum(at < 0 or at >= step for at in commits[block * length : (block + 1) * length]))
     twice = 2 if getattr(settings, "cfg_scale", 0) > 0 else 1
     return Passes(twice * np.array(fed), np.full(number, canvas), twice * np.array(head))
+
+
+def _blocks_of(places: Mapping[int, int], number: int, blocks: int) -> list[int]:
+    """The block of each of `number` passes, where `places` has those that committed something for good.
+
+    A pass may commit the mask token itself: the position stays masked, and a later pass commits it again. The
+    block of such a pass is that of the next one.
+    """
+    found, block = [], blocks - 1
+    for step in reversed(range(number)):
+        block = places.get(step, block)
+        found.append(block)
+    return found[::-1]
 
 
 def passes(

@@ -88,6 +88,8 @@ def scaled(words: str) -> tuple[Fraction, str]:
         factor *= SCALES[word]
         found.pop(0)
     first = found[0].casefold().strip(".,") if found else ""
+    if not first.endswith("s") and found[1:] and found[1].casefold() not in ("of", "a", "an", "the"):
+        return factor, " ".join(found)  # of third graders, twelve are twelve
     if part := SHARES.get(first, PARTS.get(first.removesuffix("s"), SHARES.get(first.removesuffix("s")))):
         factor /= part
         found.pop(0)

@@ -28,6 +28,12 @@ MENDED = re.compile(
     r"|rewritten|faster|optimi[sz]ed)\b",
     re.IGNORECASE,
 )
+ANNOUNCED = re.compile(  # what follows an attempt that was wrong
+    r"\btry(?:ing)? (?:\w+ )?again\b|\bto avoid\b|(?<!not )(?<!n't )(?<!never )\buse this\b"
+    r"|\bnew (?:version|attempt|solution|code)\b|\bso\W*$"
+    r"|\bhere(?:'s| is) (?:the|my|a) (?:solution|code|answer|function)\W*$",
+    re.IGNORECASE,
+)
 ALSO = re.compile(
     r"\b(?:alternative(?:ly)?|another (?:way|approach|solution|version|option|method|implementation)"
     r"|(?:can|could|may|might) also|also be written|equivalently|one-liner|for reference)\b",
@@ -100,7 +106,7 @@ def _last(places: list[tuple[Part, Stretch]], entry: str) -> tuple[Part, Stretch
 def _aside(lead: str, later: bool) -> bool:
     """Whether prose leads to code that is not meant as the answer."""
     line = next((x for x in reversed(lead.split("\n")) if x.strip()), "")
-    if WRONG.search(line) and not MENDED.search(line):
+    if WRONG.search(line) and not MENDED.search(line) and not (later and ANNOUNCED.search(line)):
         return True
     return later and ALSO.search(line) is not None and not RETRACTED.search(lead)
 

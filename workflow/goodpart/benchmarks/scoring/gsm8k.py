@@ -53,6 +53,9 @@ RESTATED = re.compile(  # 160 minutes (2 hours 40 minutes)
     r"(?<=[a-z])\s*\((?![^()]*\b(?:or|to|not|and/or)\b)(?=[^()]*[0-9])(?=[^()]*[a-z])[^()]*\)[\s.*$]*$",
     re.IGNORECASE,
 )
+CALCULATION = re.compile(  # 9 * 2
+    r"[\s$]*\(?[0-9][0-9.,$]*\s*[-+*/\u00d7\u00f7][-\s0-9.,$()+*/\u00d7\u00f7]*"
+)
 NEGATIVE = re.compile(r"\b(?:minus|negative)\s+(?=\.?[0-9])", re.IGNORECASE)
 SCALES = {"hundred": 100, "k": 10**3, "thousand": 10**3, "million": 10**6, "billion": 10**9}
 SCALES |= {
@@ -173,11 +176,15 @@ def _begins_with_number(line: str) -> bool:
 def number(text: str) -> Decimal | Fraction | None:
     """The number in an answer, after removing currency, thousands separators, units and markup.
 
-    A fraction of integers counts, so does what follows the last equals sign, and words for the sign and for
-    powers of ten. None when there is no number or more than one, when an operator, a function or a variable
-    makes another of it, and for digits of other scripts, superscripts and fractions of one character.
+    A fraction of integers counts, so does what follows the last equals sign (or stands before it, where a
+    calculation follows: 18 = 9 * 2), and words for the sign and for powers of ten. None when there is no
+    number or more than one, when an operator, a function or a variable makes another of it, and for digits of
+    other scripts, superscripts and fractions of one character.
     """
     text = unicodedata.normalize("NFKC", text) if FULL_WIDTH.search(text) else text
+    result, _, rest = text.partition("=")
+    if CALCULATION.fullmatch(rest):
+        text = result
     text = DASH.sub("-", EXPONENT_OF_UNIT.sub(r"\1", RESTATED.sub("", text.rsplit("=", 1)[-1])))
     if CUT_OFF.search(text):
         return None

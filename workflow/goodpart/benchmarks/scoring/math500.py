@@ -136,7 +136,8 @@ def joined(text: str, gold: str) -> tuple[str | None, bool]:
             one = ",".join(values)
             return (f"({one})" if re.match(r"\s*(?:\\left\s*)?\(", gold) else one), True
         if tight and len(values) > 1 and len(wanted) == 1:
-            return ",".join(values), False
+            alike = all(compare(gold, content)[0] for content in values)  # 1/2 or 0.5: one answer
+            return (None if alike else ",".join(values)), False
     return None, False
 
 
