@@ -157,6 +157,7 @@ def test_examples_come_from_training_splits():
         ("humaneval", {"style": "paper", "examples": {"count": 2}}, "humaneval has no solved examples"),
         ("gsm8k", {"style": "paper", "examples": {"count": 2, "rows": [1]}}, "2, but 1 rows are named"),
         ("gsm8k", {"style": "paper", "examples": {"count": 9999}}, "is more than the 7473 rows"),
+        ("gsm8k", {"style": "paper", "examples": {"rows": [10**6]}}, "there are 7473 rows, from 0"),
         ("gsm8k", {"style": "paper", "examples": {"source": {"path": "no", "rows": 1}}}, "does not exist"),
         (
             "gsm8k",

@@ -8,6 +8,7 @@ import yaml
 
 from conftest import ROOT
 from goodpart.config import check
+from goodpart.config.catalogue import Source
 from goodpart.errors import GoodpartError
 from goodpart.jobs.runtime import processors
 
@@ -95,10 +96,28 @@ def test_calibration_on_evaluated_items_must_be_asked_for():
     gsm8k = config["benchmarks"]["tiny-gsm8k"]
     gsm8k["calibration"] = copy.deepcopy(gsm8k["evaluation"])
     assert "benchmarks.tiny-gsm8k.calibration: these are the evaluated items" in message(config)
+    gsm8k["calibration"]["path"] = f"./{gsm8k['evaluation']['path']}"
+    assert "benchmarks.tiny-gsm8k.calibration: these are the evaluated items" in message(config)
     config = broken()
     config["benchmarks"]["tiny-gsm8k"]["calibration"] = "evaluation"
     check(config, ROOT)
     assert config["benchmarks"]["tiny-gsm8k"]["calibration"] == gsm8k["evaluation"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"hub": "a/b"}, {"hub": "a/b", "split": "test"}, True),
+        ({"hub": "a/b", "split": "train"}, {"hub": "a/b", "split": "test"}, False),
+        ({"hub": "a/b", "ids": [1, 100]}, {"hub": "a/b", "ids": [100, 200]}, True),
+        ({"hub": "a/b", "ids": [1, 99]}, {"hub": "a/b", "ids": [100, 200]}, False),
+        ({"hub": "a/b"}, {"hub": "a/b", "ids": [100, 200]}, True),
+        ({"hub": "a/b"}, {"path": "a/b"}, False),
+    ],
+)
+def test_sources_share_rows_however_they_are_written(one, other, same):
+    sources = [Source.model_validate({"rows": 9, **given}) for given in (one, other)]
+    assert sources[0].same_rows(sources[1]) is sources[1].same_rows(sources[0]) is same
 
 
 def test_an_unknown_model():

@@ -317,7 +317,7 @@ def test_a_mistake_of_a_preset_is_reported_once():
     config["decodes"]["default"]["llada"]["threshold"] = 0.9
     [line] = message(config).splitlines()[1:]
     assert line.startswith("  decodes.default.llada with benchmarks.tiny-gsm8k: unknown setting 'threshold';")
-    assert "not implemented" in line
+    assert "is called confidence_threshold here" in line
 
 
 def test_mistakes_of_latency_stop_only_what_asks_for_it(workflow):

@@ -236,6 +236,15 @@ def test_a_shard_that_was_deleted_before_its_job_is_back_if_its_settings_are(twe
     assert shard.read_bytes() == before
 
 
+def test_two_jobs_may_remove_the_same_old_shard(tmp_path, monkeypatch):
+    """The shards 0-1 and 2-3 both overlap 0-3; one finds it gone when it is about to remove it."""
+    for name in ("0-3", "0-1"):
+        (tmp_path / f"{name}.parquet").write_text("")
+    monkeypatch.setattr(completing, "keep", lambda shard: shard.unlink())
+    assert completing.remove_overlapping(tmp_path / "0-1.parquet") == []
+    assert [file.name for file in tmp_path.glob("*.parquet")] == ["0-1.parquet"]
+
+
 def test_a_cut_line_hides_no_completion_behind_it(tmp_path):
     journal = Journal(tmp_path / "a.parquet")
     journal.add([("one", {"item_id": "1"})])

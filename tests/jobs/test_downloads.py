@@ -55,6 +55,20 @@ def test_a_model_is_downloaded_verified_and_found_without_network(hub, tmp_path,
     assert verify(folder) == ["config.json"]
 
 
+def test_files_of_a_former_commit_do_not_stay(hub, tmp_path):
+    """A branch that moved from one file of weights to another name: the old one would be loaded."""
+    folder = tmp_path / "there"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("model-00001-of-00002.safetensors", "sub/old.json", "notes.md"):
+        (folder / name).write_text("old")
+    fetch("model", NAME, "main", folder, hub.address)
+    left = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+    assert {name for name in left if not name.startswith(".cache")} == {
+        "config.json", "model.safetensors", "tokenizer.json", downloads.MANIFEST, "notes.md",
+    }  # fmt: skip
+    assert verify(folder) == []
+
+
 def test_a_second_call_downloads_nothing_again(hub, tmp_path):
     folder = tmp_path / "there"
     fetch("model", NAME, "main", folder, hub.address)

@@ -72,6 +72,18 @@ def test_the_chain_of_an_artifact(workdir):
     assert "data.txt: no longer exists" in said
 
 
+@pytest.mark.parametrize("name", ["{folder}/out/b.json", "../{parent}/out/b.json"])
+def test_results_outside_of_the_working_folder_have_their_record(tmp_path, name):
+    """Recorded by an absolute name, or by one that leaves the working folder."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "b.json").write_text("{}")
+    named = name.format(folder=tmp_path, parent=tmp_path.name)
+    record = {"file": named, "rule": "second", "input": [], "command": "x", "log": [], "began": 1, "ended": 2,
+              "checksums": {}}  # fmt: skip
+    (tmp_path / "out" / records.FILE).write_text(json.dumps(record) + "\n")
+    assert f"second: {named}" in provenance.report(tmp_path / "out" / "b.json")
+
+
 def test_an_artifact_that_nothing_recorded(tmp_path):
     (tmp_path / "some.csv").write_text("")
     with pytest.raises(GoodpartError, match="there is no record of how it was made"):

@@ -39,7 +39,7 @@ os._exit = leave
 
 
 # Modules that start a job, whatever it does.
-STARTING = [f"goodpart.jobs.{part}" for part in ("start", "forks", "job", "runtime")]
+STARTING = [f"goodpart.jobs.{part}" for part in ("start", "forks", "job", "runtime", "sources")]
 # The job of items asks a scorer whether it accepts the gold answers; no item depends on how it does.
 BESIDE = {"items": tuple(f"goodpart.benchmarks.{part}" for part in ("scoring", "mathematics", "programs"))}
 

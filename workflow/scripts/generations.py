@@ -110,7 +110,7 @@ def _asked(job: Job, checkpoint: Checkpoint, skip_set: SkipSet, new_tokens: int)
     used.append(f"goodpart.models.architectures.{checkpoint.architecture.module}")
     code = sources.digest([f"goodpart.{name}" for name in GENERATING] + used)
     base = [SCHEMA.names, params.model, params.seed, code]
-    if job.input.healed:
+    if job.input.healed or params.model.get("content") is None:  # healed, or of the hub, whose branches move
         base.append(content_state(checkpoint.folder))
     asked = []
     prompts = render(loaded_tokenizer(checkpoint), [item["prompt"] for item in items], params.model["chat"])

@@ -96,6 +96,8 @@ def main(job: Job) -> None:
         for prompt, solution, name in zip(prompts, solutions, names, strict=True)
     ]
     base = [SCHEMA.names, params.model, params.seed, params.draws, _code(checkpoint)]
+    if params.model.get("content") is None:  # of the hub, whose branches move
+        base.append(content_state(checkpoint.folder))
     journal = Journal(job.output, [kept_copy(job.output)])
     models = Models(params.model, checkpoint, job.input.healed)
     rows: list[dict[str, Any]] = []

@@ -96,10 +96,10 @@ def checked_rows(
             )
     if "ids" in source:
         first, last = source["ids"]
-        odd = next((row for row in rows if not str(row["task_id"]).isdecimal()), None)
+        odd = next((row for row in rows if not str(row.get("task_id")).isdecimal()), None)
         if odd is not None:
             raise GoodpartError(
-                f"{what}: task_id {odd['task_id']!r} is no number, and `ids` selects by number; leave it out"
+                f"{what}: task_id {odd.get('task_id')!r} is no number, which `ids` selects by; leave it out"
             )
         rows = [row for row in rows if first <= int(row["task_id"]) <= last]
     for number, row in enumerate(rows):

@@ -91,6 +91,8 @@ def example_mistakes(name: str, configuration: Configuration, root: Path) -> Ite
             yield f"{at}.source: these are the evaluated items; name a training split"
         elif spec["count"] > source.rows:
             yield f"{at}.count: {spec['count']} is more than the {source.rows} rows; lower it"
+        elif spec["rows"] and max(spec["rows"]) >= source.rows:
+            yield f"{at}.rows: there are {source.rows} rows, from 0; correct the numbers"
 
 
 def source_mistakes(at: str, source: Source, root: Path) -> Iterable[str]:

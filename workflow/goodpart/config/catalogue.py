@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
@@ -105,8 +107,16 @@ class Source(Section):
         return self.model_dump(exclude_none=True)
 
     def same_rows(self, other: Source) -> bool:
-        """Whether both name the same rows."""
-        return all(getattr(self, k) == getattr(other, k) for k in ("path", "hub", "name", "split", "ids"))
+        """Whether both name some of the same rows, however a path is spelled."""
+        if (self.path is None) != (other.path is None):
+            return False
+        if self.path is not None and other.path is not None:
+            same = Path(self.path).resolve() == Path(other.path).resolve()
+        else:
+            mine, its = ((one.hub, one.name, one.split or "test") for one in (self, other))
+            same = mine == its
+        (first, last), (start, end) = (one.ids or (0, math.inf) for one in (self, other))
+        return same and first <= end and start <= last
 
 
 class Examples(Section):

@@ -12,6 +12,7 @@ from goodpart.config.descriptions import policy_entry
 from goodpart.config.models import model_mistakes
 from goodpart.config.policies import entry_mistakes
 from goodpart.errors import nearest
+from goodpart.policies.healing import HELD_OUT
 
 
 def study_mistakes(configuration: Configuration, root: Path) -> Iterable[str]:
@@ -72,3 +73,5 @@ def healing_mistakes(configuration: Configuration, policy: str) -> Iterable[str]
                 f"{at}.heal: it would train on evaluated items, which are the calibration split of {name}; "
                 f"name a training split as benchmarks.{name}.calibration"
             )
+    if entry.heal and entry.heal.prompts < HELD_OUT:
+        yield f"{at}.heal.prompts: {entry.heal.prompts} are too few; one in {HELD_OUT} is held out: give more"

@@ -137,6 +137,11 @@ def fetch(
             f"{name} (revision {commit}): the download broke off ({type(error).__name__}: {said}); run "
             "again, and it goes on where it was"
         ) from error
+    known = {*there.values(), folder / MANIFEST}
+    for pattern in PATTERNS[kind]:
+        for file in folder.glob(f"**/{pattern}"):
+            if file not in known and file.relative_to(folder).parts[0] != ".cache":
+                file.unlink()  # of a former commit of a branch
     for file in expected:
         if wrong := mismatch(there[file.rfilename], file):
             there[file.rfilename].unlink(missing_ok=True)

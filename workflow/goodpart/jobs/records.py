@@ -144,9 +144,12 @@ def records_of(artifact: Path) -> tuple[Path, str, dict[str, Record]]:
     for folder in path.parents:
         for file in sorted(folder.glob(f"*/{FILE}")):
             records = read(file)
-            name = path.relative_to(folder).as_posix()
-            if name in records:
-                return folder, name, records
+            # Results outside of the working folder are recorded under another name of the same file.
+            outside = [one for one in records if one.startswith("../")]
+            ours = [one for one in outside if path.as_posix().endswith("/" + one.rsplit("../", 1)[1])]
+            for name in (path.relative_to(folder).as_posix(), path.as_posix(), *ours):
+                if name in records:
+                    return folder, name, records
     raise GoodpartError(
         f"{artifact}: there is no record of how it was made, neither in {METADATA} of a folder above it nor "
         f"in {FILE} of its results; name a file that a rule of the workflow makes"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from goodpart.jobs.kept_copies import keep_folder, restore_parts
 from goodpart.jobs.parquet import provenance, read_metadata, read_table
 from goodpart.jobs.runtime import limit_threads, logger, progress
 from goodpart.models import gpu
+from goodpart.models.checkpoints.files import content_state
 from goodpart.models.loading import Model, load_entry, loaded_tokenizer, read_entry
 from goodpart.states.cache import StepStates, safe_name
 from goodpart.states.capture import Prompt, capture_prompts, capture_settings
@@ -92,6 +94,8 @@ def prompts_of(job: Job, suffix: str) -> list[list[Capture]]:
     used.append(f"goodpart.models.architectures.{shape.module}")
     code = sources.digest([f"scripts.{job.script}", *used])
     base = [entry, steps, seed, code]
+    if entry.get("content") is None:  # of the hub, whose branches move
+        base.append(content_state(source.checkpoint.folder))
     groups = []
     for file, decoding, folder in zip(job.input.item_files, job.params.settings, job.outputs, strict=True):
         rows = read_table(file, ["item_id", "prompt"])[job.params.first : job.params.last]
@@ -119,6 +123,12 @@ def prompts_of(job: Job, suffix: str) -> list[list[Capture]]:
                 for item, prompt in zip(chosen, prompts, strict=True)
             ]
         )
+    for group in groups:
+        for one, other in pairwise(sorted(group, key=lambda capture: str(capture.part).lower())):
+            if str(one.part).lower() == str(other.part).lower():
+                raise GoodpartError(
+                    f"the items {one.prompt.id!r} and {other.prompt.id!r} give the same file name; rename one"
+                )
     return groups
 
 

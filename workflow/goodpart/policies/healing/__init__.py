@@ -4,4 +4,5 @@
 `peft`, `training` the loop, `checkpoint` the merged weights. Nothing else in the project imports `peft`.
 """
 
+HELD_OUT = 8  # one prompt in so many is measured and never trained on
 MISSING = "healing needs peft, which is not installed; run pip install -c envs/lock.txt -e '.[heal]'"

@@ -12,11 +12,10 @@ from goodpart.decoding.prompts import batches, render
 from goodpart.decoding.samplers.common import item_seed
 from goodpart.errors import GoodpartError
 from goodpart.models.loading import Model
+from goodpart.policies.healing import HELD_OUT
 
 if TYPE_CHECKING:
     import torch
-
-HELD_OUT = 8  # one prompt in so many is measured and never trained on
 
 
 @dataclass(frozen=True)
