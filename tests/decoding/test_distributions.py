@@ -10,6 +10,7 @@ import torch
 from goodpart.decoding import likelihoods as distributions
 from goodpart.decoding.likelihoods import kl_from_full_depth, log_likelihood
 from goodpart.errors import GoodpartError
+from goodpart.models.families import family_module
 from goodpart.models.loading import load
 from goodpart.models.skipping import skipping
 
@@ -91,3 +92,6 @@ def test_likelihood_refuses_what_it_cannot_do(model):
             log_likelihood(model, [1], [2], samples=samples, batch_size=batch_size)
     with pytest.raises(GoodpartError, match="at least one token"):
         log_likelihood(model, [1], [], samples=4, batch_size=4)
+    if family_module(model.family).COLUMN_SHIFT:
+        with pytest.raises(GoodpartError, match="give a prompt"):
+            log_likelihood(model, [], [2], samples=4, batch_size=4)

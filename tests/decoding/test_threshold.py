@@ -7,6 +7,7 @@ from conftest import ROOT
 from goodpart.decoding.decode import decode, settings_for
 from goodpart.decoding.kl import Completion
 from goodpart.errors import GoodpartError
+from goodpart.models.families import family_module
 from goodpart.models.flops import passes
 from goodpart.models.loading import load
 from goodpart.models.skipping import skipping
@@ -118,6 +119,17 @@ def test_states_for_the_kl_are_those_of_its_blocks(model):
         inside = range(len(prompt) + block * BLOCK, len(prompt) + (block + 1) * BLOCK)
         assert [p for p in state.where if p in inside]
         assert max(state.where) < inside.stop
+
+
+def test_a_pass_that_commits_the_mask_token_itself_counts_in_its_block():
+    """Passes 1 and 4 left no position committed: what they put there was the mask."""
+    commits = [0, 0, 2, 2, 2, 2, 2, 2, *[3] * 6, 5, 5]
+    given = {"max_new_tokens": LENGTH, "block_length": BLOCK, "confidence_threshold": 0.9, "cache": "dual"}
+    assert passes("llada", given, 5, 6, commits).fed.tolist() == [21, 8, 8, 21, 8, 8]
+    chosen = family_module("llada").Settings(**given)
+    where = {s.step: s.where for s in Completion([1] * 5, [7] * LENGTH, commits, 6).states(0, chosen, 2, 6)}
+    assert where[1] == [7, 8, 9, 10, 11, 12]
+    assert where[4] == [19, 20]
 
 
 @pytest.mark.parametrize(

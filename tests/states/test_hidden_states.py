@@ -188,6 +188,15 @@ def test_too_much_is_refused_before_anything_is_decoded(prompts, tmp_path):
     assert not list(tmp_path.glob(".hidden_states.parts/*.parquet"))
 
 
+def test_two_items_of_one_file_name_are_refused(tmp_path):
+    """One would silently replace the other."""
+    rows = [{"item_id": i, "benchmark": "b", "split": "calibration", "prompt": "x"} for i in ("A/b", "a-b")]
+    write_rows(tmp_path / "items.parquet", rows, items.SCHEMA, {})
+    run = subprocess.run(**command("hidden_states", tmp_path, 0, 2), cwd=ROOT, capture_output=True)
+    assert run.returncode == 1
+    assert "the items 'A/b' and 'a-b' give the same file name" in run.stderr
+
+
 @pytest.mark.parametrize("rule", ["hidden_states", "streamed_statistics"])
 def test_a_killed_capture_leaves_no_half_file_and_resumes(prompts, tmp_path, rule):
     """Killed after its second prompt; the second run keeps what was finished, byte for byte."""
