@@ -41,7 +41,7 @@ All figures of the default run (`snakemake --cores 8`), with the claims of the p
 whether these claims hold in this run. `paper_figs/comparison.md` has all numbers behind the verdicts.
 `goodpart gallery` writes this page after a run. **The tiny checkpoints are other models than the paper's**:
 their numbers are no evidence for or against the paper's results. A verdict is *unresolved* where an interval
-includes its limit: another run may give the other one. Where the error of a number is unknown, this is said.
+includes its limit: another run may give the other one. *Error unknown* marks one that has no interval.
 """
 CERTAINTY = {"yes": "", "no": ", but unresolved", "": " (error unknown)"}  # by `here_resolved`
 SHOWN = 4  # comparisons of a claim that the page quotes

@@ -30,7 +30,7 @@ from goodpart.models.checkpoints.files import content_state
 from goodpart.models.checkpoints.reading import Checkpoint
 from goodpart.models.families import family_module
 from goodpart.models.flops import Shape
-from goodpart.models.loading import load_entry, loaded_tokenizer, read_entry
+from goodpart.models.loading import load_entry, loaded_tokenizer, read_entry, with_content
 from goodpart.models.memory import batch_that_fits
 from goodpart.policies.skip_sets import SkipSet, read_skip_set
 
@@ -109,8 +109,8 @@ def _asked(job: Job, checkpoint: Checkpoint, skip_set: SkipSet, new_tokens: int)
     used = [f"goodpart.{part}.{family}" for part in ("models.families", "decoding.samplers")]
     used.append(f"goodpart.models.architectures.{checkpoint.architecture.module}")
     code = sources.digest([f"goodpart.{name}" for name in GENERATING] + used)
-    base = [SCHEMA.names, params.model, params.seed, code]
-    if job.input.healed or params.model.get("content") is None:  # healed, or of the hub, whose branches move
+    base = [SCHEMA.names, with_content(params.model, checkpoint), params.seed, code]
+    if job.input.healed:
         base.append(content_state(checkpoint.folder))
     asked = []
     prompts = render(loaded_tokenizer(checkpoint), [item["prompt"] for item in items], params.model["chat"])

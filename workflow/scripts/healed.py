@@ -11,9 +11,8 @@ from goodpart.jobs.files import digest, remove
 from goodpart.jobs.job import Job
 from goodpart.jobs.parquet import read_table
 from goodpart.jobs.runtime import limit_threads, logger
-from goodpart.models.checkpoints.files import content_state
 from goodpart.models.flops import Shape, decode_flops, passes
-from goodpart.models.loading import Model, load_entry, read_entry
+from goodpart.models.loading import Model, load_entry, read_entry, with_content
 from goodpart.policies.healing.adapters import Adapters, require_peft
 from goodpart.policies.healing.checkpoint import write_healed
 from goodpart.policies.healing.examples import Example, completed, split, unevaluated
@@ -47,9 +46,8 @@ def main(job: Job) -> None:
     before = divergence()
     state = job.output.with_name(f".{job.output.name}.state.safetensors")
     code = sources.digest(["goodpart.policies.healing.training"])
-    # The weights of the hub are not part of the entry, and a branch moves.
-    weights = content_state(checkpoint.folder) if entry.get("content") is None else None
-    key = digest(entry, weights, layers, heal, code, [vars(example) for example in examples])
+    made_of = with_content(entry, checkpoint)
+    key = digest(made_of, layers, heal, code, [vars(example) for example in examples])
     progress = train(model, adapters, layers, trained, heal, state, key, report)
     after = divergence()
     facts = {

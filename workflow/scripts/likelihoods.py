@@ -21,7 +21,7 @@ from goodpart.jobs.parquet import provenance, read_table, write_rows
 from goodpart.jobs.runtime import limit_threads, logger
 from goodpart.models.checkpoints.files import content_state
 from goodpart.models.checkpoints.reading import Checkpoint
-from goodpart.models.loading import Model, load_entry, loaded_tokenizer, read_entry
+from goodpart.models.loading import Model, load_entry, loaded_tokenizer, read_entry, with_content
 from goodpart.policies.skip_sets import SkipSet, read_skip_set
 
 SCHEMA = pa.schema(
@@ -95,9 +95,8 @@ def main(job: Job) -> None:
         Reference(prompt, solution, item_seed(params.seed, name, 0))
         for prompt, solution, name in zip(prompts, solutions, names, strict=True)
     ]
-    base = [SCHEMA.names, params.model, params.seed, params.draws, _code(checkpoint)]
-    if params.model.get("content") is None:  # of the hub, whose branches move
-        base.append(content_state(checkpoint.folder))
+    model = with_content(params.model, checkpoint)
+    base = [SCHEMA.names, model, params.seed, params.draws, _code(checkpoint)]
     journal = Journal(job.output, [kept_copy(job.output)])
     models = Models(params.model, checkpoint, job.input.healed)
     rows: list[dict[str, Any]] = []

@@ -15,6 +15,7 @@ from typing import Any
 from goodpart.decoding.likelihoods import final_hidden, kl_from_full_depth
 from goodpart.models import gpu
 from goodpart.models.families import reach_at
+from goodpart.models.flops import blocks_by_pass
 from goodpart.models.loading import Model
 
 LayersAt = Callable[[int, int], Sequence[int]]  # (item, denoising step) -> layers skipped
@@ -67,10 +68,7 @@ def reach_of(settings: Any, step: int, commit_steps: Sequence[int]) -> int:
     if getattr(settings, "confidence_threshold", None) is None:
         return reach_at(settings, step)
     length = settings.max_new_tokens // settings.blocks
-    # The next step that committed something, where this one committed nothing but the mask token.
-    later = [(at, place) for place, at in enumerate(commit_steps) if at >= step]
-    place = min(later)[1] if later else settings.max_new_tokens - 1
-    return (place // length + 1) * length
+    return (blocks_by_pass(commit_steps, max(step, *commit_steps) + 1, length)[step] + 1) * length
 
 
 def states(completions: Sequence[Completion], settings: Any, mask: int | None, count: int) -> list[State]:

@@ -80,9 +80,7 @@ def remove_overlapping(shard: Path) -> list[Path]:
     for other in sorted(shard.parent.glob("[!.]*-*.parquet")):
         start, end = map(int, other.stem.split("-"))
         if other != shard and start <= last and end >= first:
-            with contextlib.suppress(
-                FileNotFoundError
-            ):  # another shard's job may remove it at the same moment
+            with contextlib.suppress(FileNotFoundError):  # another shard's job may remove it too
                 if not kept_copy(other).exists():
                     keep(other)
                 other.unlink()

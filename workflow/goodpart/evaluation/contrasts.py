@@ -94,13 +94,12 @@ class Study:
             first, second = (self.trained(pair[side], of) for side in ("first", "second"))
             if first and second:
                 (a, drawn_a), (b, drawn_b) = first.mean, second.mean
-                between = [side.between for side in (first, second) if side.sd is not None]
                 self.add(
                     "contrast",
                     pair["differs"],
                     measure,
                     (a - b, drawn_a - drawn_b),
-                    between=between,
+                    between=[first.between, second.between],
                     seeds=min(len(first.values), len(second.values)),
                     **more,
                 )

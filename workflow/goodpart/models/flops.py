@@ -124,9 +124,8 @@ def _passes_of(
     settings = family_module(family).Settings(**dict(arguments))
     length, canvas = settings.max_new_tokens // settings.blocks, prompt + settings.max_new_tokens
     shift = family_module(family).COLUMN_SHIFT
-    places = {step: place // length for place, step in enumerate(commits) if step >= 0}
+    blocks = blocks_by_pass(commits, number, length)
     fed, head = [], []
-    blocks = _blocks_of(places, number, settings.blocks)
     for step, block in enumerate(blocks):
         first = prompt + block * length
         fills = step == 0 or blocks[step - 1] != block
@@ -137,13 +136,14 @@ def _passes_of(
     return Passes(twice * np.array(fed), np.full(number, canvas), twice * np.array(head))
 
 
-def _blocks_of(places: Mapping[int, int], number: int, blocks: int) -> list[int]:
-    """The block of each of `number` passes, where `places` has those that committed something for good.
+def blocks_by_pass(commits: Sequence[int], number: int, length: int) -> list[int]:
+    """The block of each of `number` passes, by the step that committed each position (-1: none).
 
-    A pass may commit the mask token itself: the position stays masked, and a later pass commits it again. The
-    block of such a pass is that of the next one.
+    `length`: of a block. A pass may commit the mask token itself: the position stays masked, and a later pass
+    commits it again. The block of such a pass is that of the next one.
     """
-    found, block = [], blocks - 1
+    places = {step: place // length for place, step in enumerate(commits) if step >= 0}
+    found, block = [], (len(commits) - 1) // length
     for step in reversed(range(number)):
         block = places.get(step, block)
         found.append(block)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from goodpart.errors import GoodpartError
 from goodpart.jobs.downloads import PATTERNS, downloaded
 from goodpart.models import devices, weights
-from goodpart.models.checkpoints.files import parse_object, read_text
+from goodpart.models.checkpoints.files import content_state, parse_object, read_text
 from goodpart.models.checkpoints.reading import Checkpoint, read_checkpoint
 from goodpart.models.families import SpecialTokens
 
@@ -193,6 +193,14 @@ def read_entry(entry: dict[str, Any]) -> Checkpoint:
     if checkpoint.tokenizer is None:
         raise GoodpartError(f"{entry['name']}: the checkpoint has no tokenizer files")
     return checkpoint
+
+
+def with_content(entry: dict[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
+    """A job's entry with a digest of the checkpoint's content, for the keys of what is made with it.
+
+    The entry of a local checkpoint has one. A hub's names a revision, and a branch moves.
+    """
+    return {**entry, "content": entry.get("content") or content_state(checkpoint.folder)}
 
 
 def load_entry(entry: dict[str, Any], checkpoint: Checkpoint | None = None) -> Model:

@@ -25,8 +25,7 @@ from goodpart.jobs.kept_copies import keep_folder, restore_parts
 from goodpart.jobs.parquet import provenance, read_metadata, read_table
 from goodpart.jobs.runtime import limit_threads, logger, progress
 from goodpart.models import gpu
-from goodpart.models.checkpoints.files import content_state
-from goodpart.models.loading import Model, load_entry, loaded_tokenizer, read_entry
+from goodpart.models.loading import Model, load_entry, loaded_tokenizer, read_entry, with_content
 from goodpart.states.cache import StepStates, safe_name
 from goodpart.states.capture import Prompt, capture_prompts, capture_settings
 from goodpart.states.captured_steps import Steps, cache_bytes, chosen_steps
@@ -93,9 +92,7 @@ def prompts_of(job: Job, suffix: str) -> list[list[Capture]]:
     used = [f"goodpart.{part}.{shape.family}" for part in ("models.families", "decoding.samplers")]
     used.append(f"goodpart.models.architectures.{shape.module}")
     code = sources.digest([f"scripts.{job.script}", *used])
-    base = [entry, steps, seed, code]
-    if entry.get("content") is None:  # of the hub, whose branches move
-        base.append(content_state(source.checkpoint.folder))
+    base = [with_content(entry, source.checkpoint), steps, seed, code]
     groups = []
     for file, decoding, folder in zip(job.input.item_files, job.params.settings, job.outputs, strict=True):
         rows = read_table(file, ["item_id", "prompt"])[job.params.first : job.params.last]

@@ -132,9 +132,8 @@ def _against(cell: Cell, accuracy: float | None, level: float) -> Cell:
     if not accuracy or cell.n is None or cell.percent is None or cell.low != cell.high:
         return replace(cell, accuracy=accuracy)
     wide = no_less_than(Value(cell.percent, cell.low, cell.high), cell.n, accuracy, level)
-    note = (
-        f"{'no verdict changed' if cell.percent else 'nothing solved'}: limits of an exact binomial interval"
-    )
+    what = "no verdict changed" if cell.percent else "nothing solved"
+    note = f"{what}: limits of an exact binomial interval"
     return replace(cell, accuracy=accuracy, low=max(0.0, wide.low or 0.0), high=wide.high, note=note)
 
 

@@ -115,7 +115,7 @@ def _is(kind: type, value: object) -> bool:
 
 
 def fed_columns(cache: str, fills: bool, first: int, end: int, length: int) -> tuple[int, int]:
-    """Canvas columns (first, after the last) that a pass feeds to decode columns `first` to `end` - 1.
+    """Canvas columns, the first and one after the last, that a pass feeds to decode `first` to `end` - 1.
 
     All of them without a cache and where the pass `fills` it, at the start of a block.
     """
