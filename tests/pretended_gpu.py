@@ -9,6 +9,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 GPU = torch.device("cuda", 0)
 MOVES = ("copy_", "_to_copy", "copy")  # operations that may read one device and write another
 READ = ("tolist", "cpu", "item", "__int__", "__float__", "__bool__", "__index__", "__repr__")  # by the host
+WAITS = ("nonzero", "masked_select", "unique", "equal", "is_nonzero")  # the size of the result is read too
 INDEXING = (
     "__getitem__",
     "__setitem__",
@@ -64,7 +65,7 @@ class OnGpu(torch.Tensor):
         target = kwargs.get("device")
         if is_gpu(target):
             kwargs["device"] = torch.device("cpu")
-        out = func(*tree_map(unwrapped, args), **tree_map(unwrapped, kwargs))
+        out = recorded(func, args, kwargs)
         if name.endswith("_") and here and args and isinstance(args[0], OnGpu) and not name.startswith("_"):
             return args[0]
         if target is not None and not is_gpu(target):
@@ -96,6 +97,7 @@ class PretendedGpu(TorchFunctionMode):
             return named(first)
         here = [t for t in tree_leaves((args, kwargs)) if isinstance(t, OnGpu)]
         if name in READ and isinstance(first, OnGpu):
+            refuse_while_capturing(name)
             return getattr(first.plain, name)()
         if name == "numpy" and here:
             raise TypeError("can't convert a tensor on cuda:0 to numpy")
@@ -103,11 +105,13 @@ class PretendedGpu(TorchFunctionMode):
             return moved(func, args, kwargs)
         if is_gpu(target := kwargs.get("device")):
             kwargs["device"] = torch.device("cpu")
-            return wrapped(func(*tree_map(unwrapped, args), **kwargs), None, named(target))
+            return wrapped(recorded(func, args, kwargs), None, named(target))
         if not here or name in ("__get__", "__set__", "detach", "requires_grad_"):
             return func(*args, **kwargs)
         require_one_device(name, (args, kwargs))
-        out = func(*tree_map(unwrapped, args), **tree_map(unwrapped, kwargs))
+        if name in WAITS or (name in INDEXING and any(by_mask(index) for index in tree_leaves(args[1:2]))):
+            refuse_while_capturing(name)
+        out = recorded(func, args, kwargs)
         return first if name == "copy_" else wrapped(out, first, here[0].device)
 
 
@@ -134,9 +138,76 @@ def moved(func, args, kwargs):
         return func(*args, **kwargs)
     types = [a for a in rest if isinstance(a, torch.dtype)] + [t.dtype for t in other]
     kwargs = {name: value for name, value in kwargs.items() if name != "device"}
-    plain = unwrapped(tensor)
-    plain = plain.to(*types, **kwargs) if types or kwargs else plain
+    if isinstance(tensor, OnGpu) != (goal.type == "cuda"):
+        refuse_while_capturing("to")
+    plain = recorded(func, (tensor, *types), kwargs) if types or kwargs else unwrapped(tensor)
     return OnGpu(plain, goal) if goal.type == "cuda" else plain.to(goal)
+
+
+class Graph:
+    """A CUDA graph: what is computed while it is captured takes no effect until it is replayed."""
+
+    capturing = None  # the graph that is captured now
+
+    def __init__(self, calls):
+        self.calls, self.steps = calls, []
+        self.before, self.made = {}, {}  # by address: memory that was there, with its content; new memory
+
+    def replay(self):
+        self.calls.append("replay")
+        for func, args, kwargs, out in self.steps:
+            again = func(*args, **kwargs)
+            for old, new in zip(tree_leaves(out), tree_leaves(again), strict=True):
+                if isinstance(old, torch.Tensor) and old.data_ptr() != new.data_ptr():
+                    old.copy_(new)
+
+    def remember(self, values):
+        """Keep what tensors held before the capture."""
+        for address, memory in memory_of(values).items():
+            if address not in self.made and address not in self.before:
+                self.before[address] = memory, memory.clone()
+
+    @contextmanager
+    def captured(self):
+        self.calls.append("capture")
+        Graph.capturing = self
+        try:
+            yield
+        finally:
+            Graph.capturing = None
+        for memory in self.made.values():
+            memory.fill_(255)  # nothing is computed yet
+        for memory, content in self.before.values():
+            memory.copy_(content)
+
+
+def recorded(func, args, kwargs):
+    """The result of `func` on plain tensors; a graph that is captured repeats it."""
+    args, kwargs = tree_map(unwrapped, args), tree_map(unwrapped, kwargs)
+    graph = Graph.capturing
+    if graph is None:
+        return func(*args, **kwargs)
+    graph.remember((args, kwargs))
+    out = func(*args, **kwargs)
+    graph.made.update(memory_of(out))
+    graph.steps.append((func, args, kwargs, out))
+    return out
+
+
+def memory_of(values):
+    """The memory of each tensor, by its address."""
+    found = [value.untyped_storage() for value in tree_leaves(values) if isinstance(value, torch.Tensor)]
+    return {memory.data_ptr(): memory for memory in found}
+
+
+def by_mask(index):
+    """Whether an index is truth values, whose number of true ones the host reads."""
+    return isinstance(index, torch.Tensor) and index.dtype in (torch.bool, torch.uint8)
+
+
+def refuse_while_capturing(name):
+    if Graph.capturing is not None:
+        raise RuntimeError(f"{name}: operation not permitted when stream is capturing")
 
 
 class Generator(torch.Generator):
@@ -161,5 +232,8 @@ def pretended_gpu(monkeypatch, count=1):
     monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device=None: calls.append(f"state of {device}"))
     monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device=None: None)
     monkeypatch.setattr(torch, "Generator", Generator)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: Graph(calls))
+    monkeypatch.setattr(torch.cuda, "graph", lambda graph, pool: graph.captured())
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: "pool")
     with PretendedGpu():
         yield calls

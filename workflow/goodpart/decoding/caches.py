@@ -13,22 +13,36 @@ import torch
 
 
 class BlockCache:
-    """What transformers' attention layers ask of a cache, over a canvas of fixed length."""
+    """What transformers' attention layers ask of a cache, over a canvas of fixed length.
+
+    Everything is written in place, and where it goes is a tensor: a CUDA graph of a pass fits every block.
+    """
 
     def __init__(self) -> None:
         self.first = 0  # canvas position of the first token that a pass feeds
+        self.fed: dict[int, torch.Tensor] = {}  # number of fed positions -> those of the last such pass
         self.keys: dict[int, torch.Tensor] = {}  # layer -> [B, kv heads, T, head width]
         self.values: dict[int, torch.Tensor] = {}
+
+    def feed(self, first: int, last: int, device: torch.device) -> None:
+        """Say which canvas positions the next pass feeds: `first` to `last` - 1."""
+        self.first = first
+        count = last - first
+        if count not in self.fed:
+            self.fed[count] = torch.empty(count, dtype=torch.long, device=device)
+        torch.arange(first, last, out=self.fed[count])
 
     def update(
         self, key: torch.Tensor, value: torch.Tensor, layer_idx: int, *_: Any, **__: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Put in keys and values of the fed positions; return those of the whole canvas."""
-        known = self.keys.get(layer_idx)
-        if known is None or known.shape == key.shape:
+        if layer_idx not in self.keys:
             self.keys[layer_idx], self.values[layer_idx] = key, value
+        elif self.keys[layer_idx].shape == key.shape:
+            self.keys[layer_idx].copy_(key)
+            self.values[layer_idx].copy_(value)
         else:
-            fed = slice(self.first, self.first + key.shape[2])
+            fed = self.fed[key.shape[2]].to(key.device)
             self.keys[layer_idx][:, :, fed] = key
             self.values[layer_idx][:, :, fed] = value
         return self.keys[layer_idx], self.values[layer_idx]

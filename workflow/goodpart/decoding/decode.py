@@ -9,6 +9,7 @@ from goodpart.decoding.samplers import sampler_module
 from goodpart.decoding.samplers.common import Decoded, Observe
 from goodpart.errors import GoodpartError
 from goodpart.models.families import family_module
+from goodpart.models.graphs import graphed
 from goodpart.models.loading import Model
 from goodpart.models.skipping import SkipAt
 
@@ -81,4 +82,5 @@ def decode(
         return []
     refuse_beyond(model, max(map(len, prompts)) + settings.max_new_tokens)
     sampler = sampler_module(model.family)
-    return sampler.decode(model, prompts, settings, None if official else own, observe, skip_at)
+    with graphed(model):
+        return sampler.decode(model, prompts, settings, None if official else own, observe, skip_at)

@@ -46,3 +46,8 @@ def capturing(model: Model) -> Iterator[HiddenStates]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+def is_captured(model: Model) -> bool:
+    """Whether the forward passes of `model` are being recorded."""
+    return bool(model.module.model.layers[0]._forward_pre_hooks)

@@ -35,6 +35,7 @@ class Model:
     tokenizer: Any
     tokens: SpecialTokens
     architecture: str = ""  # the module of `architectures` that built it
+    cuda_graphs: bool = False  # whether decoding repeats recorded passes (`models.graphs`)
 
     @property
     def layers(self) -> int:
@@ -120,29 +121,40 @@ def load(
     revision: str | None = None,
     dtype: str | None = None,
     device: str | torch.device | None = None,
+    cuda_graphs: bool = False,
 ) -> Model:
     """Load a checkpoint of LLaDA, Dream, or an architecture of transformers' own, for evaluation.
 
     `dtype`: a torch dtype's name; by default bfloat16 on a GPU and float32 on a CPU. `device`: by default
     the GPU if there is one; `cuda` is a GPU that no other process of this project holds; `auto` spreads the
-    model over all GPUs and the host. No remote code is executed and no pickle opened. Raises GoodpartError
-    for a checkpoint that is not understood in every key and tensor, or whose weights are not finite.
+    model over all GPUs and the host. `cuda_graphs`: see `goodpart.models.graphs`. No remote code is executed
+    and no pickle opened. Raises GoodpartError for a checkpoint that is not understood in every key and
+    tensor, whose weights are not finite, or with `cuda_graphs` on another device than one GPU.
     """
     name_or_path, device = str(name_or_path), None if device is None else str(device)
     if dtype not in (None, *DTYPES):
         raise GoodpartError(f"dtype {dtype!r} is unknown: one of {', '.join(DTYPES)}")
     checkpoint = read_checkpoint(checkpoint_folder(name_or_path, revision))
-    return _load(checkpoint, name_or_path, revision, dtype, device)
+    return _load(checkpoint, name_or_path, revision, dtype, device, cuda_graphs)
 
 
 def _load(
-    checkpoint: Checkpoint, name_or_path: str, revision: str | None, dtype: str | None, device: str | None
+    checkpoint: Checkpoint,
+    name_or_path: str,
+    revision: str | None,
+    dtype: str | None,
+    device: str | None,
+    cuda_graphs: bool,
 ) -> Model:
     import torch
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     place = devices.chosen(device, name_or_path)
+    if cuda_graphs and (place is None or place.type != "cuda"):
+        raise GoodpartError(
+            f"{name_or_path}: cuda_graphs needs the whole model on one GPU; remove it, or set device: cuda"
+        )
     if place is not None:
         devices.reachable(place, name_or_path)
     on_cpu = place is not None and place.type == "cpu"
@@ -152,7 +164,9 @@ def _load(
     shape = checkpoint.architecture
     tokenizer = loaded_tokenizer(checkpoint)
     tokens = checkpoint.ids.tokens
-    model = Model(name_or_path, revision, shape.family, module, tokenizer, tokens, shape.module)
+    model = Model(
+        name_or_path, revision, shape.family, module, tokenizer, tokens, shape.module, cuda_graphs
+    )
     if shape.base:
         refuse_other_logits(model)
     return model
@@ -204,12 +218,20 @@ def with_content(entry: dict[str, Any], checkpoint: Checkpoint) -> dict[str, Any
 
 
 def load_entry(entry: dict[str, Any], checkpoint: Checkpoint | None = None) -> Model:
-    """Load the model of a job's entry (name, revision, dtype, device, layers); errors as for `read_entry`.
+    """Load the model of a job's entry (name, revision, dtype, device, layers, cuda_graphs); errors as for
+    `read_entry` and `load`.
 
     `checkpoint`: what `read_entry` gave, where the job has read it already.
     """
     checkpoint = checkpoint or read_entry(entry)
-    return _load(checkpoint, entry["name"], entry["revision"], entry["dtype"], entry["device"])
+    return _load(
+        checkpoint,
+        entry["name"],
+        entry["revision"],
+        entry["dtype"],
+        entry["device"],
+        entry.get("cuda_graphs", False),
+    )
 
 
 def load_tokenizer(folder: Path) -> Any:

@@ -239,7 +239,7 @@ class Rows:
         if positions is None:
             positions = torch.arange(self.ids.shape[1], device=self.ids.device)[None]
         if self.cache is not None:
-            self.cache.first = first
+            self.cache.feed(first, last, self.ids.device)
         return decoder(
             input_ids=self.ids[:, first:last],
             attention_mask=self.visible(last - first),

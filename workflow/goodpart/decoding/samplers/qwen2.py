@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -39,6 +40,7 @@ def decode(
         **({"temperature": settings.temperature, "top_p": settings.top_p, "top_k": 0} if hot else {}),
         eos_token_id=sorted(tokens.ends),
         pad_token_id=tokens.pad,
+        disable_compile=True,  # of a cache on fixed memory, which `models.graphs` records
     )
     saved, model.module.generation_config = model.module.generation_config, config
     groups = [[i] for i in range(len(prompts))] if hot else [list(range(len(prompts)))]
@@ -58,6 +60,7 @@ def decode(
                     ids,
                     attention_mask=exists.long(),
                     generation_config=config,
+                    past_key_values=_cache(model, start + settings.max_new_tokens),
                     logits_processor=LogitsProcessorList([partial(_check, model, exists)]),
                 )
             for row, prompt in zip(out, chosen, strict=True):
@@ -70,6 +73,13 @@ def decode(
     finally:
         model.module.generation_config = saved
     return results
+
+
+def _cache(model: Model, length: int) -> Any:
+    """Keys and values of `length` tokens on fixed memory, where passes are CUDA graphs; None: transformers' own."""
+    from transformers import StaticCache
+
+    return StaticCache(config=model.module.config, max_cache_len=length) if model.cuda_graphs else None
 
 
 def _check(model: Model, exists: torch.Tensor, ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
