@@ -174,3 +174,16 @@ class Workflow:
 @pytest.fixture
 def workflow(tmp_path) -> Workflow:
     return Workflow(tmp_path)
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A machine with a pretended GPU: what is asked of it beside computing, in order."""
+    from goodpart.models.architectures import llada, qwen2
+    from pretended_gpu import pretended_gpu
+
+    for architecture in (llada, qwen2):
+        architecture.model_class()  # imported before anything is pretended
+    monkeypatch.setattr("goodpart.models.gpu.take", lambda *a, **k: None)
+    with pretended_gpu(monkeypatch) as calls:
+        yield calls

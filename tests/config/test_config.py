@@ -319,6 +319,8 @@ def test_the_larger_tiny_benchmarks_are_the_small_ones_with_more_items():
         (lambda c: c["policies"]["similarity"].update(kind="__init__"), "policies.similarity.kind: there is"),
         (lambda c: c["policies"]["similarity"].update(threshold=float("nan")), "threshold: nan is not a"),
         (lambda c: c["models"]["qwen2.5-tiny"].update(device="gpu"), "device: 'gpu' is not allowed"),
+        (lambda c: c["models"]["qwen2.5-tiny"].update(cuda_graphs=True), "cuda_graphs: needs the whole"),
+        (lambda c: c["models"]["qwen2.5-tiny"].update(cuda_graphs=True, device="auto"), "it runs on auto"),
         (lambda c: c["skip_figures"]["mechanism"].update(k=99), "mechanism.k: 99 of llada-tiny"),
         (lambda c: c["skip_figures"]["selection"].update(model="lada-tiny"), "selection.model: 'lada-tiny'"),
     ],

@@ -150,6 +150,7 @@ def shard_job(folder, batch_size=1, last=11, first=0, tokens=12):
         "revision": None,
         "dtype": None,
         "device": "cpu",
+        "cuda_graphs": False,
         "layers": 28,
         "chat": False,
     }

@@ -72,6 +72,7 @@ def job(tmp_path):
             "revision": None,
             "dtype": None,
             "device": "cpu",
+            "cuda_graphs": False,
             "layers": 28,
             "chat": False,
         }

@@ -6,12 +6,9 @@ import torch
 from conftest import ROOT
 from goodpart.decoding.decode import decode, settings_for
 from goodpart.errors import GoodpartError
-from goodpart.models import gpu
-from goodpart.models.architectures import llada, qwen2
 from goodpart.models.loading import load
 from goodpart.models.skipping import skipping
 from goodpart.states.capture import Prompt, capture_prompts, capture_settings
-from pretended_gpu import pretended_gpu
 
 MODELS = ROOT / "workflow" / "resources" / "models"
 PROMPTS = [[20, 21, 22, 23, 24, 25], [30, 31, 32]]
@@ -28,15 +25,6 @@ CASES = [
     (QWEN, {}),
     (QWEN, {"temperature": 0.7}),
 ]
-
-
-@pytest.fixture
-def machine(monkeypatch):
-    for architecture in (llada, qwen2):
-        architecture.model_class()  # imported before anything is pretended
-    monkeypatch.setattr(gpu, "take", lambda *a, **k: None)
-    with pretended_gpu(monkeypatch) as calls:
-        yield calls
 
 
 def canvases(name, options, graphs, prompts=PROMPTS):
@@ -81,7 +69,9 @@ def test_states_are_captured_and_errors_explained_without_graphs(machine):
     model = load(str(MODELS / LLADA), dtype="float32", device="cuda", cuda_graphs=True)
     settings = capture_settings(model.family, {"max_new_tokens": 8, "block_length": 8})
     seen = []
-    capture_prompts(model, [Prompt("p", PROMPTS[0], 0)], settings, 8, lambda _, s: seen.append(s.hidden.sum()))
+    capture_prompts(
+        model, [Prompt("p", PROMPTS[0], 0)], settings, 8, lambda _, s: seen.append(s.hidden.sum())
+    )
     assert "capture" not in machine
     assert len({float(total) for total in seen}) == 8
     # A weight that overflows after passes were recorded.
@@ -100,7 +90,7 @@ def test_states_are_captured_and_errors_explained_without_graphs(machine):
 def test_a_pass_that_waits_for_the_gpu_is_refused(machine):
     model = load(str(MODELS / LLADA), dtype="float32", device="cuda", cuda_graphs=True)
     model.module.model.norm.register_forward_hook(lambda module, inputs, output: print(output.sum().item()))
-    with pytest.raises(GoodpartError, match="cannot be CUDA graphs .*capturing.*; remove cuda_graphs"):
+    with pytest.raises(GoodpartError, match=r"cannot be CUDA graphs .*capturing.*; remove cuda_graphs"):
         decode(model, PROMPTS, settings_for(model, max_new_tokens=8, block_length=8))
 
 

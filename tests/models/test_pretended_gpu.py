@@ -8,12 +8,11 @@ from goodpart.decoding.decode import decode, settings_for
 from goodpart.decoding.kl import Completion, kl_of_items, states
 from goodpart.errors import GoodpartError
 from goodpart.models import devices, gpu
-from goodpart.models.architectures import llada, qwen2
 from goodpart.models.loading import load
 from goodpart.models.memory import batch_that_fits
 from goodpart.models.skipping import skipping
 from goodpart.states.capture import Prompt, capture_prompts, capture_settings
-from pretended_gpu import OnGpu, pretended_gpu
+from pretended_gpu import OnGpu
 from scripts.latency import device_name, timed
 
 MODELS = ROOT / "workflow" / "resources" / "models"
@@ -27,15 +26,6 @@ CASES = [
     ("dream-tiny-base", {"block_length": 8, "cache": "prefix"}),
     ("dream-tiny-base", {"temperature": 0.5, "top_p": 0.9, "alg": "origin"}),
 ]
-
-
-@pytest.fixture
-def machine(monkeypatch):
-    for architecture in (llada, qwen2):
-        architecture.model_class()  # imported before anything is pretended
-    monkeypatch.setattr(gpu, "take", lambda *a, **k: None)
-    with pretended_gpu(monkeypatch) as calls:
-        yield calls
 
 
 @pytest.fixture

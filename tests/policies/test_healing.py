@@ -296,7 +296,7 @@ def heal(folder, tmp_path, output, evaluated=("Solve $0+x=9$.",)):
             "evaluated": [items_file(tmp_path / "evaluation.parquet", evaluated, "evaluation")],
             "skip_set": skip_set,
         },
-        model={"name": str(folder), "revision": None, "dtype": None, "device": "cpu", "layers": 4,
+        model={"name": str(folder), "revision": None, "dtype": None, "device": "cpu", "layers": 4, "cuda_graphs": False,
                "chat": False, "content": None},
         settings=[{"max_new_tokens": 8, **OPTIONS[family]}],
         heal=HEAL,

@@ -118,7 +118,7 @@ PROMPTS = 6
 def command(rule, folder, first, last, *, tokens=8, **more):
     """The arguments of a capturing job: its command and standard input."""
     entry = {"name": str(MODELS / "dream-tiny-base"), "revision": None, "dtype": None, "device": None}
-    entry |= {"chat": False, "layers": 28}
+    entry |= {"chat": False, "layers": 28, "cuda_graphs": False}
     text = job_text(
         folder / rule,
         inputs={"item_files": [folder / "items.parquet"]},

@@ -66,9 +66,15 @@ class Model(Section):
     dtype: choice("float32", "bfloat16", "float16") | None = None
     device: Device | None = None
     batch_size: Count = 32
+    cuda_graphs: Flag = False
     gpu: CountFromZero = 0
     mem_mb: integer("megabytes, 500 or more", ge=500) | None = None
     runtime: integer("minutes, 1 or more", ge=1) = 60
+
+    @property
+    def chosen_device(self) -> str:
+        """The device that its jobs run on."""
+        return self.device or ("cuda" if self.gpu else "cpu")
 
     @property
     def loaded_dtype(self) -> str:

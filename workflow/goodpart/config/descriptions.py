@@ -39,7 +39,8 @@ def model_entry(configuration: Configuration, name: str) -> dict[str, Any]:
         "name": entry.path or entry.hub,
         "revision": entry.revision,
         "dtype": entry.dtype,
-        "device": entry.device or ("cuda" if entry.gpu else "cpu"),
+        "device": entry.chosen_device,
+        "cuda_graphs": entry.cuda_graphs,
         "layers": entry.layers,
         "chat": entry.chat,
         # A model of the hub is named by its revision.

@@ -18,6 +18,11 @@ def model_mistakes(name: str, configuration: Configuration, root: Path, asked: l
     if model.path is None and model.hub is None:
         yield f"{at}: no weights are named; give path (a local folder) or hub (owner/name)"
         return
+    if model.cuda_graphs and not model.chosen_device.startswith("cuda"):
+        yield (
+            f"{at}.cuda_graphs: needs the whole model on one GPU, and it runs on {model.chosen_device}; "
+            "remove it, or set gpu: 1"
+        )
     if model.path is None and model.shape is not None and not (root / model.shape).is_file():
         yield f"{at}.shape: {model.shape} does not exist; correct the path, or remove the key"
     if model.path is not None and not configuration.redraw:  # a redraw needs no weights

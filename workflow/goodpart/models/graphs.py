@@ -89,9 +89,10 @@ class GraphedForward:
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
+            said = " ".join(str(error).split())[:200]
             raise GoodpartError(
-                f"{self.model.name}: its passes cannot be CUDA graphs ({' '.join(str(error).split())[:200]}); "
-                "remove cuda_graphs from its entry"
+                f"{self.model.name}: its passes cannot be CUDA graphs ({said}); remove cuda_graphs from "
+                "its entry"
             ) from error
         return Graph(graph, [value for value in own if isinstance(value, torch.Tensor)], output)
 

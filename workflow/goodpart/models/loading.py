@@ -164,9 +164,7 @@ def _load(
     shape = checkpoint.architecture
     tokenizer = loaded_tokenizer(checkpoint)
     tokens = checkpoint.ids.tokens
-    model = Model(
-        name_or_path, revision, shape.family, module, tokenizer, tokens, shape.module, cuda_graphs
-    )
+    model = Model(name_or_path, revision, shape.family, module, tokenizer, tokens, shape.module, cuda_graphs)
     if shape.base:
         refuse_other_logits(model)
     return model
@@ -230,7 +228,7 @@ def load_entry(entry: dict[str, Any], checkpoint: Checkpoint | None = None) -> M
         entry["revision"],
         entry["dtype"],
         entry["device"],
-        entry.get("cuda_graphs", False),
+        entry["cuda_graphs"],
     )
 
 

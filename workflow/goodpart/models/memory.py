@@ -55,4 +55,5 @@ def batch_that_fits(model: Model, settings: Any, prompt: int, most: int) -> int:
     dtype = str(model.dtype).removeprefix("torch.")
     predicted = 1 if model.tokens.mask is None else settings.max_new_tokens
     row = row_bytes(Shape.of_module(model.module.config), prompt + settings.max_new_tokens, predicted, dtype)
+    row *= 2 if model.cuda_graphs else 1  # recorded passes have memory of their own
     return max(1, min(most, int(SPARE * free // row)))

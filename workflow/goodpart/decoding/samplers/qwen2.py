@@ -76,7 +76,7 @@ def decode(
 
 
 def _cache(model: Model, length: int) -> Any:
-    """Keys and values of `length` tokens on fixed memory, where passes are CUDA graphs; None: transformers' own."""
+    """Keys and values of `length` tokens in fixed memory for CUDA graphs; None for transformers' own."""
     from transformers import StaticCache
 
     return StaticCache(config=model.module.config, max_cache_len=length) if model.cuda_graphs else None
