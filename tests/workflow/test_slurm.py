@@ -2,10 +2,12 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -13,7 +15,8 @@ import pytest
 import yaml
 
 import slurm
-from conftest import Workflow
+from conftest import ROOT, Workflow
+from goodpart.jobs.parquet import read_table
 
 MODEL = "qwen2.5-tiny"
 CONFIG = {
@@ -158,6 +161,33 @@ def test_short_jobs_share_a_submission(finished):
     [count] = [line.split()[1] for line in output.splitlines() if line.startswith("total ")]
     assert int(count) == 11
     assert len(submitted.jobs()) == 8 + 1  # one failed
+
+
+def test_jobs_of_a_model_can_share_a_submission_and_its_gpu(finished, cluster, tmp_path):
+    done = finished[0].folder
+    workflow = Submitted(tmp_path, cluster)
+    for folder in ("results", ".snakemake/metadata"):
+        shutil.copytree(done / folder, tmp_path / folder, copy_function=shutil.copy2)
+    files = [f.relative_to(tmp_path) for f in sorted((tmp_path / "results/generations").rglob("*.parquet"))]
+    assert len(files) == 2
+    shutil.rmtree(tmp_path / "results" / "generations")
+    page = (ROOT / "docs" / "clusters.md").read_text()
+    [named] = [
+        yaml.safe_load(textwrap.dedent(block)) for block in re.findall("```yaml\n(.*?)```", page, re.S)
+    ]
+    profile = tmp_path / "profiles" / "slurm" / "config.yaml"
+    settings = yaml.safe_load(profile.read_text())
+    for key, value in named.items():
+        settings[key] = {**settings.get(key, {}), **value}
+    profile.write_text(yaml.safe_dump(settings))
+    arguments = ["--workflow-profile", "slurm", *SCRATCH]
+    run = workflow.snakemake(*map(str, files), *arguments, **workflow.environment())
+    assert run.returncode == 0, run.stdout[-4000:]
+    [job] = workflow.jobs()
+    assert job["TresPerJob"] == "gres:gpu:1"
+    assert (job["MinMemoryNode"], job["TimeLimit"]) == ("1500M", "00:40:00")  # one after the other
+    for file in files:
+        assert read_table(tmp_path / file, ["token_ids"]) == read_table(done / file, ["token_ids"])
 
 
 def test_resume_after_scancel_and_after_the_head_is_killed(finished, cluster, tmp_path):
