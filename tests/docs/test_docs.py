@@ -138,8 +138,12 @@ def paper_catalogue():
 
 
 # One for a family of the page's own is walked by test_recipes.py: families are known at the start.
+ELSEWHERE = ("family: leftmost", "# profiles/")  # one of a profile: by test_slurm.py
 CONFIGURATIONS = [
-    (page, text) for page in PAGES for text in blocks_in(page, "yaml") if "family: leftmost" not in text
+    (page, text)
+    for page in PAGES
+    for text in blocks_in(page, "yaml")
+    if not any(words in text for words in ELSEWHERE)
 ]
 DEFAULT, PAPER = yaml.safe_load((ROOT / "config.yaml").read_text()), paper_catalogue()
 

@@ -2,12 +2,10 @@
 
 import importlib.util
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import yaml
 
 import slurm
 from conftest import ROOT, Workflow
+from documentation import blocks_in
 from goodpart.jobs.parquet import read_table
 
 MODEL = "qwen2.5-tiny"
@@ -171,10 +170,8 @@ def test_jobs_of_a_model_can_share_a_submission_and_its_gpu(finished, cluster, t
     files = [f.relative_to(tmp_path) for f in sorted((tmp_path / "results/generations").rglob("*.parquet"))]
     assert len(files) == 2
     shutil.rmtree(tmp_path / "results" / "generations")
-    page = (ROOT / "docs" / "clusters.md").read_text()
-    [named] = [
-        yaml.safe_load(textwrap.dedent(block)) for block in re.findall("```yaml\n(.*?)```", page, re.S)
-    ]
+    [text] = blocks_in(ROOT / "docs" / "clusters.md", "yaml")
+    named = yaml.safe_load(text)
     profile = tmp_path / "profiles" / "slurm" / "config.yaml"
     settings = yaml.safe_load(profile.read_text())
     for key, value in named.items():
