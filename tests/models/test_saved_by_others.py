@@ -144,7 +144,7 @@ def test_templates_as_trainers_and_transformers_write_them(qwen):
 
 def test_a_space_before_the_first_word_is_what_tokenizer_json_says(qwen):
     edit(qwen, "tokenizer_config.json", add_prefix_space=True)
-    with pytest.raises(GoodpartError, match=r"add_prefix_space = True, which tokenizer\.json does not have"):
+    with pytest.raises(GoodpartError, match=r"add_prefix_space = True, and tokenizer\.json does the"):
         read_checkpoint(qwen)
     tokenizer = json.loads((qwen / "tokenizer.json").read_text())
     own = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False, "use_regex": False}

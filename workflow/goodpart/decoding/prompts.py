@@ -10,8 +10,8 @@ def render(tokenizer: Any, texts: Sequence[str], chat: bool) -> list[list[int]]:
     """Token ids of each prompt in `texts`.
 
     With `chat`, the text is one user turn and the assistant's turn is opened; without, the text is
-    followed by one newline and continued, after the start marker where the tokenizer writes one by itself
-    (as Llama's and Gemma's do). Templates write their own special tokens, so none are added to them.
+    followed by one newline and continued, after the start markers that the tokenizer writes by itself (as
+    Llama's, Gemma's and GLM's do). Templates write their own special tokens, so none are added to them.
     """
     if chat:
         turns = [[{"role": "user", "content": text}] for text in texts]
@@ -21,9 +21,15 @@ def render(tokenizer: Any, texts: Sequence[str], chat: bool) -> list[list[int]]:
     else:
         rendered = [text if text.endswith("\n") else text + "\n" for text in texts]
     ids = tokenizer(rendered, add_special_tokens=False)["input_ids"]
-    start = None if chat else getattr(tokenizer, "bos_token_id", None)
-    writes_it = start is not None and tokenizer("")["input_ids"][:1] == [start]
-    return [[start, *row] for row in ids] if writes_it else ids
+    start = [] if chat else start_markers(tokenizer)
+    return [[*start, *row] for row in ids]
+
+
+def start_markers(tokenizer: Any) -> list[int]:
+    """Ids that the tokenizer puts in front of a text."""
+    plain, marked = (tokenizer("a", add_special_tokens=added)["input_ids"] for added in (False, True))
+    places = [i for i in range(len(marked)) if marked[i : i + len(plain)] == plain]
+    return marked[: places[0]] if places else []
 
 
 def batches(lengths: list[int], size: int) -> Iterator[list[int]]:

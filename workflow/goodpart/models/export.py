@@ -28,7 +28,7 @@ LEFT = {"config.json", INDEX, MANIFEST, "recipe.json", "evaluation.json"}
 
 def shorter_config(raw: dict[str, Any], key: str, kept: Sequence[int]) -> dict[str, Any]:
     """config.json of a model of the layers `kept`; `key` holds their number."""
-    total = raw[key]
+    total = raw.get(key)
     config = {**raw, key: len(kept)}
     for name in PER_LAYER:
         if config.get(name):
@@ -79,8 +79,11 @@ def export(folder: Path, layers: Sequence[int], output: Path) -> None:
         raw = dict(source.raw)
         if shape.base:  # what a rule makes of the number of layers is written out before that changes
             raw |= architecture.per_layer(raw, shape.base, str(folder / "config.json"))
-        write_json(partial / "config.json", shorter_config(raw, architecture.LAYERS_KEY, kept))
+        config = shorter_config(raw, architecture.LAYERS_KEY, kept)
+        if shape.base:
+            architecture.refuse_other_constants(raw, config, shape.base, str(folder / "config.json"))
+        write_json(partial / "config.json", config)
         for file in {f for kind in PATTERNS["model"] for f in folder.glob(kind)}:
-            if file.suffix != ".safetensors" and file.name not in LEFT:
+            if file.is_file() and file.suffix != ".safetensors" and file.name not in LEFT:
                 shutil.copyfile(file, partial / file.name)
         read_checkpoint(partial)  # every tensor of fewer layers is there, and no other

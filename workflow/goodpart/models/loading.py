@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -179,7 +180,9 @@ def refuse_other_logits(model: Model) -> None:
         with torch.inference_mode():
             own = model.module(input_ids=ids, use_cache=False).logits.float()
             states = model.module.model(input_ids=ids, use_cache=False).last_hidden_state
-    except (AttributeError, KeyError, TypeError, ValueError) as error:  # of values that do not fit together
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # of values that do not fit together
         said = " ".join(str(error).split())[:300]
         said = f"transformers cannot run it ({said}); correct config.json"
         raise GoodpartError(f"{model.name}: {said}") from None
@@ -250,6 +253,15 @@ def _splitter(checkpoint: Checkpoint) -> Any:
     return Tokenizer.from_str(json.dumps(file))
 
 
+def _added(token: str, flags: Mapping[str, Any]) -> Any:
+    """A marker as `flags` of tokenizer_config.json have it."""
+    from transformers import AddedToken
+
+    special = bool(flags.get("special", False))
+    strips = {key: bool(flags.get(key, False)) for key in ("lstrip", "rstrip", "single_word")}
+    return AddedToken(token, special=special, normalized=bool(flags.get("normalized", not special)), **strips)
+
+
 def loaded_tokenizer(checkpoint: Checkpoint) -> Any:
     """The tokenizer as its files say: tokenizer.json, else Qwen2's from vocab.json and merges.txt.
 
@@ -259,7 +271,7 @@ def loaded_tokenizer(checkpoint: Checkpoint) -> Any:
     files, folder = checkpoint.tokenizer, checkpoint.folder
     if files is None:
         return None
-    from transformers import AddedToken, PreTrainedTokenizerFast, Qwen2Tokenizer
+    from transformers import PreTrainedTokenizerFast, Qwen2Tokenizer
 
     # A piece of text that a file names as special would split other words: only markers are registered.
     markers = {name: t for name, t in files.special.items() if files.vocabulary[t] in files.added}
@@ -267,12 +279,9 @@ def loaded_tokenizer(checkpoint: Checkpoint) -> Any:
     try:
         if files.fast:
             made = PreTrainedTokenizerFast(tokenizer_object=_splitter(checkpoint), **named)
-            for token, flags in files.declared.items():
-                if token not in made.get_vocab():
-                    special = bool(flags.get("special", False))
-                    strips = {key: bool(flags.get(key, False)) for key in ("lstrip", "rstrip", "single_word")}
-                    plain = bool(flags.get("normalized", not special))
-                    made.add_tokens([AddedToken(token, special=special, normalized=plain, **strips)])
+            rows = checkpoint.architecture.vocabulary
+            more = [one for one in files.declared.items() if files.vocabulary[one[0]] < rows]
+            made.add_tokens([_added(token, flags) for token, flags in more])
         else:
             made = Qwen2Tokenizer.from_pretrained(folder)
     except Exception as error:  # transformers and tokenizers raise nothing more precise

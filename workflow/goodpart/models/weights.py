@@ -34,12 +34,12 @@ def build(checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device | Non
     shape = checkpoint.architecture
     architecture = architecture_module(shape.module)
     config = architecture.transformers_config(shape)
+    kind = architecture.model_class(shape.base)
     # Capped attention scores are what transformers' own attention has, and torch's has not.
-    attention = "eager" if getattr(config, "attn_logit_softcapping", None) else "sdpa"
+    capped = getattr(config, "attn_logit_softcapping", None)
+    attention = "sdpa" if kind._supports_sdpa and not capped else "eager"
     with torch.device("meta"):
-        module = architecture.model_class(shape.base)._from_config(
-            config, dtype=dtype, attn_implementation=attention
-        )
+        module = kind._from_config(config, dtype=dtype, attn_implementation=attention)
     places = {"": device} if device is not None else spread(module, dtype)
     try:
         state = read_state(checkpoint, dtype, places)

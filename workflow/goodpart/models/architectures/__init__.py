@@ -71,11 +71,14 @@ def kind_of(raw: Mapping[str, Any], where: str) -> Kind:
     Raises GoodpartError for a `model_type` that nothing reads.
     """
     name = raw.get("model_type")
+    if name == "mistral" and "layer_types" in raw:  # as transformers' AutoConfig takes it
+        name = "ministral"
     if isinstance(name, str):
         if name in KINDS:
             return KINDS[name]
         if found := architecture_module(STANDARD).classes(name):
-            return Kind(STANDARD, CAUSAL, found, name)
+            older = architecture_module(STANDARD).classes("mistral") if name == "ministral" else ()
+            return Kind(STANDARD, CAUSAL, (*found, *older), name)
         if own := own_kinds().get(name):
             return own
     raise GoodpartError(

@@ -23,7 +23,8 @@ OTHER_KEYS = frozenset(
     "rope_theta rope_scaling rope_local_base_freq partial_rotary_factor torch_dtype sliding_window_pattern "
     "_sliding_window_pattern head_dim mask_token_id model_type layer_types hidden_act "
     # Without effect on what the classes compute:
-    "unk_token_id cache_implementation is_llama_config transformers.js_config".split()
+    "unk_token_id cache_implementation is_llama_config transformers.js_config model_max_length "
+    "pretraining_tp sliding_window_size".split()
 )
 # Keys of other code, with the values that leave transformers' classes right.
 FIXED: dict[str, tuple[Any, ...]] = {
@@ -32,6 +33,12 @@ FIXED: dict[str, tuple[Any, ...]] = {
     "lm_head_bias": (False,),
     "rope_interleaved": (False,),
     "use_bidirectional_attention": (False, None),
+}
+# Keys that some classes read, with the values that leave right those that do not.
+UNREAD: dict[str, tuple[Any, ...]] = {
+    "attention_bias": (False,),
+    "mlp_bias": (False,),
+    "sliding_window": (None,),  # transformers' cache follows it for every class
 }
 NO_FIELDS = ("model_type", "auto_map", "architectures", "return_dict")
 # Lists with one value a layer, which follow their layers when others leave.
@@ -67,8 +74,14 @@ def config_class(base: str) -> Any:
 
 def known_keys(base: str) -> frozenset[str]:
     """Keys of config.json that transformers' class of this type reads."""
+    return fields(base) | OTHER_KEYS
+
+
+@cache
+def fields(base: str) -> frozenset[str]:
+    """Fields of transformers' configuration class of a model type."""
     made = config_class(base)()
-    return frozenset(made.to_dict()) | frozenset(vars(made)) | OTHER_KEYS
+    return frozenset(made.to_dict()) | frozenset(vars(made))
 
 
 def read_config(raw: Mapping[str, Any], base: str, where: str) -> Any:
@@ -141,6 +154,8 @@ def not_uniform(module: Any) -> str:
     if blocks is None or not hasattr(module, "lm_head") or not hasattr(module.model, "norm"):
         return "it has no list of layers at model.layers, with model.norm and lm_head after them"
     kinds = {type(block).__name__ for block in blocks}
+    if not kinds:
+        return "it has no layers"
     if len(kinds) > 1:
         return f"its layers are of several kinds ({', '.join(sorted(kinds))})"
     first = {name: tuple(p.shape) for name, p in blocks[0].named_parameters()}
@@ -165,6 +180,17 @@ def constants(block: Any) -> list[tuple[str, float]]:
         for name, value in vars(module).items()
         if isinstance(value, float)
     ]
+
+
+def refuse_other_constants(raw: Mapping[str, Any], shorter: Mapping[str, Any], base: str, where: str) -> None:
+    """GoodpartError where a number that every layer keeps depends on how many layers there are."""
+    ours, theirs = (constants(_without_memory(one, base, where).model.layers[0]) for one in (raw, shorter))
+    for (name, value), (_, other) in zip(ours, theirs, strict=True):
+        if value != other:
+            raise GoodpartError(
+                f"{where}: {name} is {value:g}, and would be {other:g} in a model of fewer layers: it cannot "
+                "be written without some of them; skip them when it runs"
+            )
 
 
 def per_layer(raw: Mapping[str, Any], base: str, where: str) -> dict[str, list[Any]]:

@@ -205,6 +205,11 @@ def _standard(kind: Kind, shape: Dimensions, raw: Mapping[str, Any], where: str)
         standard=dict(raw),
         base=kind.base,
     )
+    if "layer_types" not in architecture_module(STANDARD).fields(kind.base):
+        _check_layer_types(Values(raw, where), made.layers)
+    window = raw.get("sliding_window")
+    if window is not None and not (type(window) is int and window > 0):
+        raise Values(raw, where).wrong("sliding_window", window, "a number of tokens, 1 or more")
     types = getattr(config, "layer_types", None) or []
     if not made.causal and set(types) - {"full_attention"}:
         raise GoodpartError(

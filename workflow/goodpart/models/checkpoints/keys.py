@@ -124,8 +124,10 @@ def keys_of(raw: Mapping[str, Any], kind: Kind) -> Keys:
         keys = KEYS.get(raw["model_type"], KEYS[kind.architecture])
         return keys if autoregressive(kind.family) else replace(keys, read=keys.read | {"mask_token_id"})
     standard = architecture_module(STANDARD)
-    fixed = {**COMMON_FIXED, **standard.FIXED}
-    return Keys(standard.known_keys(kind.base) - set(fixed), fixed)
+    unread = {key: value for key, value in standard.UNREAD.items() if key not in standard.fields(kind.base)}
+    fixed = {**COMMON_FIXED, **standard.FIXED, **unread}
+    del fixed["pretraining_tp"]  # which transformers' classes do not read
+    return Keys(standard.known_keys(kind.base) - set(fixed), fixed, IRRELEVANT - {"sliding_window"})
 
 
 def check_keys(raw: Mapping[str, Any], where: str, complete: bool = True) -> Kind:

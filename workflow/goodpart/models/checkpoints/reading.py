@@ -9,10 +9,11 @@ from typing import Any
 
 from goodpart.errors import GoodpartError
 from goodpart.models.checkpoints.architecture import Architecture, architecture
+from goodpart.models.checkpoints.chat_template import template_mistake
 from goodpart.models.checkpoints.files import read_object
 from goodpart.models.checkpoints.ids import CONFIG, GENERATION, Ids, read_ids
 from goodpart.models.checkpoints.tensors import Tensor, read_tensors
-from goodpart.models.checkpoints.tokenizer import TokenizerFiles, read_tokenizer, template_mistake
+from goodpart.models.checkpoints.tokenizer import TokenizerFiles, read_tokenizer
 
 
 @dataclass(frozen=True)

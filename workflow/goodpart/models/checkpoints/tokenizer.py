@@ -1,15 +1,14 @@
-"""Tokenizer and chat template of a checkpoint, read and tried without transformers."""
+"""Tokenizer of a checkpoint, read without transformers."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from goodpart.errors import GoodpartError
+from goodpart.models.checkpoints.chat_template import read_template
 from goodpart.models.checkpoints.files import parse_object, read_object, read_text
 
 NAMED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
@@ -21,7 +20,7 @@ SLOW = ("Qwen2Tokenizer", "Qwen2TokenizerFast", "DreamTokenizer")
 UNUSED = ("unk_token", "sep_token", "cls_token")  # named in files, and never asked for here
 CONFIG, SPECIAL, ADDED = "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"
 DECODER = "added_tokens_decoder"
-TRIED = "How many apples are there?"
+LISTS = ("additional_special_tokens", "extra_special_tokens")
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class TokenizerFiles:
     special: Mapping[str, str]  # `eos_token`, ... -> token
     origins: Mapping[str, str]  # `eos_token`, ... -> the file that names it
     added: frozenset[int]  # ids of tokens that no merge makes: markers of the model's own
-    # Tokens that only files beside the vocabulary add, by id, with what tokenizer_config.json says of each.
+    # Markers that files beside tokenizer.json declare, by id, with what tokenizer_config.json says of each.
     declared: Mapping[str, Mapping[str, Any]]
     cleans_up: bool | None
     fast: bool  # whether there is a tokenizer.json
@@ -60,24 +59,30 @@ def read_tokenizer(folder: Path) -> TokenizerFiles | None:
     config = read_object(folder / CONFIG) if (folder / CONFIG).exists() else {}
     vocabulary, added = _fast_vocabulary(folder / "tokenizer.json") if fast else _slow_vocabulary(folder)
     _check_config(config, folder / CONFIG, fast)
-    declared = _declared(config, vocabulary, folder / CONFIG)
+    if not fast:
+        _check_class(config, folder)
+    new = _declared(config, vocabulary, folder / CONFIG)
     if fast and (folder / ADDED).exists():
         older = {str(number): token for token, number in read_object(folder / ADDED).items()}
-        declared |= _declared({DECODER: older}, {**vocabulary, **declared}, folder / ADDED)
-    vocabulary = {**vocabulary, **declared}
-    added |= set(declared.values())
-    entries = (config.get(DECODER) or {}).items()
-    flags = {_content(entry): entry for _, entry in entries if isinstance(entry, dict)}
+        new |= _declared({DECODER: older}, {**vocabulary, **new}, folder / ADDED)
+    vocabulary = {**vocabulary, **new}
+    listed = _listed(folder, config, vocabulary)
+    flags = {token: {"special": True} for token in listed if vocabulary[token] not in added}
+    flags |= {token: {} for token in new if token not in flags}
     special, origins = _special(folder, config, vocabulary)
-    template, template_file = _template(folder, config)
-    if template is not None:
-        check_template(template, f"{folder}/{template_file}")
+    for entry in (config.get(DECODER) or {}).values():
+        token = str(_content(entry))
+        # A named marker of tokenizer.json keeps its own flags, as in transformers.
+        if isinstance(entry, dict) and not (token in special.values() and vocabulary[token] in added):
+            flags[token] = entry
+    added |= {vocabulary[token] for token in flags}
+    template, template_file = read_template(folder, config)
     return TokenizerFiles(
         vocabulary,
         special,
         origins,
         frozenset(added),
-        {token: flags.get(token, {}) for token in declared},
+        {token: flags[token] for token in sorted(flags, key=lambda token: vocabulary[token])},
         config.get("clean_up_tokenization_spaces"),
         fast,
         template,
@@ -116,16 +121,11 @@ def _slow_vocabulary(folder: Path) -> tuple[dict[str, int], set[int]]:
 
 
 def _check_config(config: Mapping[str, Any], path: Path, fast: bool) -> None:
-    kind = config.get("tokenizer_class")
-    if not fast and kind not in (None, *SLOW):
-        raise GoodpartError(
-            f"{path}: vocab.json and merges.txt of tokenizer_class {kind!r} are split by other rules than "
-            "Qwen2's; save a tokenizer.json beside them (transformers: AutoTokenizer.from_pretrained, then "
-            "save_pretrained)"
-        )
     prefix = config.get(PREFIX)
-    if prefix not in (None, False) and not (fast and _prefixes(path.with_name("tokenizer.json"))):
-        raise GoodpartError(f"{path}: {PREFIX} = {prefix!r}, which tokenizer.json does not have; correct one")
+    if prefix is not None and bool(prefix) != (fast and _prefixes(path.with_name("tokenizer.json"))):
+        raise GoodpartError(
+            f"{path}: {PREFIX} = {prefix!r}, and tokenizer.json does the opposite; correct one of them"
+        )
     for key, value in FIXED.items():
         given = config.get(key)
         if given is not None and given is not value:
@@ -134,6 +134,20 @@ def _check_config(config: Mapping[str, Any], path: Path, fast: bool) -> None:
     if given is not None and not isinstance(given, bool):
         raise GoodpartError(
             f"{path}: clean_up_tokenization_spaces = {given!r} is not true or false; correct it"
+        )
+
+
+def _check_class(config: Mapping[str, Any], folder: Path) -> None:
+    """GoodpartError for a vocab.json and merges.txt that are not split as Qwen2's are."""
+    model = read_object(folder / "config.json") if (folder / "config.json").exists() else {}
+    kind = config.get("tokenizer_class") or model.get("tokenizer_class")
+    if kind is None and "qwen" not in (name := str(model.get("model_type", "qwen2"))).lower():
+        kind = None if name == "Dream" else f"that is not named, of a {name}"
+    if kind not in (None, *SLOW):
+        raise GoodpartError(
+            f"{folder / CONFIG}: vocab.json and merges.txt of tokenizer_class {kind!r} are split by other "
+            "rules than Qwen2's; save a tokenizer.json beside them (transformers: "
+            "AutoTokenizer.from_pretrained, then save_pretrained)"
         )
 
 
@@ -203,94 +217,21 @@ def _special(
                     f"{folder}/{file}: {name} = {given!r} is not in the tokenizer's vocabulary; correct it"
                 )
             special[name], origins[name] = token, file
-        more = values.get("additional_special_tokens")
-        named = map(_content, more) if isinstance(more, list) else []
-        unknown = [token for token in named if token not in vocabulary]
-        if unknown:
-            raise GoodpartError(
-                f"{folder}/{file}: additional_special_tokens: {unknown[0]!r} has no id; declare it in "
-                f"{DECODER} of {CONFIG}, with the id that the model was trained with, or remove it"
-            )
     return special, origins
 
 
-def _template(folder: Path, config: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """The chat template and the file that holds it."""
-    if (folder / "chat_template.jinja").exists():
-        return read_text(folder / "chat_template.jinja"), "chat_template.jinja"
-    values: list[tuple[str, Any]] = [(CONFIG, config.get("chat_template"))]
-    if (folder / "chat_template.json").exists():
-        older = read_object(folder / "chat_template.json")
-        values.insert(0, ("chat_template.json", older.get("chat_template")))
-    for file, given in values:
-        if isinstance(given, list):  # several, by name
-            by_name = {one.get("name"): one.get("template") for one in given if isinstance(one, dict)}
-            given = by_name.get("default")
-        elif isinstance(given, dict):
-            given = given.get("default")
-        if given is not None and not isinstance(given, str):
-            raise GoodpartError(f"{folder}/{file}: chat_template is no text; correct it")
-        if given is not None:
-            return given, file
-    return None, None
-
-
-def _environment() -> Any:
-    """Jinja as transformers sets it up for chat templates, with its tag that marks the assistant's text."""
-    from jinja2 import nodes
-    from jinja2.ext import Extension, loopcontrols
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    class Generation(Extension):
-        tags = frozenset({"generation"})
-
-        def parse(self, parser: Any) -> Any:
-            line = next(parser.stream).lineno
-            body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-            return nodes.Scope(body, lineno=line)
-
-    made = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols]
-    )
-
-    def as_json(value: Any, ensure_ascii: bool = False, **options: Any) -> str:
-        return json.dumps(value, ensure_ascii=ensure_ascii, **options)
-
-    made.filters["tojson"] = as_json
-
-    def refuse(message: str) -> None:
-        raise GoodpartError(message)
-
-    made.globals["raise_exception"] = refuse
-    made.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
-    return made
-
-
-def check_template(template: str, where: str) -> None:
-    """GoodpartError for a template that is not valid Jinja."""
-    from jinja2 import TemplateError
-
-    try:
-        _environment().from_string(template)
-    except (TemplateError, RecursionError) as error:
-        raise GoodpartError(f"{where}: is no valid chat template ({error}); fetch it again") from error
-
-
-def template_mistake(tokenizer: TokenizerFiles) -> str | None:
-    """Why the template cannot be used for one user's turn, or None where it can."""
-    if tokenizer.template is None:
-        return "there is no chat template (chat_template.jinja, or chat_template in tokenizer_config.json)"
-    turn = [{"role": "user", "content": TRIED}]
-    try:
-        made = (
-            _environment()
-            .from_string(tokenizer.template)
-            .render(
-                messages=turn, add_generation_prompt=True, tools=None, documents=None, **tokenizer.special
-            )
-        )
-    except Exception as error:  # a template's own code may raise anything
-        return f"{tokenizer.template_file} refuses a user's turn ({error})"
-    if TRIED not in made:
-        return f"{tokenizer.template_file} leaves out the user's text"
-    return None
+def _listed(folder: Path, config: Mapping[str, Any], vocabulary: Mapping[str, int]) -> list[str]:
+    """Markers that files list beside the named ones."""
+    older = read_object(folder / SPECIAL) if (folder / SPECIAL).exists() else {}
+    found: list[str] = []
+    for file, values in ((SPECIAL, older), (CONFIG, config)):
+        for key in LISTS:
+            more = values.get(key) or []
+            for token in map(_content, more.values() if isinstance(more, dict) else more):
+                if token not in vocabulary:
+                    raise GoodpartError(
+                        f"{folder}/{file}: {key}: {token!r} has no id; declare it in {DECODER} of {CONFIG}, "
+                        "with the id that the model was trained with, or remove it"
+                    )
+                found.append(str(token))
+    return found
