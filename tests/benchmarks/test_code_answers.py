@@ -1,5 +1,7 @@
 """The final answer in code: what of a completion counts, under every prompt style, and what must not."""
 
+import time
+
 import pytest
 
 from goodpart.benchmarks import STYLES, scorer_module
@@ -251,6 +253,126 @@ def test_stop_strings_and_a_raw_body(sandbox, completion, correct):
 )
 def test_the_next_problem_and_the_same_one_restated(sandbox, text, correct):
     assert judge(MBPP, MBPP_TASK, text, "paper", sandbox).correct is correct
+
+
+UNITTEST = """import unittest
+from solution import f
+
+class TestF(unittest.TestCase):
+    def test(self):
+        self.assertEqual(f(2), 4)
+
+unittest.main()
+"""
+DOCTEST = 'def f(x):\n    """Double.\n\n    ```python\n    >>> f(2)\n    4\n    ```\n    """\n'
+CUT = "def f(x):\n    y = x\n"
+CUT_LOOP = "def f(x):\n    for y in range(9):\n        if y == x:\n            return 2 * y\n"
+RESTATED = {  # {code}: a whole function; what stands around it is not the answer
+    "tests in a block": "```python\n{code}```\n```python\n" + UNITTEST + "```",
+    "tests in the same block": "```python\n{code}\n" + UNITTEST + "```",
+    "tests in raw text": "{code}\n" + UNITTEST,
+    "an import by its own name": "```python\n{code}```\n```python\nfrom f import f\nprint(f(2))\n```",
+    "an import of all": "{code}\nfrom solution import *\nprint(f(2))",
+    "an import from a package": "{code}\nfrom .solution import f as f, other\nprint(f(2))",
+    "an import that is tried": "{code}\ntry:\n    from solution import f\nexcept NameError:\n    pass\n",
+    "cut off in a block": "```python\n{code}\n" + CUT,
+    "cut off in raw text": "{code}\n" + CUT,
+    "cut off after a docstring": '{code}\ndef f(x):\n    """Double."""\n',
+    "cut off before its last line": "```python\n{code}\n" + CUT_LOOP,
+    "cut off in a line": "{code}\n" + CUT + "    return (",
+    "an excerpt": "```python\n{code}```\nThe line that matters:\n```python\n" + CUT + "```\nThis names x.",
+    "an excerpt with dots": "```python\n{code}```\nIt begins:\n```\n" + CUT + "    ...\n```\nThis names x.",
+    "an excerpt in the same block": "```python\n{code}\n# It begins:\n" + CUT + "```\nThis names x.",
+    "indented below prose": "Here it is:\n\n{indented}\n\nIt doubles x.",
+    "in a quotation": "> Here it is:\n>\n> ```python\n{quoted}\n> ```\n",
+    "a byte order mark": "\ufeff{code}",
+    "a byte order mark in a block": "```python\n\ufeff{code}```",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", RESTATED)
+def test_what_restates_the_function_is_not_the_answer(sandbox, kind):
+    for code, correct in ((RIGHT, True), (WRONG, False)):
+        lines = code.rstrip().split("\n")
+        indented, quoted = ("\n".join(start + line for line in lines) for start in ("    ", "> "))
+        text = RESTATED[kind].format(code=code, indented=indented, quoted=quoted)
+        for module, task in ((HUMANEVAL, TASK), (MBPP, MBPP_TASK))[: 2 if correct else 1]:
+            verdict = judge(module, task, text, "dflash", sandbox)
+            assert verdict.correct is correct, (text, verdict)
+
+
+@pytest.mark.parametrize(
+    ("text", "correct"),
+    [
+        (fenced(WRONG) + "\n\nWait, that is wrong, it should print:\n\n" + fenced(CUT), False),
+        (fenced(CUT), False),
+        (DOCTEST + "    return 2 * x\n", True),
+        (DOCTEST + "    return 3 * x\n", False),
+        (fenced(DOCTEST + "    return 2 * x\n"), True),
+        (fenced(DOCTEST.replace("```python", "```") + "    return 2 * x\n") + "\nIt doubles.", True),
+        (fenced(DOCTEST + "    return 3 * x\n"), False),
+        (fenced(DOCTEST + "    return 3 * x\n") + "\n\nFixed:\n\n" + fenced(RIGHT), True),
+        ('```\ndef f(x):\n    """Double.\n```\n\nAgain:\n\n' + fenced(DOCTEST + "    return 2 * x"), True),
+        (fenced("from tools import g\ndef f(x):\n    return g(x)", "def g(x):\n    return 2 * x"), True),
+        (fenced("from math import pi\ndef f(x):\n    return 2 * x + pi - 3.14", "pi = 3.14"), False),
+        ('def f(x):\n    """Double\n\n' + fenced('def f(x):\n    """Double."""\n    return 2 * x'), True),
+        ("class A:  # so\n    def f(self, x=0):\n        return 2 * self\n", False),
+        (fenced(RIGHT) + "\n\nIn steps:\n\n    f = 3\n\nThat is all.", True),
+        (RIGHT + "\ndef f(x):\n    if x > 9:\n        return x\n    else:\n        return 3 * x\n", False),
+        (RIGHT + "\ndef f(x):\n    while True:\n        if x:\n            return 3 * x\n", False),
+        (RIGHT + "\ndef f(x):\n    for i in range(9):\n        x += i\n    else:\n        return x\n", False),
+        (RIGHT + "\ndef f(x):\n    def g(y):\n        return 3 * y\n", True),
+        ("    return 2 * x\n\n" + CUT, True),
+        ("    return 2 * x\n\n" + UNITTEST, True),
+        ("    # The solution\n" + fenced(RIGHT), True),
+        ("    # The solution\n" + RIGHT, True),
+        ("\ufeff    return 2 * x\n", False),
+    ],
+)  # fmt: skip
+def test_what_else_stands_around_a_function(sandbox, text, correct):
+    verdict = judge(HUMANEVAL, TASK, text, "dflash", sandbox)
+    assert verdict.correct is correct, (text, verdict)
+
+
+def test_an_import_or_a_function_that_returns_nothing_may_be_the_answer(sandbox):
+    task = {**MBPP_TASK, "entry_point": "gcd", "tests": ["assert gcd(4, 6) == 2"]}
+    assert judge(MBPP, task, fenced("from math import gcd"), "dflash", sandbox).correct
+    text = fenced("def double(x):\n    x[:] = x + x") + "\n\nFor example:\n\n" + fenced("x = [1]\ndouble(x)")
+    task = {**MBPP_TASK, "entry_point": "double", "tests": ["x = [1]\ndouble(x)\nassert x == [1, 1]"]}
+    assert judge(MBPP, task, text, "dflash", sandbox).correct
+
+
+HELPER = "def double(x):\n    return 2 * x\n"
+
+
+@pytest.mark.parametrize(
+    ("completion", "correct"),
+    [
+        ("    return double(x)\n\n# A helper\n" + HELPER, True),
+        ("    return double(x)\n\n# A helper\n" + HELPER.replace("2", "3"), False),
+        ("    return double(x)\n\nclass A:\n    pass\n\n" + HELPER, True),
+        ("    return double(x)\n\nprint('x')\n\n" + HELPER, True),
+        ("    return double(x)\n\nif __name__ == '__main__':\n    print(f(2))\n\n" + HELPER, True),
+        ("    return double(x)\n\n# A helper\n" + HELPER + "\nThis is prose.", True),
+        ("    return twice(x)\n\n# One\ndef twice(x):\n    return double(x)\n\n# Two\n" + HELPER, True),
+        ("    return x and f(0) + 2 * x\n\n# Another\ndef f(x):\n    return 3 * x\n", True),
+        ("    return x and f(0) + 3 * x\n\n# Another\ndef f(x):\n    return 2 * x\n", False),
+        ("    return 2 * x\n\n# A demo\ndef double(x):\n    return f(x\n", True),
+    ],
+)
+def test_a_helper_below_a_raw_body(sandbox, completion, correct):
+    for style in ("bare", "paper"):
+        verdict = judge(HUMANEVAL, TASK, completion, style, sandbox)
+        assert verdict.correct is correct, verdict
+
+
+def test_endless_repetition_is_judged_in_seconds():
+    start = time.perf_counter()
+    judge(HUMANEVAL, TASK, "x = (\n" * 2000, "bare", None)
+    judge(HUMANEVAL, TASK, "    x = (\n" + "#\n" * 20000, "bare", None)
+    judge(MBPP, MBPP_TASK, "\nProblem:" * 20000, "paper", None)
+    judge(scorer_module("gsm8k"), {"answer": "2"}, "Question:" * 20000, "paper", None)
+    assert time.perf_counter() - start < 20
 
 
 def test_both_readings_are_told_apart(sandbox):

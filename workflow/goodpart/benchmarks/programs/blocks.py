@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from goodpart.benchmarks.programs.code import blocks_of
 from goodpart.benchmarks.programs.statements import (
+    DEFINITION,
     Statement,
     Stretch,
     answer,
@@ -15,8 +16,11 @@ from goodpart.benchmarks.programs.statements import (
     names_read,
     statements,
     stretches,
+    without_own_imports,
 )
 
+FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
+LOOP = (ast.For, ast.AsyncFor, ast.While)
 # The line that leads to a block: one that shows what is wrong, or another way to write the same.
 WRONG = re.compile(
     r"\b(?:incorrect|wrong|buggy|broken|flawed|mistakes?|bad|naive|slow(?:er)?|inefficient|original|previous"
@@ -78,12 +82,20 @@ def final(completion: str, entry: str | None, prompt: str, tests: str) -> Final 
         return None
     parts = [Part(*found) for found in blocks_of(completion, entry)]
     found = [(part, s) for part in parts for s in stretches(part.text)]
-    places = [(part, s) for part, s in found if any(entry in x.binds for x in s.statements)]
-    if not places:
-        return _completed(parts, found, entry, prompt, tests)
+    every = [x for _, s in found for x in s.statements]
+    own = {name for x in every if x.defines or entry in x.binds for name in x.binds - x.imports}
+    completed = _completed(parts, found, own, entry, prompt, tests)
+    # An import is the answer only where nothing defines the function.
+    places = [(p, s) for p, s in found if _definitions(s, entry)] or [
+        (p, s) for p, s in found if any(entry in x.binds for x in s.statements)
+    ]
+    if completed or not places:
+        return completed
     part, chosen = _last(places, entry)
     pool = [x for _, s in found if s is not chosen for x in s.statements if entry not in x.binds]
-    kept = answer(chosen.statements, {entry, *names_read(tests)}, chosen.tail)
+    pool = without_own_imports(pool, own, entry)
+    body = without_own_imports(_body(part, chosen, entry), own, entry)
+    kept = answer(body, {entry, *names_read(tests)}, chosen.tail)
     whole = chosen.text if len(kept) == len(chosen.statements) else None
     code, futures = _text(kept, pool, names_bound(prompt), whole)
     return Final(part.text, part.fenced, code, futures)
@@ -97,10 +109,45 @@ def names_bound(source: str) -> frozenset[str]:
 
 def _last(places: list[tuple[Part, Stretch]], entry: str) -> tuple[Part, Stretch]:
     """The last place that is the answer, by what it holds and by the words that lead to it."""
-    whole = [place for place in places if not _partial(*place, entry)] or places
+    whole = [place for place in places if _counting(*place, entry)] or places
     several = len(whole) > 1
     kept = [(part, s) for i, (part, s) in enumerate(whole) if not several or not _aside(part.lead, i > 0)]
-    return (kept or whole)[-1]
+    kept = kept or whole
+    last = kept[-1]
+    if RETRACTED.search(last[0].lead):
+        return last
+    # One that returns nothing, after one that does, is an excerpt.
+    return next((p for p in reversed(kept) if _gives(_counting(*p, entry))), last)
+
+
+def _definitions(s: Stretch, entry: str) -> list[Statement]:
+    return [x for x in s.statements if entry in x.binds - x.imports]
+
+
+def _counting(part: Part, s: Stretch, entry: str) -> Statement | None:
+    """The definition of a stretch that counts: its last whole one that is no excerpt of one before."""
+    whole = [x for x in _definitions(s, entry) if not _partial(part, s, x)]
+    return next((x for x in reversed(whole) if _gives(x)), whole[-1] if whole else None)
+
+
+def _body(part: Part, s: Stretch, entry: str) -> list[Statement]:
+    """The statements of a stretch without further definitions after the one that counts."""
+    last = _counting(part, s, entry)
+    own = [i for i, x in enumerate(s.statements) if x is last]
+    return [x for i, x in enumerate(s.statements) if not own or i <= own[0] or entry not in x.binds]
+
+
+def _gives(s: Statement | None) -> bool:
+    """Whether a definition may give a value or raise: not one that can only fall through."""
+    if s is None or not isinstance(s.node, FUNCTION):
+        return s is not None
+    inside: list[ast.AST] = list(s.node.body)
+    for x in inside:
+        if isinstance(x, (ast.Raise, ast.Yield, ast.YieldFrom)) or (isinstance(x, ast.Return) and x.value):
+            return True
+        if not isinstance(x, DEFINITION):
+            inside += ast.iter_child_nodes(x)
+    return False
 
 
 def _aside(lead: str, later: bool) -> bool:
@@ -111,13 +158,12 @@ def _aside(lead: str, later: bool) -> bool:
     return later and ALSO.search(line) is not None and not RETRACTED.search(lead)
 
 
-def _partial(part: Part, s: Stretch, entry: str) -> bool:
+def _partial(part: Part, s: Stretch, definition: Statement) -> bool:
     """Whether the function is a stub, or the text ends within it."""
-    last = s.statements[-1]
-    node = next(x.node for x in reversed(s.statements) if entry in x.binds)
-    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return last.node is node and s.cut
-    if last.node is node and (s.cut or not (part.closed or s.tail.strip() or _returns(node))):
+    last, node = s.statements[-1] is definition, definition.node
+    if not isinstance(node, FUNCTION):
+        return last and s.cut
+    if last and (s.cut or not (part.closed or s.tail.strip() or _ends(node.body))):
         return True
     return all(
         isinstance(x, ast.Pass)
@@ -127,9 +173,23 @@ def _partial(part: Part, s: Stretch, entry: str) -> bool:
     )
 
 
-def _returns(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Whether the last statement of a function holds a `return` or `raise`, as that of a whole one does."""
-    return any(isinstance(x, (ast.Return, ast.Raise, ast.Yield)) for x in ast.walk(node.body[-1]))
+def _ends(body: list[ast.stmt]) -> bool:
+    """Whether a function ends with these statements, as a whole one does: with `return` or `raise`.
+
+    Behind a loop or a branch that returns at times, a last line is missing.
+    """
+    last = body[-1]
+    if isinstance(last, ast.If):
+        return _ends(last.body) and bool(last.orelse) and _ends(last.orelse)
+    if isinstance(last, LOOP) and last.orelse:
+        return _ends(last.orelse)
+    if isinstance(last, (ast.With, ast.AsyncWith)):
+        return _ends(last.body)
+    if isinstance(last, LOOP) and not isinstance(getattr(last, "test", None), ast.Constant):
+        inner = {type(x) for x in ast.walk(last)}
+        return ast.Return not in inner and bool(inner & {ast.Raise, ast.Yield, ast.YieldFrom})
+    inside = [] if isinstance(last, DEFINITION) else ast.walk(last)
+    return any(isinstance(x, (ast.Return, ast.Raise, ast.Yield, ast.YieldFrom)) for x in inside)
 
 
 def _text(
@@ -159,9 +219,19 @@ def _helps(s: Statement) -> bool:
 
 
 def _completed(
-    parts: list[Part], found: list[tuple[Part, Stretch]], entry: str, prompt: str, tests: str
+    parts: list[Part],
+    found: list[tuple[Part, Stretch]],
+    names: set[str],
+    entry: str,
+    prompt: str,
+    tests: str,
 ) -> Final | None:
-    """A function's body after the prompt, without what follows the function."""
+    """A function's body after the prompt, without what follows the function.
+
+    Not where the function is defined as well, unless all that follows a whole body as code of the same text.
+    `names`: functions that the completion defines.
+    """
+    again = sum(len(_definitions(s, entry)) for _, s in found)
     for part in parts:
         first = next((line for line in part.text.split("\n") if line.strip()), "")
         if not first[:1].isspace() or not prompt:
@@ -170,11 +240,12 @@ def _completed(
         lines = (start + part.text).replace("\r\n", "\n").split("\n")
         count = longest(lines, start.count("\n") + 1)
         every = statements("\n".join(lines[:count]))
-        own = [i for i, s in enumerate(every) if entry in s.binds]
-        if not own:
+        own = [i for i, s in enumerate(every) if entry in s.binds - s.imports]
+        if not own or (again and (len(own) <= again or not _gives(every[own[0]]))):
             continue
         # A second definition after the completed one begins another answer.
         body = [s for i, s in enumerate(every) if i <= own[0] or entry not in s.binds]
+        body = without_own_imports(body, names | {entry}, entry)
         tail = "\n".join(lines[count:])
         kept = answer(body, {entry, *names_read(tests), *names_bound(prompt)}, tail)
         pool = [s for other, stretch in found if other is not part for s in stretch.statements]

@@ -15,6 +15,10 @@ FENCE = re.compile(
     r"|(^[ \t]*\1|(?<!\"\"\"|''')\1[ \t\r]*$)|\Z)",
     re.DOTALL | re.MULTILINE,
 )
+TRIPLE = re.compile(r"(\"\"\"|''')(.*?)\1", re.DOTALL)
+INNER_FENCE = re.compile(r"^[ \t]*```+([^`\n]*)$", re.MULTILINE)
+OPENING = re.compile(r"(?:async|class|def|else|elif|except|finally|for|if|try|while|with)\b|\)")
+BYTE_ORDER = re.compile(r"^\ufeff(?=\S)", re.MULTILINE)  # a body behind it is no body
 NO_SANDBOX = "not run: no sandbox"
 
 
@@ -39,22 +43,54 @@ def blocks_of(completion: str, entry_point: str) -> list[tuple[str, bool, str, b
 
     In order; text outside of fences is a part of its own, so that one fence alone hides nothing.
     """
-    text = _delimited(completion)
+    text = BYTE_ORDER.sub("", _delimited(completion))
     parts: list[tuple[str, bool, str, bool]] = []
     at = 0
-    for found in FENCE.finditer(text):
+    for found in FENCE.finditer(_without_inner_fences(text)):
         lead = text[at : found.start()]
         closed = bool(found[3]) or found.end() < len(text)
-        parts.append((_at_margin(lead, entry_point), False, "", True))
-        parts.append((_code(found, entry_point), True, lead, closed))
+        length = len(_inside(found[1], found[2], found[3]))
+        block = text[found.start(2) : found.start(2) + length]
+        parts.append((_out_of_prose(lead, entry_point), False, "", True))
+        parts.append((_code(block, entry_point), True, lead, closed))
         at = found.end()
-    parts.append((_at_margin(text[at:], entry_point), False, "", False))
+    parts.append((_out_of_prose(text[at:], entry_point), False, "", False))
     return [part for part in parts if part[0].strip()]
 
 
-def _code(found: re.Match[str], entry_point: str) -> str:
+def _without_inner_fences(text: str) -> str:
+    """A text of the same length in which the fences inside of docstrings are none.
+
+    They come in pairs, the last without a language. Other ones lie between two strings, or in a cut one.
+    """
+    at = 0
+    while found := TRIPLE.search(text, at):
+        inner = INNER_FENCE.findall(found[2])
+        at = found.end()
+        if inner and len(inner) % 2 == 0 and not inner[-1].strip():
+            text = text[: found.start(2)] + found[2].replace("```", "   ") + text[found.end(2) :]
+        elif inner:
+            at = found.start(2)
+    return text
+
+
+def _out_of_prose(text: str, name: str) -> str:
+    """Text outside of fences at the margin, also a definition that Markdown indents below prose."""
+    text = _at_margin(text, name)
+    found = re.search(rf"^([ \t]+)(?:async[ \t]+)?def[ \t]+{re.escape(name)}\b", text, re.MULTILINE)
+    if found is None or _defines(text, name):
+        return text
+    above = [line for line in text[: found.start()].split("\n") if line.strip() and not line[0].isspace()]
+    if not above or (":" in above[-1] and OPENING.match(above[-1])):
+        return text  # a method, or a function within one
+    return re.sub(f"^{found[1]}", "", text, flags=re.MULTILINE)
+
+
+def _code(block: str, entry_point: str) -> str:
     """A block at the margin, unless it is a function's body."""
-    block = _at_margin(_inside(found[1], found[2], found[3]), entry_point)
+    if all(line.startswith(">") for line in block.split("\n") if line.strip()):  # in a quotation
+        block = re.sub("^> ?", "", block, flags=re.MULTILINE)
+    block = _at_margin(block, entry_point)
     moved = textwrap.dedent(block)
     return block if re.search(r"^(?:return|yield)\b", moved, re.MULTILINE) else moved
 

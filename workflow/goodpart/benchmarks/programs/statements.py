@@ -41,18 +41,23 @@ def parsed(source: str) -> ast.Module | None:
 
 def longest(lines: list[str], least: int = 1) -> int:
     """How many of the first lines parse together, trying no fewer than `least`; 0 for none."""
+    return _longest(lines, least)[0]
+
+
+def _longest(lines: list[str], least: int = 1) -> tuple[int, int]:
+    """The same, and how often it parsed."""
     end = len(lines)
-    for _ in range(MOST_PARSES):
+    for tried in range(MOST_PARSES):
         if end < least:
-            return 0
+            return 0, tried
         try:
             ast.parse("\n".join(lines[:end]), NAME)
-            return end
+            return end, tried + 1
         except SyntaxError as error:
             end = min(end, error.lineno or end) - 1
         except UNREADABLE:
-            return 0
-    return 0
+            return 0, tried + 1
+    return 0, MOST_PARSES
 
 
 @dataclass(frozen=True)
@@ -73,13 +78,14 @@ def stretches(text: str) -> list[Stretch]:
     """Code at the left margin of a text, in the longest stretches that parse."""
     lines = text.replace("\r\n", "\n").split("\n")
     found: list[tuple[int, int]] = []
-    at = tried = 0
-    while at < len(lines) and tried < MOST_PARSES:
+    at = begun = parses = 0
+    while at < len(lines) and begun < MOST_PARSES and parses < 5 * MOST_PARSES:
         if not START.match(lines[at]):
             at += 1
             continue
-        tried += 1
-        length = longest(lines[at:])
+        length, tried = _longest(lines[at:])
+        begun += 1
+        parses += tried
         if length:
             found.append((at, at + length))
         at += max(1, length)
@@ -104,6 +110,7 @@ class Statement:
     binds: frozenset[str]
     changes: frozenset[str] = frozenset()  # by assignment: `x[0] = 1`, `x += 1`
     calls: frozenset[str] = frozenset()  # by a method: `x.append(1)`
+    imports: frozenset[str] = frozenset()  # what it binds by an import only
 
     @property
     def defines(self) -> bool:
@@ -133,14 +140,32 @@ def statements(source: str) -> list[Statement]:
     for i, node in enumerate(tree.body):
         try:
             plain = ast.unparse(node)
-            reads, binds = _names(plain)
+            reads, binds, imports = _names(plain)
         except UNREADABLE:
             return []
         alone = ends[i] < starts[i] and starts[i + 1] != ends[i + 1]  # not as in `a; b`
         text = "\n".join(lines[starts[i] - 1 : ends[i + 1]]) if alone else plain
         changes, calls = map(frozenset, _changed(node))
-        made.append(Statement(node, text, reads | changes, binds, changes, calls))
+        made.append(Statement(node, text, reads | changes, binds, changes, calls, imports))
     return made
+
+
+def without_own_imports(body: list[Statement], own: set[str], entry: str) -> list[Statement]:
+    """Statements without the imports of functions that are defined here: `from solution import f`.
+
+    `own`: their names. The standard library may have some of them as well, but not the answer.
+    """
+    made = next((i for i, s in enumerate(body) if entry in s.binds - s.imports), len(body))
+    return [
+        s
+        for i, s in enumerate(body)
+        if not (s.binds == s.imports == {entry} and entry in own)
+        and not (
+            isinstance(s.node, IMPORT)
+            and not _is_standard(s.node)
+            and (s.imports & own or (s.everything and i > made))
+        )
+    ]
 
 
 def names_read(source: str) -> frozenset[str]:
@@ -151,15 +176,17 @@ def names_read(source: str) -> frozenset[str]:
         return frozenset()
 
 
-def _names(source: str) -> tuple[frozenset[str], frozenset[str]]:
-    """The module's names that a source reads, and those that it binds."""
+def _names(source: str) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """The module's names that a source reads, those that it binds, and of these what it only imports."""
     top = symtable.symtable(source, NAME, "exec")
-    reads, binds = set(), set()
+    reads, binds, imports = set(), set(), set()
     for symbol in top.get_symbols():
         if symbol.is_referenced():
             reads.add(symbol.get_name())
         if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace():
             binds.add(symbol.get_name())
+        if symbol.is_imported() and not (symbol.is_assigned() or symbol.is_namespace()):
+            imports.add(symbol.get_name())
     inner = list(top.get_children())
     while inner:
         table = inner.pop()
@@ -167,7 +194,7 @@ def _names(source: str) -> tuple[frozenset[str], frozenset[str]]:
         for symbol in table.get_symbols():
             if symbol.is_global():
                 reads.add(symbol.get_name())
-    return frozenset(reads), frozenset(binds)
+    return frozenset(reads), frozenset(binds), frozenset(imports)
 
 
 def _changed(node: ast.stmt) -> tuple[set[str], set[str]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from types import ModuleType
 from typing import Any
 
@@ -24,9 +25,10 @@ THINKING = re.compile(
 )
 THOUGHT = re.compile(rf"\A.*(?:</(?:{TAGS})>|\[/THINK\]|<\|end_of_thought\|>)", re.DOTALL | re.IGNORECASE)
 NUMBERED = re.compile(
-    r"^\W*[0-9]+[.)]|\bstep\s*[0-9]+", re.IGNORECASE | re.MULTILINE
+    r"^[^\w\n]*[0-9]+[.)]|\bstep\s*[0-9]+", re.IGNORECASE | re.MULTILINE
 )  # of a list or a heading
 SETTLED = 100  # characters before a stop string, from which on a completion is under way
+MOST_LABELS = 100  # each costs a look at all before it, so that endless repetition would take minutes
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,11 @@ def before_next(completion: str, label: str, answered: Callable[[str], bool]) ->
     Where the completion has hardly begun, the label restates the problem; after other words of its line it
     is a heading; in code or a docstring it is text. None of these ends a completion.
     """
-    for found in re.finditer(re.escape(label), completion):
+    for found in islice(re.finditer(re.escape(label), completion), MOST_LABELS):
         before = completion[: found.start()]
         line = before[before.rfind("\n") + 1 :]
         inside = any(before.count(quote) % 2 for quote in ("```", '"""', "'''"))
-        if inside or re.search(r"[A-Za-z][ \t]*$", line):
+        if inside or re.match("[A-Za-z]", line.rstrip(" \t")[-1:]):
             continue
         above = NUMBERED.sub("", before[: len(before) - len(line)])
         if answered(before) or len(above.strip()) > SETTLED or re.search(r"[0-9]", above):

@@ -3,35 +3,43 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any
 
 from goodpart.benchmarks.programs.blocks import final
 from goodpart.benchmarks.programs.code import extract, run_programs
-from goodpart.benchmarks.programs.statements import parsed, statements
+from goodpart.benchmarks.programs.statements import MOST_PARSES, parsed, statements
 from goodpart.benchmarks.scoring import Verdict, before_stops, without_thinking
 
 SANDBOX = True
 # Where Chen et al. (2021, section 2.1) end a function body after which a model goes on.
 STOPS = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
 
+HELPER = re.compile(r"^(?:class|def)[ \t]+(\w+)", re.MULTILINE)
+
 
 def cut(completion: str, style: str) -> str:
     """A raw function body up to where the function ends; whole functions and fenced ones as they are.
 
-    A stop string inside of a docstring or brackets ends nothing, nor does a helper that the body calls, nor a
-    comment with more of the body below.
+    A stop string inside of a docstring or brackets ends nothing, nor does one with a helper below that the
+    body calls, nor a comment with more of the body below.
     """
     if not _is_raw_body(completion, style):
         return completion
-    for found in re.finditer("|".join(map(re.escape, STOPS)), completion):
+    needed = False
+    for found in islice(re.finditer("|".join(map(re.escape, STOPS)), completion), MOST_PARSES):
         before, rest = completion[: found.start()], completion[found.start() + 1 :]
-        name = re.match(r"(?:class|def)[ \t]+(\w+)", rest)
-        helper = name is not None and re.search(rf"\b{re.escape(name[1])}\b", before)
         line = next((x for x in rest.split("\n") if x.strip() and not x.lstrip().startswith("#")), "")
         comment = rest.startswith("#") and line[:1].isspace()
-        if not helper and not comment and parsed(f"def f():\n{before}\n") is not None:
+        code = [] if comment else statements(f"def f():\n{before}\n")
+        missing = {name for s in code for name in s.reads} - {name for s in code for name in s.binds}
+        below = not missing.isdisjoint(HELPER.findall(rest))
+        if code and not below:
             return before
-    return strict_cut(completion, style) if parsed(f"def f():\n{completion}\n") is None else completion
+        needed = needed or below
+    if needed or parsed(f"def f():\n{completion}\n") is not None:
+        return completion
+    return strict_cut(completion, style)
 
 
 def strict_cut(completion: str, style: str) -> str:
