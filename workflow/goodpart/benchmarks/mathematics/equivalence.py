@@ -85,14 +85,18 @@ def equivalent(gold: str, answer: str, seconds: float) -> tuple[bool, str]:
 
 
 def _same(gold: str, answer: str) -> bool:
-    from math_verify import parse, verify
+    from math_verify import LatexExtractionConfig, parse, verify
     from sympy.core.cache import clear_cache
     from sympy.core.random import seed
 
     # sympy asks for assumptions in random order and remembers answers: no verdict may depend on earlier ones.
     clear_cache()
     seed(0)
-    golds, answers = (parse(f"\\boxed{{{text}}}", parsing_timeout=None) for text in (gold, answer))
+    # The whole box or nothing: else a number or a fraction in what cannot be read would be the answer.
+    whole = {"extraction_config": [LatexExtractionConfig(boxed_match_priority=0)], "parsing_timeout": None}
+    golds, answers = (
+        parse(f"\\boxed{{{text}}}", extraction_mode="first_match", **whole) for text in (gold, answer)
+    )
     alike = verify(
         golds, answers, float_rounding=DECIMALS, allow_set_relation_comp=True, timeout_seconds=None
     )

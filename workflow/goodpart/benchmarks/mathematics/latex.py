@@ -59,6 +59,7 @@ PLAIN_UNIT = re.compile(  # after a value without letters of its own
     r"([A-Za-z][A-Za-z ./-]*)"
     r"(\^\s*\{?\s*[23]\s*\}?)?\.?"
 )
+LETTERED = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?[A-Za-z]")
 IMAGINARY = re.compile(
     r"\\(?:text|math(?:rm|it)|operatorname)\s*\{\s*(i)\s*\}|(?<=[0-9])\s*(?:\\cdot|\\times|\*)\s*(i)(?![a-zA-Z])"
 )
@@ -112,8 +113,11 @@ def boxes(text: str) -> list[tuple[int, int, str]]:
     return [(a, b, re.sub(r"\\(?:boxed|fbox)\s*(?=\{)", "", text[a:b])) for a, b in found]
 
 
-def cleaned(answer: str) -> str:
-    """An answer without what changes its look only: outer braces and fonts, sizes, colours, spaces."""
+def cleaned(answer: str, units: bool = True) -> str:
+    """An answer without what changes its look only: outer braces and fonts, sizes, colours, spaces.
+
+    `units`: whether bare letters after a number may be a unit.
+    """
     text = re.sub(r"\s+", " ", plain_latex(answer.replace("\0", "")))
     text = IN_BRACES.sub(lambda found: found[0].replace(",", ""), THOUSANDS.sub("", text))
     text = LOOK.sub(" ", ROW_SPACE.sub(lambda _: "\\\\", text))
@@ -122,6 +126,7 @@ def cleaned(answer: str) -> str:
     text = IMAGINARY.sub("i", SPACE.sub(" ", text))
     for _ in range(DEPTH):
         text = _delimited(text).rstrip(" \t\r\n,;:\\")
+        text = text if text.endswith("\\right.") else text.rstrip(" .")
         inner = _inside(text, font[0] if (font := FONT.match(text)) else "")
         if inner is None:
             break
@@ -129,9 +134,14 @@ def cleaned(answer: str) -> str:
     found = WORDED_UNIT.fullmatch(text)
     text = rf"{found[1]}\text{{{found[2]}}}" if found else text
     found = PLAIN_UNIT.fullmatch(re.sub(r"\bper\s?cent\b", r"\%", text))
-    if found and (is_unit(rest := scaled(found[2])[1]) or not rest.strip(" .")):
+    if units and found and (is_unit(rest := scaled(found[2])[1]) or not rest.strip(" .")):
         return rf"{found[1].strip()}\text{{ {found[2].strip(' .')}}}{found[3] or ''}"
     return re.sub(r"(?<=[0-9])\s*(?:\\text\{\s*)?per\s?cent\s*\}?$", r"\%", text)
+
+
+def lettered(gold: str) -> bool:
+    """Whether a gold answer is a number times a letter, such as `2k`: no unit and no 2,000."""
+    return LETTERED.fullmatch(_delimited(gold)) is not None
 
 
 def _inside(text: str, before: str) -> str | None:
@@ -235,6 +245,16 @@ def numeral(answer: str) -> tuple[str, str | None] | None:
     found = NUMERAL.fullmatch(re.sub(r"\\[!,;: ]|(?<![A-Za-z])\s+|\s+(?![A-Za-z])", "", text))
     named = next(filter(None, found.groups()[1:]), None) if found else None
     return (found[1], base(named) if named else None) if found else None
+
+
+def same_numeral(a: str, b: str) -> bool:
+    """Whether two numerals are one number, each in its base or in base ten."""
+    found = numeral(a), numeral(b)
+    try:
+        values = {int(one[0], int(one[1] or 10)) for one in found if one}
+    except ValueError:  # no such base, or a digit that it lacks
+        return False
+    return None not in found and len(values) == 1
 
 
 def word(answer: str) -> str | None:

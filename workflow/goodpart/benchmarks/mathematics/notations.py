@@ -21,6 +21,10 @@ RAISED = str.maketrans(
 RAISED_RUN = re.compile("[\u2070\u00b9\u00b2\u00b3\u2074-\u207b]+")
 LOWERED = re.compile("[\u2080-\u2089]+")
 ROOT = re.compile(r"\u221a\s*(\([^()]*\)|[0-9A-Za-z]+)")
+# A root, a sign or a command as the argument of a command, without its braces.
+BARE_PART = r"\s*(\{[^{}]*\}|\\(?:pi|theta|alpha|beta)(?![a-zA-Z])\s*|[0-9A-Za-z])"
+BARE_FRACTION = re.compile(rf"(\\[dtc]?frac)(?![a-zA-Z]){BARE_PART}{BARE_PART}")
+BARE_ROOT = re.compile(r"(\\sqrt\s*(?:\[[^\[\]]*\])?)\s*(\\[dtc]?frac\{[^{}]*\}\{[^{}]*\})")
 E_NOTATION = re.compile(r"(?<![A-Za-z0-9.\\])([-+]?[0-9]+(?:\.[0-9]+)?)[eE]([-+]?[0-9]{1,3})(?![A-Za-z0-9.])")
 FULL_WIDTH = re.compile("[\uff05\uff0b-\uff1a]")
 # A dash that stands where a sign can, and not between two numbers.
@@ -54,8 +58,15 @@ def plain_latex(answer: str) -> str:
     answer = re.sub(r"\\geqslant|\\geq(?![a-zA-Z])|>=", r"\\ge ", answer)
     answer = re.sub(r"\\neq(?![a-zA-Z])|!=", r"\\ne ", answer)
     answer = re.sub(r"(?<=[\w)}])\s*\*\*\s*", "^", answer)
+    answer = BARE_FRACTION.sub(_braced, answer)
+    answer = BARE_ROOT.sub(r"\1{\2}", answer)
     answer = E_NOTATION.sub(r"\1\\times 10^{\2}", answer)
     return ELLIPSIS.sub(lambda _: r"\ldots ", answer)
+
+
+def _braced(found: re.Match[str]) -> str:
+    r"""`\frac{\pi}{6}` for `\frac\pi6`, which math-verify cannot read."""
+    return found[1] + "".join(f"{{{part.strip('{} ')}}}" for part in found.groups()[1:])
 
 
 # ---- lists ----

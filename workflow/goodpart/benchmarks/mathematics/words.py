@@ -28,7 +28,7 @@ NO_UNITS = frozenset(
     "under above below between plus minus times divided root squared cubed mod modulo choose factorial "
     "negative infinity undefined unknown pi theta alpha beta sqrt sin cos tan cot csc log exp sinh cosh tanh "
     "arcsin arccos arctan frac half halves third thirds quarter quarters mil mille if when where unless "
-    "except otherwise".split()
+    "except otherwise wrong false incorrect remainder x y z".split()
 )
 
 
@@ -72,10 +72,11 @@ def is_unit(words: str) -> bool:
 
 
 def hedged(words: str) -> bool:
-    """Whether words after a number make another answer of it, such as `or more`."""
-    return any(
-        word.casefold() in NO_UNITS - {"and", "to", "over"} for word in re.findall(r"[A-Za-z]+", words)
-    )
+    """Whether words after a number make another answer of it, such as `or more` and `and up`."""
+    found = [word.casefold() for word in re.findall(r"[A-Za-z]+", words)]
+    if found[1:] and found[0] in SHARES and found[0] != "half" and found[1] not in ("of", "a", "an", "the"):
+        del found[0]  # third graders
+    return found[:1] == ["and"] or any(word in NO_UNITS - {"and", "to", "over"} for word in found)
 
 
 def scaled(words: str) -> tuple[Fraction, str]:
@@ -99,3 +100,10 @@ def scaled(words: str) -> tuple[Fraction, str]:
 def base(word: str) -> str:
     """A base in digits, whether it is named by digits or by a word."""
     return str(BASES.get(word.casefold(), word))
+
+
+def plain_words(answer: str) -> str:
+    """An answer in words without an article and without a noun that only says of what it is said."""
+    return re.sub(
+        r"^(?:an?|the|due)\s+(?=.)|(?<=\w)\s+(?:function|curve|direction)s?$", "", answer, flags=re.IGNORECASE
+    )

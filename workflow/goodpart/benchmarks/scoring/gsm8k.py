@@ -49,12 +49,20 @@ CHANGING = re.compile(  # what makes of a number another one, or none
     r"|over|overline|sum|prod|int|lim|[bp]?mod)(?![a-zA-Z])"
     r"|[\u00b1\u2213\u00d7\u00f7\u221a\u03c0\u221e\u2260]|[0-9)]\s*(?:[+^]|[*/]\s*[nxyz](?![a-zA-Z]))|[0-9][nxyz](?![a-zA-Z])"
 )
+WORDED = re.compile(  # 18 squared, 18 and a half
+    r"[0-9]\s*(?:squared|cubed|factorial)\b"
+    r"|\band\s+(?:an?|one|two|three|four|five)[\s-]+(?:half|halves|third|quarter|fourth|fifth|sixth|eighth|tenth)s?\b",
+    re.IGNORECASE,
+)
+CALCULATOR = re.compile(r"<<[^<>\n]*>>")  # of the data set's own solutions: 9*2=<<9*2=18>>18
+FENCE = re.compile(r"\s*(?:`{3,}|~{3,})\w*\s*")
+BULLET = re.compile(r"^[\s*_]*[-+*\u2022\u2013\u2014]\s+")
 RESTATED = re.compile(  # 160 minutes (2 hours 40 minutes)
     r"(?<=[a-z])\s*\((?![^()]*\b(?:or|to|not|and/or)\b)(?=[^()]*[0-9])(?=[^()]*[a-z])[^()]*\)[\s.*$]*$",
     re.IGNORECASE,
 )
 CALCULATION = re.compile(  # 9 * 2
-    r"[\s$]*\(?[0-9][0-9.,$]*\s*[-+*/\u00d7\u00f7][-\s0-9.,$()+*/\u00d7\u00f7]*"
+    r"[\s$]*\(?[-\u2212]?[0-9][0-9.,$]*\s*[-+*/\u00d7\u00f7][-\s0-9.,$()+*/\u00d7\u00f7]*"
 )
 NEGATIVE = re.compile(r"\b(?:minus|negative)\s+(?=\.?[0-9])", re.IGNORECASE)
 SCALES = {"hundred": 100, "k": 10**3, "thousand": 10**3, "million": 10**6, "billion": 10**9}
@@ -136,6 +144,7 @@ def gold_fault(reference: dict[str, Any]) -> str | None:
 def anchored(completion: str) -> str | None:
     """The text that the deciding anchor names as the answer, or None."""
     start, box = last_box(completion) or (-1, None)
+    vague = None  # from `The final answer is in dollars, 3 of which ...`, if nothing above names a number
     below = len(completion)
     for anchor in reversed(list(ANCHOR.finditer(completion))):
         line = _named(anchor, completion[anchor.end() : below])
@@ -147,10 +156,12 @@ def anchored(completion: str) -> str | None:
         inner = last_boxed(line)
         answer = line if inner is None else inner
         if number(answer) is not None:
-            return answer
-        if anchor["colon"]:
-            return box if start > anchor.end() else answer
-    return box
+            if anchor["colon"] or inner is not None or not anchor["label"] or _begins_with_number(line):
+                return answer
+            vague = vague or answer
+        elif anchor["colon"]:
+            return vague or (box if start > anchor.end() else answer)
+    return box if box is not None and number(box) is not None else vague or box
 
 
 def _named(anchor: re.Match[str], rest: str) -> str | None:
@@ -159,13 +170,16 @@ def _named(anchor: re.Match[str], rest: str) -> str | None:
     if not anchor["label"]:
         own = NAMED.sub("", own, count=1)
         return own if _begins_with_number(own) and not NUMBERED.match(own) else None
-    line = next((part for part in rest.split("\n") if part.strip(" \t\r*_:$[]\\")), None)
+    lines = (part for part in rest.split("\n") if not FENCE.fullmatch(part))
+    line = next((part for part in lines if part.strip(" \t\r*_:$[]\\")), None)
     if line is None or anchor["colon"] or anchor["verb"]:
-        return line
+        # Below its label, a dash before a space begins an item of a list.
+        return line if line is None or own.strip(" \t\r*_:$[]\\") else BULLET.sub("", line, count=1)
     if any(c.isalnum() for c in own):
         line = re.sub(r"^[\s*]*[-\u2013\u2014]\s", " ", own)  # a dash after the label is no sign
     elif anchor["head"] is not None:  # a heading
-        return next((part for part in after.split("\n") if any(c.isalnum() for c in part)), None)
+        line = next((part for part in after.split("\n") if any(c.isalnum() for c in part)), "")
+        return BULLET.sub("", line, count=1) if BULLET.match(line) else line or None
     return line if _begins_with_number(line) else None
 
 
@@ -182,6 +196,7 @@ def number(text: str) -> Decimal | Fraction | None:
     other scripts, superscripts and fractions of one character.
     """
     text = unicodedata.normalize("NFKC", text) if FULL_WIDTH.search(text) else text
+    text = CALCULATOR.sub("", text)
     result, _, rest = text.partition("=")
     if CALCULATION.fullmatch(rest):
         text = result
@@ -194,7 +209,7 @@ def number(text: str) -> Decimal | Fraction | None:
     text = FRACTION.sub(r" \1/\2 ", THOUSANDS.sub("", text))
     text = re.sub(r"\\(?:text|math|mbox)[a-z]*\s*\{([^{}]*)\}", r" \1 ", text)
     text = re.sub(r"\*\*|__", " ", DEGREES.sub(" ", CURRENCY.sub("", text.replace("\\$", "$"))))
-    if CHANGING.search(text):
+    if CHANGING.search(text) or WORDED.search(text):
         return None
     text = re.sub(r"\\[a-zA-Z]+|\\[!,;: ]|[{}*_~`%\\\0\ufeff]", " ", text)
     text = NEGATIVE.sub("-", " ".join(text.split()))

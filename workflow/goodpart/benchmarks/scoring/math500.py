@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from goodpart.benchmarks.mathematics.equations import names, other_brackets, sides
+from goodpart.benchmarks.mathematics.equations import as_point, names, other_brackets, sides
 from goodpart.benchmarks.mathematics.equivalence import equivalent
 from goodpart.benchmarks.mathematics.latex import (
     PLACEHOLDER,
@@ -17,13 +17,17 @@ from goodpart.benchmarks.mathematics.latex import (
     cleaned,
     last_box,
     last_boxed,
+    lettered,
     normalised,
     numeral,
+    same_numeral,
     value,
     word,
 )
 from goodpart.benchmarks.mathematics.notations import listed, matched, option, residue, vector
+from goodpart.benchmarks.mathematics.remarks import BOLD, changed_by_words, unadorned
 from goodpart.benchmarks.mathematics.sets import as_set, same_set
+from goodpart.benchmarks.mathematics.words import plain_words
 from goodpart.benchmarks.scoring import (
     Verdict,
     before_end_markers,
@@ -54,6 +58,7 @@ NO_NUMBER = (  # where one number is asked for
     ("another number", re.compile(CHANGED, re.IGNORECASE)),
 )
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f]|[\t\n](?=[a-z])")  # \frac, \text, \neq as JSON reads them
+LAST_LETTER = re.compile(r"(?<![A-Za-z\\])([A-Za-z])$")
 SECONDS = 5.0  # of processor time, for one comparison by math-verify
 
 
@@ -95,7 +100,8 @@ def strict(reference: dict[str, Any], completion: str, sandbox: Any = None) -> b
     found = boxes(before_end_markers(completion))
     if not found:
         return False
-    gold, answer = cleaned(reference["answer"]), cleaned(found[-1][2])
+    units = not lettered(reference["answer"])
+    gold, answer = cleaned(reference["answer"], units), cleaned(found[-1][2], units)
     wanted = value(gold)
     return normalised(gold) == normalised(answer) or (wanted is not None and wanted == value(answer))
 
@@ -145,11 +151,15 @@ def compare(gold: str, found: str) -> tuple[bool, str]:
     """Whether an answer in LaTeX equals the gold one, and how that was decided."""
     if gold.strip() == found.strip() != "":
         return True, "equal as text"
-    gold, found = cleaned(gold), cleaned(found)
+    units = not lettered(gold)
+    gold, found = cleaned(gold, units), cleaned(BOLD.sub(r"\1\2\3", found), units)
     if "\\ldots" in gold + found:
         return normalised(gold) == normalised(found), "an ellipsis, compared as text"
     if (chosen := option(gold, found)) is not None:
         return chosen, "compared as options"
+    if (point := as_point(gold, cleaned(unadorned(found, gold), units))) is None:
+        return False, "roots, not a point"
+    found = point
     if (same := _as_sets(gold, found)) is not None:
         return same
     residues = residue(gold), residue(found)
@@ -158,7 +168,7 @@ def compare(gold: str, found: str) -> tuple[bool, str]:
     *left, right = sides(found) if "=" not in gold else [found]
     if len(left) == 1 and not names(left[0], right) and names(right, left[0]):
         left, right = [right], left[0]  # 5 = x
-    if all(names(side, right) or _equal(gold, side)[0] for side in left):
+    if all(names(side, right) or _equal(gold, side)[0] or same_numeral(gold, side) for side in left):
         return _equal(gold, right)
     return False, "an equation, not what is asked for"
 
@@ -215,7 +225,9 @@ def _equal(gold: str, found: str) -> tuple[bool, str]:
     if b is not None and b[1] is not None:
         return a == (b[0], None) and b[1] == "10", "compared as numerals of a base"
     if "\\text" in gold and (letters := word(gold)) is not None:
-        return word(found) == letters, "compared as words"
+        said = word(found)
+        same = said is not None and (said == letters or plain_words(said) == plain_words(letters))
+        return same, "compared as words"
     if wanted is not None and (reason := next((why for why, no in NO_NUMBER if no.search(found)), None)):
         return False, reason
     if other_brackets(gold, found):
@@ -229,4 +241,8 @@ def _equal(gold: str, found: str) -> tuple[bool, str]:
         return False, "other letters"
     if _as_lists(gold, found):
         return True, "compared value by value"
+    if changed_by_words(found) and not changed_by_words(gold):
+        return False, "words that change the answer"
+    if lettered(gold):  # 3m: no unit, which math-verify would leave out
+        gold, found = (LAST_LETTER.sub(r"{\1}", text) for text in (gold, found))
     return equivalent(gold, found, SECONDS)
