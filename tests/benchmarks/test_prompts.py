@@ -62,20 +62,22 @@ def test_an_unknown_style_is_refused(module):
 
 
 class Tokenizer:
-    """Keeps what it is given."""
+    """A token a character; a start marker before a text that is tokenized with special tokens."""
 
     def apply_chat_template(self, turns, **options):
         assert options == {"add_generation_prompt": True, "tokenize": False}
         return f"<user>{turns[0]['content']}<assistant>"
 
     def __call__(self, texts, add_special_tokens):
+        if isinstance(texts, str):
+            return {"input_ids": ["<s>"] * add_special_tokens + list(texts)}
         assert not add_special_tokens
-        return {"input_ids": texts}
+        return {"input_ids": [list(text) for text in texts]}
 
 
 def test_the_chat_template_where_a_model_has_one_and_plain_text_where_not():
-    assert render(Tokenizer(), ["a"], True) == ["<user>a<assistant>"]
-    assert render(Tokenizer(), ["a", "b\n"], False) == ["a\n", "b\n"]
+    assert render(Tokenizer(), ["a"], True) == [list("<user>a<assistant>")]
+    assert render(Tokenizer(), ["a", "b\n"], False) == [["<s>", "a", "\n"], ["<s>", "b", "\n"]]
 
 
 def run_items(tmp_path, split, **spec):

@@ -22,7 +22,7 @@ def render(tokenizer: Any, texts: Sequence[str], chat: bool) -> list[list[int]]:
         rendered = [text if text.endswith("\n") else text + "\n" for text in texts]
     ids = tokenizer(rendered, add_special_tokens=False)["input_ids"]
     start = [] if chat else start_markers(tokenizer)
-    return [[*start, *row] for row in ids] if start else ids
+    return [[*start, *row] for row in ids]
 
 
 def start_markers(tokenizer: Any) -> list[int]:
