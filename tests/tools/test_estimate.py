@@ -133,12 +133,13 @@ def test_the_batch_follows_the_free_memory(monkeypatch):
     monkeypatch.setattr(flops.Shape, "of_module", lambda config: shape)
     part = namedtuple("Part", "config")
     tokens = namedtuple("Tokens", "mask")(1)
-    model = namedtuple("Model", "device dtype tokens module")(
-        torch.device("cuda"), torch.bfloat16, tokens, part(None)
+    model = namedtuple("Model", "device dtype tokens module cuda_graphs")(
+        torch.device("cuda"), torch.bfloat16, tokens, part(None), False
     )
     settings = namedtuple("Settings", "max_new_tokens")(512)
     assert memory.batch_that_fits(model, settings, 200, 64) == 9
     assert memory.batch_that_fits(model, settings, 200, 4) == 4
+    assert memory.batch_that_fits(model._replace(cuda_graphs=True), settings, 200, 64) == 4  # twice the memory
 
 
 def test_a_run_on_a_machine_without_a_gpu_stops_before_any_job(workflow):
