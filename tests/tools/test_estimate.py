@@ -139,7 +139,8 @@ def test_the_batch_follows_the_free_memory(monkeypatch):
     settings = namedtuple("Settings", "max_new_tokens")(512)
     assert memory.batch_that_fits(model, settings, 200, 64) == 9
     assert memory.batch_that_fits(model, settings, 200, 4) == 4
-    assert memory.batch_that_fits(model._replace(cuda_graphs=True), settings, 200, 64) == 4  # twice the memory
+    twice = model._replace(cuda_graphs=True)  # a recorded pass has memory of its own
+    assert memory.batch_that_fits(twice, settings, 200, 64) == 4
 
 
 def test_a_run_on_a_machine_without_a_gpu_stops_before_any_job(workflow):
