@@ -178,7 +178,7 @@ def workflow(tmp_path) -> Workflow:
 
 @pytest.fixture
 def machine(monkeypatch):
-    """A machine with a pretended GPU: what is asked of it beside computing, in order."""
+    """A pretended GPU; the list of calls that it gets: synchronize, capture, replay, ..."""
     from goodpart.models.architectures import llada, qwen2
     from pretended_gpu import pretended_gpu
 

@@ -145,7 +145,7 @@ def moved(func, args, kwargs):
 
 
 class Graph:
-    """A CUDA graph: what is computed while it is captured takes no effect until it is replayed."""
+    """A CUDA graph: captured operations take effect only when it is replayed."""
 
     capturing = None  # the graph that is captured now
 

@@ -122,7 +122,7 @@ def test_states_for_the_kl_are_those_of_its_blocks(model):
 
 
 def test_a_pass_that_commits_the_mask_token_itself_counts_in_its_block():
-    """Passes 1 and 4 left no position committed: what they put there was the mask."""
+    """Passes 1 and 4 committed the mask token, so that their positions stayed open."""
     commits = [0, 0, 2, 2, 2, 2, 2, 2, *[3] * 6, 5, 5]
     given = {"max_new_tokens": LENGTH, "block_length": BLOCK, "confidence_threshold": 0.9, "cache": "dual"}
     assert passes("llada", given, 5, 6, commits).fed.tolist() == [21, 8, 8, 21, 8, 8]

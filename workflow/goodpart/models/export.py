@@ -19,7 +19,7 @@ from goodpart.jobs.runtime import logger
 from goodpart.models.architectures import architecture_module
 from goodpart.models.architectures.standard import PER_LAYER
 from goodpart.models.checkpoints.files import INDEX, WEIGHTS
-from goodpart.models.checkpoints.reading import read_checkpoint
+from goodpart.models.checkpoints.reading import Checkpoint, read_checkpoint
 from goodpart.models.skipping import check_layers
 
 # Written anew, or true of the original alone: where it was fetched from, how it was trained and judged.
@@ -38,11 +38,25 @@ def shorter_config(raw: dict[str, Any], key: str, kept: Sequence[int]) -> dict[s
     return config
 
 
+def _config(folder: Path, source: Checkpoint, kept: Sequence[int]) -> dict[str, Any]:
+    """config.json without other layers than `kept`; GoodpartError where that is another model."""
+    shape, raw = source.architecture, dict(source.raw)
+    architecture = architecture_module(shape.module)
+    if not shape.base:
+        return shorter_config(raw, architecture.LAYERS_KEY, kept)
+    # What a rule makes of the number of layers is written out before that changes.
+    where = str(folder / "config.json")
+    raw |= architecture.per_layer(raw, shape.base, where)
+    config = shorter_config(raw, architecture.LAYERS_KEY, kept)
+    architecture.refuse_other_constants(raw, config, shape.base, where)
+    return config
+
+
 def export(folder: Path, layers: Sequence[int], output: Path) -> None:
     """Write the checkpoint in `folder` without `layers` (numbered from 0) to `output`, file by file.
 
     Raises GoodpartError for layers that do not exist, repeat or are all, a checkpoint that is not understood
-    in every tensor, or an output that exists.
+    in every tensor, layers that hold a number which depends on how many there are, or an output that exists.
     """
     from safetensors import safe_open
     from safetensors.torch import save_file
@@ -60,6 +74,7 @@ def export(folder: Path, layers: Sequence[int], output: Path) -> None:
             names[tensor.name] = tensor.name
         elif tensor.layer in number:
             names[tensor.name] = tensor.renumbered(number[tensor.layer])
+    config = _config(folder, source, kept)
     where: dict[str, str] = {}
     size = 0
     with written(output) as partial:
@@ -74,14 +89,6 @@ def export(folder: Path, layers: Sequence[int], output: Path) -> None:
             logger.info("%s: %d tensors", shard, len(tensors))
         if set(shards) != {WEIGHTS}:
             write_json(partial / INDEX, {"metadata": {"total_size": size}, "weight_map": where})
-        shape = source.architecture
-        architecture = architecture_module(shape.module)
-        raw = dict(source.raw)
-        if shape.base:  # what a rule makes of the number of layers is written out before that changes
-            raw |= architecture.per_layer(raw, shape.base, str(folder / "config.json"))
-        config = shorter_config(raw, architecture.LAYERS_KEY, kept)
-        if shape.base:
-            architecture.refuse_other_constants(raw, config, shape.base, str(folder / "config.json"))
         write_json(partial / "config.json", config)
         for file in {f for kind in PATTERNS["model"] for f in folder.glob(kind)}:
             if file.is_file() and file.suffix != ".safetensors" and file.name not in LEFT:

@@ -25,7 +25,7 @@ MOST = 4  # graphs that are kept at a time; the memory of their passes is one po
 
 @dataclass(frozen=True)
 class Graph:
-    """A recorded pass: the tensors that it reads, and what it returns."""
+    """A recorded pass: its input tensors and its output."""
 
     graph: torch.cuda.CUDAGraph
     inputs: list[torch.Tensor]
@@ -42,9 +42,9 @@ class Graph:
 class GraphedForward:
     """A decoder's `forward`, each kind of pass but its first as a CUDA graph.
 
-    Passes are of one kind where their shapes, layers and cache are the same. The first runs as ever: it
-    allocates what a library or a cache holds from then on. So do all while hidden states are captured, since
-    a graph calls no hooks.
+    Passes are of one kind where their shapes, layers and cache are the same. The first runs as usual,
+    because libraries and caches allocate memory in it. Passes whose hidden states are captured run as usual
+    too, since a graph calls no hooks.
     """
 
     def __init__(self, model: Model) -> None:

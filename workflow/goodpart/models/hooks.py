@@ -49,5 +49,5 @@ def capturing(model: Model) -> Iterator[HiddenStates]:
 
 
 def is_captured(model: Model) -> bool:
-    """Whether the forward passes of `model` are being recorded."""
+    """Whether hidden states of `model` are being captured."""
     return bool(model.module.model.layers[0]._forward_pre_hooks)

@@ -211,7 +211,7 @@ def read_entry(entry: dict[str, Any]) -> Checkpoint:
 
 
 def with_content(entry: dict[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
-    """A job's entry with a digest of the checkpoint's content, for the keys of what is made with it.
+    """A job's entry with a digest of the checkpoint's content, for the keys of results made with it.
 
     The entry of a local checkpoint has one. A hub's names a revision, and a branch moves.
     """

@@ -1,4 +1,4 @@
-r"""Words and marks around a LaTeX answer: which leave it as it is, and which make another one of it."""
+r"""Words and marks around a LaTeX answer: some say nothing, others change the answer."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def base(word: str) -> str:
 
 
 def plain_words(answer: str) -> str:
-    """An answer in words without an article and without a noun that only says of what it is said."""
+    """An answer in words without its article, and without a noun such as `function` after an adjective."""
     return re.sub(
         r"^(?:an?|the|due)\s+(?=.)|(?<=\w)\s+(?:function|curve|direction)s?$", "", answer, flags=re.IGNORECASE
     )

@@ -18,7 +18,7 @@ FENCE = re.compile(
 TRIPLE = re.compile(r"(\"\"\"|''')(.*?)\1", re.DOTALL)
 INNER_FENCE = re.compile(r"^[ \t]*```+([^`\n]*)$", re.MULTILINE)
 OPENING = re.compile(r"(?:async|class|def|else|elif|except|finally|for|if|try|while|with)\b|\)")
-BYTE_ORDER = re.compile(r"^\ufeff(?=\S)", re.MULTILINE)  # a body behind it is no body
+BYTE_ORDER = re.compile(r"^\ufeff(?=\S)", re.MULTILINE)  # an indented line after it is not valid Python
 NO_SANDBOX = "not run: no sandbox"
 
 

@@ -110,7 +110,7 @@ class Statement:
     binds: frozenset[str]
     changes: frozenset[str] = frozenset()  # by assignment: `x[0] = 1`, `x += 1`
     calls: frozenset[str] = frozenset()  # by a method: `x.append(1)`
-    imports: frozenset[str] = frozenset()  # what it binds by an import only
+    imports: frozenset[str] = frozenset()  # names that only an import binds
 
     @property
     def defines(self) -> bool:
@@ -177,7 +177,7 @@ def names_read(source: str) -> frozenset[str]:
 
 
 def _names(source: str) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-    """The module's names that a source reads, those that it binds, and of these what it only imports."""
+    """The module's names that a source reads, those that it binds, and those that only an import binds."""
     top = symtable.symtable(source, NAME, "exec")
     reads, binds, imports = set(), set(), set()
     for symbol in top.get_symbols():

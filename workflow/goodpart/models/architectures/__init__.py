@@ -71,14 +71,14 @@ def kind_of(raw: Mapping[str, Any], where: str) -> Kind:
     Raises GoodpartError for a `model_type` that nothing reads.
     """
     name = raw.get("model_type")
-    if name == "mistral" and "layer_types" in raw:  # as transformers' AutoConfig takes it
-        name = "ministral"
     if isinstance(name, str):
         if name in KINDS:
             return KINDS[name]
-        if found := architecture_module(STANDARD).classes(name):
-            older = architecture_module(STANDARD).classes("mistral") if name == "ministral" else ()
-            return Kind(STANDARD, CAUSAL, (*found, *older), name)
+        standard = architecture_module(STANDARD)
+        if name == "mistral" and "layer_types" in raw:  # as transformers' AutoConfig takes it
+            return Kind(STANDARD, CAUSAL, standard.classes("ministral") + standard.classes(name), "ministral")
+        if found := standard.classes(name):
+            return Kind(STANDARD, CAUSAL, found, name)
         if own := own_kinds().get(name):
             return own
     raise GoodpartError(

@@ -63,13 +63,15 @@ def read_tokenizer(folder: Path) -> TokenizerFiles | None:
         _check_class(config, folder)
     new = _declared(config, vocabulary, folder / CONFIG)
     if fast and (folder / ADDED).exists():
-        older = {str(number): token for token, number in read_object(folder / ADDED).items()}
-        new |= _declared({DECODER: older}, {**vocabulary, **new}, folder / ADDED)
+        numbered = {str(number): token for token, number in read_object(folder / ADDED).items()}
+        new |= _declared({DECODER: numbered}, {**vocabulary, **new}, folder / ADDED)
     vocabulary = {**vocabulary, **new}
-    listed = _listed(folder, config, vocabulary)
+    older = read_object(folder / SPECIAL) if (folder / SPECIAL).exists() else {}
+    files = {SPECIAL: older, CONFIG: config}
+    listed = _listed(folder, files, vocabulary)
     flags = {token: {"special": True} for token in listed if vocabulary[token] not in added}
     flags |= {token: {} for token in new if token not in flags}
-    special, origins = _special(folder, config, vocabulary)
+    special, origins = _special(folder, files, vocabulary)
     for entry in (config.get(DECODER) or {}).values():
         token = str(_content(entry))
         # A named marker of tokenizer.json keeps its own flags, as in transformers.
@@ -198,13 +200,12 @@ def _content(entry: Any) -> str | None:
 
 
 def _special(
-    folder: Path, config: Mapping[str, Any], vocabulary: Mapping[str, int]
+    folder: Path, files: Mapping[str, Mapping[str, Any]], vocabulary: Mapping[str, int]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """The named tokens, and the file that names each: tokenizer_config.json, else special_tokens_map.json."""
-    older = read_object(folder / SPECIAL) if (folder / SPECIAL).exists() else {}
     special: dict[str, str] = {}
     origins: dict[str, str] = {}
-    for file, values in ((SPECIAL, older), (CONFIG, config)):
+    for file, values in files.items():
         for name in NAMED:
             given = values.get(name)
             if given is None:
@@ -220,11 +221,10 @@ def _special(
     return special, origins
 
 
-def _listed(folder: Path, config: Mapping[str, Any], vocabulary: Mapping[str, int]) -> list[str]:
+def _listed(folder: Path, files: Mapping[str, Mapping[str, Any]], vocabulary: Mapping[str, int]) -> list[str]:
     """Markers that files list beside the named ones."""
-    older = read_object(folder / SPECIAL) if (folder / SPECIAL).exists() else {}
     found: list[str] = []
-    for file, values in ((SPECIAL, older), (CONFIG, config)):
+    for file, values in files.items():
         for key in LISTS:
             more = values.get(key) or []
             for token in map(_content, more.values() if isinstance(more, dict) else more):
